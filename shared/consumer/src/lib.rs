@@ -1,0 +1,1 @@
+//! Reads the stream: dedupes, reorders, attributes; the recorder stands on top.

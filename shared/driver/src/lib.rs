@@ -1,0 +1,1 @@
+//! Carries the engine for a long-lived door: join, mailbox, producer, sweep.

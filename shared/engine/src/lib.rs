@@ -1,0 +1,1 @@
+//! One AudioHook session joined with its call: matching, the gate, attribution, delivery.

@@ -1,0 +1,1 @@
+//! A simulated Genesys Cloud: login, platform API, notification sockets, AudioHook client, scripted calls.

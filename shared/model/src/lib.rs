@@ -1,0 +1,1 @@
+//! The nouns every other crate speaks: ids, times, positions, media, legs, users.

@@ -1,0 +1,1 @@
+//! The Genesys Notification Service without sockets or clocks: wire, channel, call events.

@@ -1,0 +1,1 @@
+//! SQLite and in-memory twins of every port.

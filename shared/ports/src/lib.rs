@@ -1,0 +1,1 @@
+//! The traits behind which every store, stream, secret and clock stands.

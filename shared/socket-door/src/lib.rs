@@ -1,0 +1,1 @@
+//! The long-lived AudioHook door: HTTP, WebSocket, limits, deadlines.

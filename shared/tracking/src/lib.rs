@@ -1,0 +1,1 @@
+//! The Genesys platform client, the notification channel and whoever holds it.
