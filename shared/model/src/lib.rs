@@ -1,1 +1,24 @@
 //! The nouns every other crate speaks: ids, times, positions, media, legs, users.
+//!
+//! Refuses: clocks, sockets, stores, randomness. Every value comes in from outside.
+
+mod id;
+mod leg;
+mod media;
+mod pii;
+mod session;
+mod time;
+mod timeline;
+mod user;
+
+pub use id::{
+    AgentId, CommunicationId, ConnectionId, ConversationId, ConversationKey, IdError,
+    OrganizationId, OwnerId, ParticipantId, SessionId, UserId,
+};
+pub use leg::{Attribution, CallEvent, CallEventKind, Direction, EndReason, Hold, Leg, NotOurs};
+pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
+pub use pii::Pii;
+pub use session::{Listen, OnHold, SessionItem, SessionPhase, UnmatchedReason};
+pub use time::{MediaClock, Position, Timestamp, TimestampError};
+pub use timeline::{Segment, Span, Timeline};
+pub use user::{Adaptor, User, UserStatus, agent_id_of_username};

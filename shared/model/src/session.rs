@@ -1,0 +1,84 @@
+//! What is stored of an audio session beside the legs of its conversation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ConnectionId, ConversationKey, OwnerId, ParticipantId, SessionId};
+use crate::leg::NotOurs;
+use crate::time::Timestamp;
+
+/// When a session asks Genesys for audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Listen {
+    /// Paused until an agent of ours rings or talks.
+    #[default]
+    Matched,
+    /// Never paused before the match: the last seconds wait in memory for the connected time.
+    Ready,
+    /// Everything is delivered, attributed to the right agent or to none.
+    Always,
+}
+
+/// What happens to audio while the agent has the customer on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnHold {
+    /// Delivered, and marked as held.
+    #[default]
+    Keep,
+    /// Paused on the wire.
+    Pause,
+}
+
+/// Why a session was not matched to an agent of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnmatchedReason {
+    /// No call event of an agent was seen for the conversation.
+    NoAgent,
+    /// It rang at an agent of ours, who never answered.
+    NotAnswered,
+    /// Another session of the same conversation and participant listens.
+    Duplicate,
+    /// Only people who are not ours were on the call.
+    NotOurs(NotOurs),
+}
+
+/// Whether a session still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPhase {
+    /// Its door holds it.
+    Live,
+    /// It is over, by `close`, loss of the connection, or death of its owner.
+    Ended,
+}
+
+/// One audio session as its door wrote it into the conversation's partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionItem {
+    /// The conversation.
+    pub key: ConversationKey,
+    /// The session.
+    pub session: SessionId,
+    /// The socket it came in on.
+    pub connection: ConnectionId,
+    /// The participant it follows, today always the customer.
+    pub participant: ParticipantId,
+    /// Who holds it and reads its mailbox.
+    pub owner: OwnerId,
+    /// When `open` arrived.
+    pub opened_at: Timestamp,
+    /// Whether it still runs.
+    pub phase: SessionPhase,
+}
+
+impl SessionItem {
+    /// Returns whether this session listens before `other`, both being of one conversation
+    /// and participant: the one that opened first does.
+    pub fn goes_before(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.participant == other.participant
+            && (self.opened_at, &self.connection) < (other.opened_at, &other.connection)
+    }
+}

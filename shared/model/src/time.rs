@@ -1,0 +1,231 @@
+//! Three notions of time: the wall clock, the media's own time, and the bridge between.
+//!
+//! Refuses: reading a clock. `now` always comes in from outside.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::SAMPLE_RATE;
+
+/// A moment on the wall clock.
+///
+/// Units: microseconds since the Unix epoch.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+/// A text that is not an RFC 3339 moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a moment in RFC 3339 form, such as 2026-08-15T09:00:12.864Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// Wraps microseconds since the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Wraps milliseconds since the Unix epoch; saturates at the ends of time.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    /// Returns microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns whole milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// Returns whole seconds since the Unix epoch.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// Returns how long after `earlier` this is; zero if it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Returns the signed distance from `other`, in microseconds.
+    pub const fn micros_after(self, other: Self) -> i64 {
+        self.0.saturating_sub(other.0)
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        Ok(Self(moment.as_microsecond()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes RFC 3339 in UTC with milliseconds, as Genesys does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.as_millis()) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+/// A time into the media of one session.
+///
+/// Units: samples per media channel at 8,000 Hz, counted from the session's start. Exact:
+/// no rounding happens between frames.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Position(u64);
+
+impl Position {
+    /// The session's start.
+    pub const ZERO: Self = Self(0);
+
+    /// Wraps a count of samples per channel.
+    pub const fn from_samples(samples: u64) -> Self {
+        Self(samples)
+    }
+
+    /// Wraps milliseconds; eight samples each.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(SAMPLE_RATE as u64 / 1_000))
+    }
+
+    /// Returns the count of samples per channel.
+    pub const fn samples(self) -> u64 {
+        self.0
+    }
+
+    /// Returns whole milliseconds, rounded down: for people, never for arithmetic.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / (SAMPLE_RATE as u64 / 1_000)
+    }
+
+    /// Returns the time from the session's start; exact, as a sample is 125 µs.
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_micros(self.0.saturating_mul(1_000_000 / SAMPLE_RATE as u64))
+    }
+
+    /// Returns this position moved on by some samples.
+    #[must_use]
+    pub const fn plus_samples(self, samples: u64) -> Self {
+        Self(self.0.saturating_add(samples))
+    }
+
+    /// Returns this position moved on by some time, rounded down to a sample.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let samples = duration.as_micros() / u128::from(1_000_000 / SAMPLE_RATE);
+        self.plus_samples(u64::try_from(samples).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the samples from `earlier` to here; zero if it lies behind.
+    pub const fn samples_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The bridge between the wall clock and the media of one session.
+///
+/// Nothing on the wire says when position zero was. Each message says how far the media had
+/// come when it was sent, and it arrives no earlier than that; so the earliest start that any
+/// message allows is the best one known, and further messages can only improve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MediaClock {
+    start: Option<Timestamp>,
+}
+
+impl MediaClock {
+    /// Notes that the media had come to `position` when a message arrived at `now`.
+    ///
+    /// Returns whether the estimate moved.
+    pub fn observe(&mut self, now: Timestamp, position: Position) -> bool {
+        let start = now - position.as_duration();
+        if self.start.is_none_or(|known| start < known) {
+            self.start = Some(start);
+            return true;
+        }
+        false
+    }
+
+    /// Returns when position zero was, as well as is known.
+    pub const fn start(self) -> Option<Timestamp> {
+        self.start
+    }
+
+    /// Returns the position that belongs to a moment: zero for all that came before the
+    /// session, nothing before the first message.
+    pub fn position_at(self, moment: Timestamp) -> Option<Position> {
+        self.start.map(|start| Position::ZERO.plus(moment.since(start)))
+    }
+
+    /// Returns the moment that belongs to a position.
+    pub fn moment_at(self, position: Position) -> Option<Timestamp> {
+        self.start.map(|start| start + position.as_duration())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_the_moments_of_genesys() {
+        let moment: Timestamp = "2026-08-15T09:00:12.864Z".parse().expect("valid");
+        assert_eq!(moment.to_string(), "2026-08-15T09:00:12.864Z");
+        let bare: Timestamp = "2026-08-15T09:00:12Z".parse().expect("valid");
+        assert_eq!(bare.to_string(), "2026-08-15T09:00:12.000Z");
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_position_is_exact_to_the_sample() {
+        let position = Position::from_samples(1_234_567);
+        assert_eq!(Position::ZERO.plus(position.as_duration()), position);
+    }
+
+    #[test]
+    fn the_media_clock_believes_the_least_delayed_message() {
+        let mut clock = MediaClock::default();
+        let start = Timestamp::from_millis(1_000_000);
+        assert!(clock.observe(Timestamp::from_millis(1_002_500), Position::from_millis(2_000)));
+        assert!(clock.observe(Timestamp::from_millis(1_003_000), Position::from_millis(3_000)));
+        assert!(!clock.observe(Timestamp::from_millis(1_009_000), Position::from_millis(4_000)));
+        assert_eq!(clock.start(), Some(start));
+        assert_eq!(
+            clock.position_at(Timestamp::from_millis(1_000_250)),
+            Some(Position::from_millis(250))
+        );
+        assert_eq!(clock.position_at(Timestamp::from_millis(5)), Some(Position::ZERO));
+    }
+}
