@@ -1,1 +1,20 @@
 //! The traits behind which every store, stream, secret and clock stands.
+//!
+//! Each trait has two twins or more: one embedded, one on AWS. All of them pass the
+//! conformance suite in `testkit`. Traits return futures, without `dyn`.
+
+mod clock;
+mod error;
+mod store;
+mod stream;
+
+pub use clock::Clock;
+pub use error::{SinkError, SourceError, StoreError};
+pub use store::{
+    CallStore, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore, Revision,
+    SecretSource, StoredKey, UserStore,
+};
+pub use stream::{
+    Checkpoints, Delivered, PutOutcome, RecordSink, RecordSource, RecordingStore, Sequence,
+    StreamRecord,
+};

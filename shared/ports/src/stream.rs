@@ -1,0 +1,146 @@
+//! The stream, and what its consumers keep.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sidetone_model::{ConversationId, SessionId, Timestamp};
+
+use crate::error::{SinkError, SourceError, StoreError};
+
+/// The place of a record in the stream; grows, may have holes.
+pub type Sequence = u64;
+
+/// What is put: the records of one session, encoded, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamRecord {
+    /// Records of one conversation stay in order.
+    pub partition_key: ConversationId,
+    /// `CallRecords` in Protocol Buffers. At most [`StreamRecord::DATA_BYTES_MAX`].
+    pub data: Bytes,
+}
+
+impl StreamRecord {
+    /// The largest record: Kinesis takes 1 MiB with its partition key.
+    pub const DATA_BYTES_MAX: usize = 1024 * 1024 - 256;
+    /// The most records in one put: the limit of Kinesis.
+    pub const PUT_RECORDS_MAX: usize = 500;
+    /// The most bytes in one put: the limit of Kinesis with room for keys.
+    pub const PUT_BYTES_MAX: usize = 5 * 1024 * 1024 - 64 * 1024;
+}
+
+/// What became of one record of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// In the stream, for good.
+    Committed(Sequence),
+    /// Not in the stream: over the throughput; try again later.
+    Throttled,
+    /// Not in the stream: a fault inside; try again.
+    Failed,
+}
+
+/// Where records go.
+pub trait RecordSink: Clone + Send + Sync + 'static {
+    /// Puts records of different sessions; answers one by one, in the same order.
+    ///
+    /// Errors: [`SinkError`] if it is not known what happened to any of them. The caller puts
+    /// the same bytes again; consumers drop what came twice.
+    fn put(
+        &self,
+        records: Vec<StreamRecord>,
+    ) -> impl Future<Output = Result<Vec<PutOutcome>, SinkError>> + Send;
+}
+
+/// A record as a consumer receives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its place.
+    pub sequence: Sequence,
+    /// When the stream took it.
+    pub committed_at: Timestamp,
+    /// What was put.
+    pub record: StreamRecord,
+}
+
+/// Where records come from.
+pub trait RecordSource: Clone + Send + Sync + 'static {
+    /// Reads what follows `after` (0 for the beginning), at most `limit` records, waiting up
+    /// to `wait` of real time if there is nothing yet.
+    fn read(
+        &self,
+        after: Sequence,
+        limit: usize,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Vec<Delivered>, SourceError>> + Send;
+
+    /// Returns the place of the newest record; 0 if there is none.
+    fn tip(&self) -> impl Future<Output = Result<Sequence, SourceError>> + Send;
+}
+
+/// How far each consumer has come.
+pub trait Checkpoints: Clone + Send + Sync + 'static {
+    /// Returns the last sequence that a consumer has finished; 0 at first.
+    fn checkpoint(
+        &self,
+        consumer: &str,
+    ) -> impl Future<Output = Result<Sequence, StoreError>> + Send;
+
+    /// Notes that a consumer has finished everything up to `sequence`; never goes back.
+    fn save_checkpoint(
+        &self,
+        consumer: &str,
+        sequence: Sequence,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Where the recorder keeps parts of running sessions and puts finished recordings.
+pub trait RecordingStore: Clone + Send + Sync + 'static {
+    /// Keeps a part: the session's records as they came from one place in the stream.
+    /// Putting the same place again changes nothing.
+    fn put_part(
+        &self,
+        session: SessionId,
+        sequence: Sequence,
+        data: Bytes,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Returns the places of a session's parts, in order.
+    fn part_sequences(
+        &self,
+        session: SessionId,
+    ) -> impl Future<Output = Result<Vec<Sequence>, StoreError>> + Send;
+
+    /// Reads one part.
+    fn part(
+        &self,
+        session: SessionId,
+        sequence: Sequence,
+    ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
+
+    /// Returns every session that has parts.
+    fn sessions_with_parts(
+        &self,
+    ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
+
+    /// Drops a session's parts, once its recording is finished.
+    fn remove_parts(
+        &self,
+        session: SessionId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Moves a finished file into the recordings under `name`, whole or not at all, replacing
+    /// an older one of that name; returns where it lies, in words for people.
+    fn put_recording(
+        &self,
+        name: &str,
+        file: PathBuf,
+    ) -> impl Future<Output = Result<String, StoreError>> + Send;
+
+    /// Reads a finished file, if there is one of that name.
+    fn recording(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
+}
