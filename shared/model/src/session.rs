@@ -48,8 +48,10 @@ pub enum UnmatchedReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionPhase {
-    /// Its door holds it.
+    /// Its door holds it and its socket is open.
     Live,
+    /// Its socket is gone; its door still waits for call events that come late.
+    Lingering,
     /// It is over, by `close`, loss of the connection, or death of its owner.
     Ended,
 }
@@ -75,9 +77,10 @@ pub struct SessionItem {
 
 impl SessionItem {
     /// Returns whether this session listens before `other`, both being of one conversation
-    /// and participant: the one that opened first does.
+    /// and participant: the one that opened first does, while its socket is open.
     pub fn goes_before(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.phase == SessionPhase::Live
+            && self.key == other.key
             && self.participant == other.participant
             && (self.opened_at, &self.connection) < (other.opened_at, &other.connection)
     }
