@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use sidetone_model::{ConversationId, Media, OrganizationId, ParticipantId, Pii};
+use sidetone_model::{ConversationId, Format, Media, OrganizationId, ParticipantId, Pii};
 
 use super::envelope::{self, Empty, PROTOCOL_VERSION, WireError};
 use super::media_entry;
@@ -125,6 +125,14 @@ impl Open {
     /// Returns whether this is Genesys' test of the integration, not a call.
     pub const fn is_probe(&self) -> bool {
         self.conversation_id.is_nil()
+    }
+
+    /// Returns the offer that says most: the first with both channels, PCMU before others,
+    /// else the first there is.
+    pub fn best_offer(&self) -> Option<Media> {
+        let worth = |media: &Media| (media.channels.count(), media.format == Format::Pcmu);
+        // The last of equals would win, and the client's order says which it prefers.
+        self.media.iter().rev().copied().max_by_key(worth)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every client message of the sheet, there and back.
 
 use proptest::prelude::*;
-use sidetone_model::{Format, MediaChannel, MediaChannels};
+use sidetone_model::{MediaChannel, MediaChannels};
 
 use super::*;
 
@@ -121,6 +121,30 @@ fn c46_offers_not_understood_are_skipped() {
     let channels = MediaChannels::new(&[MediaChannel::Internal, MediaChannel::External]);
     assert_eq!(media, [Media { format: Format::Pcmu, channels: channels.expect("valid") }]);
     assert_eq!(offers("[]"), []);
+}
+
+#[test]
+fn the_best_offer_has_both_channels_and_is_the_clients_first_of_them() {
+    let entry = |format: &str, channels: &str| {
+        format!(r#"{{"type":"audio","format":"{format}","channels":[{channels}],"rate":8000}}"#)
+    };
+    let best = |entries: &[String]| {
+        let text = envelope("open", &open(&format!("[{}]", entries.join(","))));
+        let message = ClientMessage::parse(&text).expect("valid");
+        let ClientBody::Open(open) = message.body else { panic!("expected open") };
+        open.best_offer()
+    };
+    let (one, both) = (r#""internal""#, r#""external","internal""#);
+    let turned = entry("PCMU", r#""internal","external""#);
+    assert_eq!(best(&[]), None);
+    assert_eq!(
+        best(&[entry("PCMU", one), entry("L16", both), entry("PCMU", both), turned]),
+        Some(Media::PCMU_STEREO)
+    );
+    assert_eq!(
+        best(&[entry("PCMU", one), entry("PCMU", r#""external""#)]).map(|media| media.channels),
+        MediaChannels::new(&[MediaChannel::Internal]).ok()
+    );
 }
 
 #[test]
