@@ -46,7 +46,8 @@ pub trait RecordSink: Clone + Send + Sync + 'static {
     /// Puts records of different sessions; answers one by one, in the same order.
     ///
     /// Errors: [`SinkError`] if it is not known what happened to any of them. The caller puts
-    /// the same bytes again; consumers drop what came twice.
+    /// the same bytes again; consumers drop what came twice. A put over the limits that
+    /// [`StreamRecord`] names is refused whole in the same way, and leaves nothing.
     fn put(
         &self,
         records: Vec<StreamRecord>,
