@@ -4,6 +4,7 @@
 
 mod encode;
 mod latest;
+mod model;
 
 /// The first version of the schema, as generated.
 #[expect(missing_docs, reason = "generated; the schema documents each field")]
@@ -16,3 +17,4 @@ pub use latest::{
     Audio, AudioFormat, Body, CallEvent, CallEventKind, CallRecord, CallRecords, Direction,
     EndCause, Gap, GapReason, Match, MediaChannel, Paused, Resumed, SessionEnded, SessionStarted,
 };
+pub use model::{call_event, listen_name, reason_name, session_media};

@@ -1,1 +1,17 @@
 //! One AudioHook session joined with its call: matching, the gate, attribution, delivery.
+//!
+//! Refuses: sockets, clocks, stores. One input, then drain the outputs.
+
+mod config;
+mod delivery;
+mod engine;
+mod matching;
+mod ring;
+
+pub use config::EngineConfig;
+pub use delivery::{
+    AudioDelivery, CallEventDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState,
+    SessionEnded, SessionStarted,
+};
+pub use engine::{Engine, EngineStatus, Input, Output};
+pub use matching::Conversation;

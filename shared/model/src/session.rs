@@ -44,8 +44,8 @@ pub enum UnmatchedReason {
     NotOurs(NotOurs),
 }
 
-/// Whether a session still runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Whether a session still runs; only ever moves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionPhase {
     /// Its door holds it and its socket is open.

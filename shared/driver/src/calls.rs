@@ -1,0 +1,70 @@
+//! The conversation's partition: write one's own item, read everything, tell the others.
+//!
+//! Each side of a match writes before it reads, so whoever writes second sees both halves.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sidetone_engine::Conversation;
+use sidetone_model::{ConversationKey, SessionItem, SessionPhase};
+use sidetone_ports::{CallStore, Clock, Item, Mailbox, Revision, StoreError};
+
+/// How long an item outlives its last change.
+pub(crate) const ITEM_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// Writes a session's item and tells every other session of the conversation.
+///
+/// Returns the item's revision and what the partition holds.
+pub(crate) async fn save<S: CallStore + Mailbox>(
+    store: &S,
+    clock: &Clock,
+    own: &SessionItem,
+    revision: Revision,
+) -> Result<(Revision, Conversation), StoreError> {
+    let bytes = serde_json::to_vec(own).map_err(|source| StoreError::Unreadable {
+        what: "a session item".to_owned(),
+        source: source.into(),
+    })?;
+    let item = Item { name: name_of(own), bytes, revision };
+    let owner = (own.phase != SessionPhase::Ended).then(|| own.owner.clone());
+    let revision = store.put(own.key, item, owner, clock.now() + ITEM_LIFE).await?;
+    let conversation = read(store, clock, own.key).await?;
+    let others: BTreeSet<_> = conversation
+        .sessions
+        .iter()
+        .filter(|one| one.phase != SessionPhase::Ended && one.connection != own.connection)
+        .map(|one| &one.owner)
+        .collect();
+    for owner in others {
+        store.post(owner, own.key, clock.now()).await?;
+    }
+    Ok((revision, conversation))
+}
+
+/// Reads a conversation's partition; what cannot be read is left out and logged.
+pub(crate) async fn read<S: CallStore>(
+    store: &S,
+    clock: &Clock,
+    key: ConversationKey,
+) -> Result<Conversation, StoreError> {
+    let mut conversation = Conversation::default();
+    for item in store.query(key, clock.now()).await? {
+        let kind = item.name.split('#').next().unwrap_or_default();
+        let read = match kind {
+            "leg" => serde_json::from_slice(&item.bytes).map(|leg| conversation.legs.push(leg)),
+            "session" => {
+                serde_json::from_slice(&item.bytes).map(|one| conversation.sessions.push(one))
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = read {
+            tracing::error!(conversation = %key.conversation, item = item.name, %error, "item cannot be read");
+        }
+    }
+    Ok(conversation)
+}
+
+/// Returns the name under which a session's item stands.
+pub(crate) fn name_of(item: &SessionItem) -> String {
+    format!("session#{}", item.connection)
+}

@@ -1,0 +1,388 @@
+//! What all sessions of one process share: the store, the producer, the mailbox, the clock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sidetone_audiohook_proto::Handshake;
+use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
+use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, Timestamp};
+use sidetone_ports::{
+    CallStore, Clock, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision,
+};
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::calls;
+use crate::lock::lock;
+use crate::producer::{Producer, ProducerConfig};
+use crate::report::chain;
+use crate::session::Session;
+use crate::sweep;
+
+/// How a host works.
+#[derive(Debug, Clone, Default)]
+pub struct HostConfig {
+    /// For every session.
+    pub engine: EngineConfig,
+    /// For the stream.
+    pub producer: ProducerConfig,
+    /// For everything shared.
+    pub pace: Pace,
+}
+
+/// How often a host looks, and how long it waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long one look into the mailbox waits for a letter.
+    pub mailbox_wait: Duration,
+    /// How often the owner says that it lives.
+    pub beat_interval: Duration,
+    /// How long a beat holds.
+    pub beat_life: Duration,
+    /// How long the shared nonce memory may take before a session is let in without it.
+    pub nonce_limit: Duration,
+    /// How long writing a session's item is tried.
+    pub save_limit: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            mailbox_wait: Duration::from_millis(250),
+            beat_interval: Duration::from_secs(5),
+            beat_life: Duration::from_secs(15),
+            nonce_limit: Duration::from_secs(2),
+            save_limit: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A nonce that the shared memory is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonceCheck {
+    /// The key it was used with.
+    pub key_id: String,
+    /// The nonce.
+    pub nonce: String,
+    /// Until when a repeat is a replay.
+    pub until: Timestamp,
+}
+
+/// A session, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// The session.
+    pub session: SessionId,
+    /// Its socket.
+    pub connection: ConnectionId,
+    /// What the engine says.
+    pub engine: EngineStatus,
+    /// Frames that the stream has taken.
+    pub frames_committed: u64,
+    /// Whether the session is over and all of it is in the stream.
+    pub ended: bool,
+}
+
+/// The place where a session's status stands.
+#[derive(Debug)]
+pub(crate) struct StatusCell {
+    session: SessionId,
+    connection: ConnectionId,
+    latest: Mutex<Option<SessionStatus>>,
+    key: Mutex<Option<ConversationKey>>,
+}
+
+/// What all sessions of a process share; cheap to clone.
+#[derive(Debug)]
+pub struct Host<S, R>(Arc<Inner<S, R>>);
+
+impl<S, R> Clone for Host<S, R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Inner<S, R> {
+    clock: Clock,
+    engine: Arc<EngineConfig>,
+    pace: Pace,
+    owner: OwnerId,
+    store: S,
+    producer: Producer<R>,
+    watchers: Mutex<HashMap<ConversationKey, Vec<Watcher>>>,
+    sessions: Mutex<HashMap<ConnectionId, Arc<StatusCell>>>,
+    news: broadcast::Sender<SessionStatus>,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    connection: ConnectionId,
+    view: watch::Sender<Arc<Conversation>>,
+}
+
+/// How many status changes may wait for a slow reader before it misses some.
+const NEWS_MAX: usize = 4_096;
+
+impl<S, R> Host<S, R>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    /// Prepares a host for one owner; [`Host::run`] makes it work.
+    pub fn new(clock: Clock, config: HostConfig, owner: OwnerId, store: S, sink: R) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            engine: Arc::new(config.engine),
+            pace: config.pace,
+            owner,
+            store,
+            producer: Producer::new(clock, config.producer, sink),
+            watchers: Mutex::default(),
+            sessions: Mutex::default(),
+            news: broadcast::channel(NEWS_MAX).0,
+        }))
+    }
+
+    /// Works until told to stop: puts records, reads the mailbox, says that it lives, sweeps.
+    pub async fn run(&self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.0.producer.run() => {}
+            () = self.read_mailbox() => {}
+            () = self.stay_alive() => {}
+            () = self.keep_sweeping() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Starts a session whose upgrade was accepted.
+    pub fn session(
+        &self,
+        handshake: Handshake,
+        connection: ConnectionId,
+        nonce: Option<NonceCheck>,
+    ) -> Session<S, R> {
+        let inner = &self.0;
+        let status = Arc::new(StatusCell {
+            session: handshake.session_id.session_id(),
+            connection: connection.clone(),
+            latest: Mutex::default(),
+            key: Mutex::default(),
+        });
+        lock(&inner.sessions).insert(connection.clone(), Arc::clone(&status));
+        let answer = nonce.map(|nonce| self.ask(nonce));
+        let engine = Engine::new(
+            inner.clock.now(),
+            Arc::clone(&inner.engine),
+            handshake,
+            connection,
+            inner.owner.clone(),
+        );
+        Session::new(self.clone(), engine, answer, status)
+    }
+
+    /// Declares lost what dead owners left behind; with `all`, every other owner is dead.
+    ///
+    /// A process that holds its data alone may say so when it starts.
+    pub async fn sweep(&self, all: bool) {
+        let inner = &self.0;
+        let swept =
+            sweep::sweep(&inner.store, &inner.clock, &inner.producer, &inner.owner, all).await;
+        match swept {
+            Ok(0) => {}
+            Ok(sessions) => tracing::warn!(sessions, "declared lost what a dead door left behind"),
+            Err(error) => tracing::warn!(error = %chain(&error), "sweep failed, trying again"),
+        }
+    }
+
+    /// Says that this owner is gone, in order: nothing of it is to be swept.
+    pub async fn leave(&self) {
+        if let Err(error) = self.0.store.remove_owner(&self.0.owner).await {
+            tracing::warn!(error = %chain(&error), "could not sign off");
+        }
+    }
+
+    /// Returns every session there is.
+    pub fn sessions(&self) -> Vec<SessionStatus> {
+        let cells = lock(&self.0.sessions);
+        cells.values().filter_map(|cell| lock(&cell.latest).clone()).collect()
+    }
+
+    /// Returns how many sessions there are, those without a socket included.
+    pub fn session_count(&self) -> usize {
+        lock(&self.0.sessions).len()
+    }
+
+    /// Returns every change of a session from now on.
+    pub fn news(&self) -> broadcast::Receiver<SessionStatus> {
+        self.0.news.subscribe()
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &S {
+        &self.0.store
+    }
+
+    pub(crate) fn producer(&self) -> &Producer<R> {
+        &self.0.producer
+    }
+
+    /// Has a session told of its conversation from now on.
+    pub(crate) fn watch(&self, item: &SessionItem, view: watch::Sender<Arc<Conversation>>) {
+        if let Some(cell) = lock(&self.0.sessions).get(&item.connection) {
+            *lock(&cell.key) = Some(item.key);
+        }
+        let watcher = Watcher { connection: item.connection.clone(), view };
+        lock(&self.0.watchers).entry(item.key).or_default().push(watcher);
+    }
+
+    /// Forgets a session.
+    pub(crate) fn forget(&self, cell: &StatusCell) {
+        lock(&self.0.sessions).remove(&cell.connection);
+        let Some(key) = *lock(&cell.key) else { return };
+        let mut watchers = lock(&self.0.watchers);
+        if let Some(of_key) = watchers.get_mut(&key) {
+            of_key.retain(|watcher| watcher.connection != cell.connection);
+            if of_key.is_empty() {
+                watchers.remove(&key);
+            }
+        }
+    }
+
+    /// Writes a session's item, again and again for a while, and tells who watches.
+    pub(crate) async fn save(&self, item: SessionItem, revision: Revision) -> Revision {
+        let Inner { store, clock, pace, .. } = &*self.0;
+        let until = clock.now() + pace.save_limit;
+        let mut wait = Duration::from_millis(50);
+        loop {
+            match calls::save(store, clock, &item, revision).await {
+                Ok((revision, conversation)) => {
+                    self.tell(item.key, conversation);
+                    return revision;
+                }
+                Err(error) if error.is_conflict() || clock.now() >= until => {
+                    // A conflict means that a sweep has declared this owner dead.
+                    metrics::counter!("sidetone_session_items_unsaved_total").increment(1);
+                    tracing::error!(session = %item.session, error = %chain(&error), "session item not saved");
+                    return revision;
+                }
+                Err(error) => {
+                    tracing::warn!(session = %item.session, error = %chain(&error), "saving session item again");
+                    clock.sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(2));
+                }
+            }
+        }
+    }
+
+    /// Notes a session's status, and tells who asked if it changed.
+    pub(crate) fn report(&self, cell: &StatusCell, engine: EngineStatus, committed: u64) {
+        self.note(cell, engine, committed, false);
+    }
+
+    /// Notes that a session is over.
+    pub(crate) fn report_end(&self, cell: &StatusCell, engine: EngineStatus, committed: u64) {
+        self.note(cell, engine, committed, true);
+    }
+
+    fn note(&self, cell: &StatusCell, engine: EngineStatus, frames_committed: u64, ended: bool) {
+        let connection = cell.connection.clone();
+        let status =
+            SessionStatus { session: cell.session, connection, engine, frames_committed, ended };
+        let mut latest = lock(&cell.latest);
+        let changed = latest.as_ref() != Some(&status);
+        *latest = Some(status.clone());
+        drop(latest);
+        if changed {
+            // Nobody listening is fine.
+            let _ = self.0.news.send(status);
+        }
+    }
+
+    fn ask(&self, nonce: NonceCheck) -> oneshot::Receiver<Freshness> {
+        let (sender, receiver) = oneshot::channel();
+        let host = self.clone();
+        tokio::spawn(async move {
+            let Inner { store, clock, pace, .. } = &*host.0;
+            let asked = store.remember(&nonce.key_id, &nonce.nonce, nonce.until, clock.now());
+            let freshness = match clock.timeout(pace.nonce_limit, asked).await {
+                Some(Ok(freshness)) => freshness,
+                answer => {
+                    // A call is worth more than a replay that the memory here would catch too.
+                    metrics::counter!("sidetone_nonces_unchecked_total").increment(1);
+                    let error = answer.and_then(Result::err).map(|error| chain(&error));
+                    tracing::error!(error = error.as_deref(), "shared nonce memory did not answer");
+                    Freshness::Fresh
+                }
+            };
+            let _ = sender.send(freshness);
+        });
+        receiver
+    }
+
+    fn tell(&self, key: ConversationKey, conversation: Conversation) {
+        let conversation = Arc::new(conversation);
+        if let Some(watchers) = lock(&self.0.watchers).get(&key) {
+            for watcher in watchers {
+                watcher.view.send_replace(Arc::clone(&conversation));
+            }
+        }
+    }
+
+    async fn read_mailbox(&self) {
+        let Inner { store, clock, pace, owner, .. } = &*self.0;
+        loop {
+            let wait = pace.mailbox_wait.div_f64(clock.speed());
+            match store.take(owner, wait).await {
+                Ok(keys) => {
+                    for key in keys {
+                        let host = self.clone();
+                        tokio::spawn(async move { host.look_at(key).await });
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "mailbox cannot be read");
+                    clock.sleep(pace.mailbox_wait).await;
+                }
+            }
+        }
+    }
+
+    /// Reads a conversation that changed and tells its sessions; tries again until it can.
+    async fn look_at(&self, key: ConversationKey) {
+        let Inner { store, clock, watchers, .. } = &*self.0;
+        while lock(watchers).contains_key(&key) {
+            match calls::read(store, clock, key).await {
+                Ok(conversation) => return self.tell(key, conversation),
+                Err(error) => {
+                    tracing::warn!(conversation = %key.conversation, error = %chain(&error), "conversation cannot be read");
+                    clock.sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+
+    async fn stay_alive(&self) {
+        let Inner { store, clock, pace, owner, .. } = &*self.0;
+        loop {
+            if let Err(error) = store.beat(owner, clock.now() + pace.beat_life).await {
+                tracing::warn!(error = %chain(&error), "sign of life not written");
+            }
+            clock.sleep(pace.beat_interval).await;
+        }
+    }
+
+    /// Apart from the signs of life: it waits for the stream, they must not.
+    async fn keep_sweeping(&self) {
+        loop {
+            self.0.clock.sleep(self.0.pace.beat_interval).await;
+            self.sweep(false).await;
+        }
+    }
+}

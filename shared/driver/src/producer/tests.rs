@@ -1,0 +1,1 @@
+//! The producer against sinks that fail.

@@ -1,0 +1,228 @@
+//! One session as its socket task holds it: the engine, and what it wants done.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sidetone_delivery_wire::{Body, Heading};
+use sidetone_engine::{Conversation, Engine, Input, Output};
+use sidetone_model::{SessionItem, Timestamp};
+use sidetone_ports::{CallStore, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::host::{Host, StatusCell};
+use crate::producer::Outlet;
+use crate::records;
+
+/// What the socket task has to do for its session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SocketOutput {
+    /// Send this text.
+    Text(String),
+    /// Close the socket.
+    Drop,
+}
+
+/// Whether the session may publish.
+#[derive(Debug)]
+enum Entry {
+    /// The shared nonce memory has not answered; what is published waits here.
+    Asked { answer: oneshot::Receiver<Freshness>, waiting: Vec<(Timestamp, Body)> },
+    /// It may.
+    Granted,
+    /// The nonce was seen elsewhere: nothing of this session reaches the stream.
+    Refused,
+}
+
+/// One session; dropped when its task ends, however it ends.
+#[derive(Debug)]
+pub struct Session<S, R>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    host: Host<S, R>,
+    engine: Engine,
+    entry: Entry,
+    outlet: Option<Outlet>,
+    view: watch::Receiver<Arc<Conversation>>,
+    view_sender: watch::Sender<Arc<Conversation>>,
+    saver: Option<JoinHandle<Revision>>,
+    status: Arc<StatusCell>,
+    socket: VecDeque<SocketOutput>,
+}
+
+impl<S, R> Session<S, R>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    pub(crate) fn new(
+        host: Host<S, R>,
+        engine: Engine,
+        answer: Option<oneshot::Receiver<Freshness>>,
+        status: Arc<StatusCell>,
+    ) -> Self {
+        let (view_sender, view) = watch::channel(Arc::default());
+        let entry = match answer {
+            Some(answer) => Entry::Asked { answer, waiting: Vec::new() },
+            None => Entry::Granted,
+        };
+        Self {
+            host,
+            engine,
+            entry,
+            outlet: None,
+            view,
+            view_sender,
+            saver: None,
+            status,
+            socket: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input at the clock's time; drain [`Session::poll_socket`] afterwards.
+    pub fn handle(&mut self, input: Input<'_>) {
+        let is_media = matches!(input, Input::Media(_));
+        let now = self.host.clock().now();
+        self.engine.handle(now, input);
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Reply(text) => self.socket.push_back(SocketOutput::Text(text)),
+                Output::DropSocket => self.socket.push_back(SocketOutput::Drop),
+                Output::Publish(delivery) => self.publish(now, records::body(delivery)),
+                Output::Join(item) => {
+                    self.join(&item);
+                    self.save(item);
+                }
+                Output::Save(item) => self.save(item),
+                Output::Done => {}
+            }
+        }
+        // A frame changes nothing that a person looks at between two pings.
+        if !is_media {
+            let committed = self.outlet.as_ref().map_or(0, Outlet::committed_frames);
+            self.host.report(&self.status, self.engine.status(), committed);
+        }
+    }
+
+    /// Returns what the socket has to do next.
+    pub fn poll_socket(&mut self) -> Option<SocketOutput> {
+        self.socket.pop_front()
+    }
+
+    /// Returns when [`Input::Timeout`] is due at the latest.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.engine.deadline()
+    }
+
+    /// Returns whether the session is over and its socket, if any, no longer needed.
+    pub const fn is_done(&self) -> bool {
+        self.engine.is_done()
+    }
+
+    /// Waits until something behind the session has news, and takes it in.
+    ///
+    /// May be dropped and called again at any time.
+    pub async fn changed(&mut self) {
+        let input = match &mut self.entry {
+            Entry::Asked { answer, .. } => tokio::select! {
+                answer = answer => self.decide(answer.unwrap_or(Freshness::Fresh)),
+                _ = self.view.changed() => Some(conversation(&mut self.view)),
+            },
+            Entry::Granted | Entry::Refused => {
+                // The sender lives as long as this value.
+                let _ = self.view.changed().await;
+                Some(conversation(&mut self.view))
+            }
+        };
+        if let Some(input) = input {
+            self.handle(input);
+        }
+    }
+
+    /// Goes on without a socket until the session is over and the stream has all of it.
+    pub async fn finish(mut self) {
+        self.handle(Input::Gone);
+        while !self.engine.is_done() {
+            let clock = *self.host.clock();
+            let deadline = self.engine.deadline();
+            let timeout = async {
+                match deadline {
+                    Some(deadline) => clock.sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed() => {}
+                () = timeout => self.handle(Input::Timeout),
+            }
+        }
+        if let Some(saver) = self.saver.take() {
+            let _ = saver.await;
+        }
+        if let Some(outlet) = &self.outlet {
+            outlet.drained().await;
+            let committed = outlet.committed_frames();
+            self.host.report_end(&self.status, self.engine.status(), committed);
+        }
+    }
+
+    fn decide(&mut self, freshness: Freshness) -> Option<Input<'static>> {
+        let entry = match freshness {
+            Freshness::Fresh => Entry::Granted,
+            Freshness::Seen => Entry::Refused,
+        };
+        let Entry::Asked { waiting, .. } = std::mem::replace(&mut self.entry, entry) else {
+            return None;
+        };
+        match freshness {
+            Freshness::Fresh => {
+                waiting.into_iter().for_each(|(at, body)| self.publish(at, body));
+                None
+            }
+            Freshness::Seen => Some(Input::Refuse),
+        }
+    }
+
+    fn publish(&mut self, now: Timestamp, body: Body) {
+        match (&mut self.entry, &self.outlet) {
+            (Entry::Granted, Some(outlet)) => outlet.push(now, body),
+            (Entry::Asked { waiting, .. }, _) => waiting.push((now, body)),
+            (Entry::Refused, _) | (Entry::Granted, None) => {}
+        }
+    }
+
+    fn join(&mut self, item: &SessionItem) {
+        let heading = Heading::new(item.key, Some(item.session), &item.connection);
+        self.outlet = Some(self.host.producer().outlet(heading));
+        self.host.watch(item, self.view_sender.clone());
+    }
+
+    /// Writes the item behind the session, after what was written before it.
+    fn save(&mut self, item: SessionItem) {
+        let host = self.host.clone();
+        let before = self.saver.take();
+        self.saver = Some(tokio::spawn(async move {
+            let revision = match before {
+                Some(before) => before.await.unwrap_or_default(),
+                None => 0,
+            };
+            host.save(item, revision).await
+        }));
+    }
+}
+
+impl<S, R> Drop for Session<S, R>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    fn drop(&mut self) {
+        self.host.forget(&self.status);
+    }
+}
+
+fn conversation(view: &mut watch::Receiver<Arc<Conversation>>) -> Input<'static> {
+    Input::Conversation(Conversation::clone(&view.borrow_and_update()))
+}

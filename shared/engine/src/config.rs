@@ -1,0 +1,35 @@
+//! What may be set of an engine.
+
+use std::time::Duration;
+
+use sidetone_audiohook_proto::ServerConfig;
+use sidetone_model::{Listen, OnHold};
+
+/// The settings of a session's engine; the same for every session of a door.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// When to ask for audio.
+    pub listen: Listen,
+    /// What to do while the agent has the customer on hold.
+    pub on_hold: OnHold,
+    /// How long `opened` may wait for the first look-up.
+    pub join_limit: Duration,
+    /// How long call events may come after the socket is gone.
+    pub linger: Duration,
+    /// The protocol's own limits and timers.
+    pub session: ServerConfig,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            on_hold: OnHold::default(),
+            // Genesys gives up after 5 s; people notice nothing below this.
+            join_limit: Duration::from_millis(200),
+            // Events usually come well under a second late, rarely some seconds.
+            linger: Duration::from_secs(5),
+            session: ServerConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,549 @@
+//! The engine: one input in, then outputs until there are none.
+//!
+//! It holds the protocol's session machine and decides what that leaves open: when to listen,
+//! and what of the audio is delivered as whose.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sidetone_audiohook_proto::{
+    ClosedBy, ClosingReason, DisconnectReason, Frame, Handshake, Open, OpenAnswer, PauseCause,
+    ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent,
+};
+use sidetone_model::{
+    AgentId, CallEvent, CallEventKind, CommunicationId, ConnectionId, ConversationKey, Leg, Listen,
+    MediaClock, OrganizationId, OwnerId, Position, SessionId, SessionItem, SessionPhase, Timeline,
+    Timestamp, UnmatchedReason,
+};
+
+use crate::config::EngineConfig;
+use crate::delivery::{
+    AudioDelivery, CallEventDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState,
+    SessionEnded, SessionStarted,
+};
+use crate::matching::{Conversation, LABEL_AFTER, Wish};
+use crate::ring::Ring;
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Media(Bytes),
+    /// What the conversation's partition holds.
+    Conversation(Conversation),
+    /// A deadline has passed.
+    Timeout,
+    /// The socket is gone.
+    Gone,
+    /// The session must not go on: its nonce was seen elsewhere.
+    Refuse,
+    /// The door shuts down and can wait no longer.
+    Shutdown,
+}
+
+/// What goes out, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A text message to Genesys.
+    Reply(String),
+    /// Something for the stream.
+    Publish(Delivery),
+    /// Write this item, query its partition, feed it back as [`Input::Conversation`].
+    Join(SessionItem),
+    /// Write this item, query its partition, and tell every other session in it.
+    Save(SessionItem),
+    /// Close the socket.
+    DropSocket,
+    /// Nothing will follow.
+    Done,
+}
+
+/// What a person wants to know of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineStatus {
+    /// The conversation, once `open` came.
+    pub key: Option<ConversationKey>,
+    /// Whether it is Genesys' test session.
+    pub probe: bool,
+    /// The agent, or why there is none.
+    pub state: MatchState,
+    /// Whether audio is wanted and flows.
+    pub listens: bool,
+    /// Whether an agent of ours has the customer on hold.
+    pub held: bool,
+    /// How far the media has come.
+    pub position: Position,
+    /// Frames that belonged to an agent's leg.
+    pub frames_accepted: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    AwaitingOpen,
+    Joining { request: Box<Open>, until: Timestamp },
+    Running,
+    Lingering { until: Timestamp },
+    Done,
+}
+
+/// An event that the stream has been told of.
+#[derive(Debug)]
+struct Told {
+    event: CallEvent,
+    position: Position,
+    agent: Option<AgentId>,
+}
+
+/// How far a call event's place may be off before it is told again.
+///
+/// Units: samples; 20 ms.
+const EVENT_SHIFT_MAX: u64 = 160;
+
+/// One AudioHook session with its match.
+#[derive(Debug)]
+pub struct Engine {
+    config: Arc<EngineConfig>,
+    organization: OrganizationId,
+    session_id: SessionId,
+    connection: ConnectionId,
+    owner: OwnerId,
+    session: ServerSession,
+    phase: Phase,
+    own: Option<SessionItem>,
+    conversation: Conversation,
+    clock: MediaClock,
+    timeline: Timeline,
+    ring: Ring,
+    told: BTreeMap<(CommunicationId, CallEventKind, u32), Told>,
+    match_told: Option<MatchState>,
+    wish: Option<Wish>,
+    probe: bool,
+    cause: Option<EndCause>,
+    paused_at: Option<Position>,
+    position: Position,
+    figures: Figures,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    frames_received: u64,
+    frames_accepted: u64,
+    samples_streamed: u64,
+    samples_paused: u64,
+}
+
+impl Engine {
+    /// Starts a session whose upgrade was just accepted.
+    pub fn new(
+        now: Timestamp,
+        config: Arc<EngineConfig>,
+        handshake: Handshake,
+        connection: ConnectionId,
+        owner: OwnerId,
+    ) -> Self {
+        Self {
+            organization: handshake.organization,
+            session_id: handshake.session_id.session_id(),
+            session: ServerSession::new(now, config.session, handshake),
+            config,
+            connection,
+            owner,
+            phase: Phase::AwaitingOpen,
+            own: None,
+            conversation: Conversation::default(),
+            clock: MediaClock::default(),
+            timeline: Timeline::default(),
+            ring: Ring::default(),
+            told: BTreeMap::new(),
+            match_told: None,
+            wish: None,
+            probe: false,
+            cause: None,
+            paused_at: None,
+            position: Position::ZERO,
+            figures: Figures::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input; drain [`Engine::poll_output`] afterwards.
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        match input {
+            Input::Text(text) => self.session.handle(now, ServerInput::Text(text)),
+            Input::Media(data) => self.session.handle(now, ServerInput::Media(data)),
+            Input::Conversation(conversation) => {
+                self.conversation.join(conversation);
+                if let Phase::Joining { .. } = self.phase {
+                    self.open(now);
+                }
+                self.review(now);
+            }
+            Input::Timeout => {
+                self.session.handle(now, ServerInput::Timeout);
+                self.pass_deadlines(now);
+            }
+            Input::Gone => self.session.handle(now, ServerInput::Gone),
+            Input::Refuse => {
+                self.disconnect(now, DisconnectReason::Unauthorized, EndCause::Violation);
+            }
+            Input::Shutdown => {
+                self.disconnect(now, DisconnectReason::Error, EndCause::Shutdown);
+            }
+        }
+        self.drain_session(now);
+    }
+
+    /// Returns the next output, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when [`Input::Timeout`] is due at the latest.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let own = match &self.phase {
+            Phase::Joining { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Running if self.match_told.is_none() => {
+                self.own.as_ref().map(|own| own.opened_at + LABEL_AFTER)
+            }
+            Phase::AwaitingOpen | Phase::Running | Phase::Done => None,
+        };
+        [own, self.session.deadline(), self.ring.deadline()].into_iter().flatten().min()
+    }
+
+    /// Returns whether nothing will follow.
+    pub const fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done)
+    }
+
+    /// Returns the session.
+    pub const fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// Returns what a person wants to know.
+    pub fn status(&self) -> EngineStatus {
+        EngineStatus {
+            key: self.own.as_ref().map(|own| own.key),
+            probe: self.probe,
+            state: match &self.own {
+                Some(own) => self.conversation.match_state(own, self.config.listen),
+                None => MatchState::Unmatched(UnmatchedReason::NoAgent),
+            },
+            listens: self.session.listens(),
+            held: self.conversation.legs.iter().any(Leg::is_held),
+            position: self.position,
+            frames_accepted: self.figures.frames_accepted,
+        }
+    }
+
+    fn disconnect(&mut self, now: Timestamp, reason: DisconnectReason, cause: EndCause) {
+        self.cause.get_or_insert(cause);
+        self.command(now, ServerCommand::Disconnect { reason, info: None });
+    }
+
+    fn drain_session(&mut self, now: Timestamp) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                ServerOutput::Send(text) => self.outputs.push_back(Output::Reply(text)),
+                ServerOutput::Event(event) => self.on_session_event(now, event),
+                ServerOutput::DropSocket => self.outputs.push_back(Output::DropSocket),
+            }
+        }
+    }
+
+    fn command(&mut self, now: Timestamp, command: ServerCommand) {
+        if let Err(error) = self.session.command(now, command) {
+            // Media is chosen from the offers, so the machine cannot refuse it.
+            unreachable!("{error}");
+        }
+    }
+
+    fn on_session_event(&mut self, now: Timestamp, event: SessionEvent) {
+        match event {
+            SessionEvent::OpenRequested { open, .. } => self.on_open(now, open),
+            SessionEvent::Audio { position, frame } => self.on_audio(now, position, frame),
+            SessionEvent::PositionObserved { position } => self.observe(now, position),
+            SessionEvent::Paused { position, cause } => {
+                if self.paused_at.is_none() {
+                    self.paused_at = Some(position);
+                    let asked = cause != PauseCause::Client;
+                    self.publish(Delivery::Paused { position, asked });
+                }
+            }
+            SessionEvent::Resumed { start, position } => {
+                self.paused_at = None;
+                self.figures.samples_paused += position.samples_since(start);
+                self.publish(Delivery::Resumed { from: start, to: position });
+            }
+            SessionEvent::Discarded { start, to }
+            | SessionEvent::Drifted { expected: start, stated: to } => {
+                if start < to {
+                    self.miss(start, to, GapCause::Discarded);
+                }
+            }
+            SessionEvent::Violation(_) => {
+                self.cause.get_or_insert(EndCause::Violation);
+            }
+            SessionEvent::Closing { reason, .. } => {
+                self.cause.get_or_insert(match reason {
+                    ClosingReason::Client(_) => EndCause::Closed,
+                    ClosingReason::Violation(_) => EndCause::Violation,
+                    ClosingReason::Requested(_) | ClosingReason::Unanswered => EndCause::Shutdown,
+                });
+            }
+            SessionEvent::Closed { by, .. } => {
+                self.cause.get_or_insert(match by {
+                    ClosedBy::Agreement => EndCause::Closed,
+                    ClosedBy::Timeout => EndCause::Timeout,
+                    ClosedBy::Loss => EndCause::ConnectionLost,
+                });
+                self.linger(now);
+            }
+            // Logged by the door; none of them moves media or the match.
+            SessionEvent::LanguageUpdated { .. }
+            | SessionEvent::ClientError { .. }
+            | SessionEvent::Tolerated(_) => {}
+        }
+    }
+
+    fn on_open(&mut self, now: Timestamp, open: Box<Open>) {
+        if open.is_probe() {
+            self.probe = true;
+            let media = open.best_offer();
+            self.command(now, ServerCommand::Open(OpenAnswer { media, ..OpenAnswer::default() }));
+            return;
+        }
+        let item = SessionItem {
+            key: ConversationKey {
+                organization: self.organization,
+                conversation: open.conversation_id,
+            },
+            session: self.session_id,
+            connection: self.connection.clone(),
+            participant: open.participant.id.clone(),
+            owner: self.owner.clone(),
+            opened_at: now,
+            phase: SessionPhase::Live,
+        };
+        self.own = Some(item.clone());
+        self.outputs.push_back(Output::Join(item));
+        let until = now + self.config.join_limit;
+        self.phase = Phase::Joining { request: open, until };
+    }
+
+    /// Answers `open`, with what is known by now.
+    fn open(&mut self, now: Timestamp) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Running);
+        let (Phase::Joining { request, .. }, Some(own)) = (phase, &self.own) else { return };
+        let wish = self.conversation.wish(own, self.config.listen, self.config.on_hold);
+        let media = request.best_offer();
+        let started = SessionStarted {
+            media,
+            participant: own.participant.clone(),
+            listen: self.config.listen,
+            opened_at: own.opened_at,
+            language: request.language.clone(),
+        };
+        self.wish = Some(wish);
+        let start_paused = wish == Wish::Pause;
+        let answer = OpenAnswer { media, start_paused, ..OpenAnswer::default() };
+        self.command(now, ServerCommand::Open(answer));
+        self.publish(Delivery::SessionStarted(started));
+    }
+
+    fn on_audio(&mut self, now: Timestamp, position: Position, frame: Frame) {
+        if self.own.is_none() {
+            return;
+        }
+        let samples = frame.samples();
+        let end = position.plus_samples(samples);
+        self.figures.frames_received += 1;
+        self.figures.samples_streamed += samples;
+        self.observe(now, end);
+        // A message is at most 64 KiB, so its samples always fit.
+        let samples = u32::try_from(samples).unwrap_or(u32::MAX);
+        let data = frame.into_bytes();
+        let frame = AudioDelivery { position, samples, data, agent: None, held: false };
+        if self.timeline.owner_of(position, end).is_some() || self.config.listen == Listen::Always {
+            self.deliver(frame);
+        } else {
+            self.ring.push(now, frame);
+        }
+    }
+
+    fn miss(&mut self, from: Position, to: Position, cause: GapCause) {
+        self.publish(Delivery::Gap(GapDelivery { from, to, cause, frames: 0 }));
+    }
+
+    /// Hands a frame on, as whose it is known to be.
+    fn deliver(&mut self, mut frame: AudioDelivery) {
+        let segment = self.timeline.owner_of(frame.position, frame.end());
+        frame.agent = segment.map(|segment| segment.agent.clone());
+        frame.held = segment.is_some_and(|segment| {
+            let leg = |leg: &&Leg| leg.communication == segment.communication;
+            self.conversation.legs.iter().find(leg).is_some_and(|leg| {
+                self.clock.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
+            })
+        });
+        self.figures.frames_accepted += 1;
+        self.publish(Delivery::Audio(frame));
+    }
+
+    /// Notes how far the media had come; a better estimate of its start moves every leg.
+    fn observe(&mut self, now: Timestamp, position: Position) {
+        self.position = self.position.max(position);
+        if self.clock.observe(now, position) && !self.conversation.legs.is_empty() {
+            self.place_legs();
+        }
+    }
+
+    /// Looks at the conversation again and does what follows from it.
+    fn review(&mut self, now: Timestamp) {
+        let Some(own) = &self.own else { return };
+        if matches!(self.phase, Phase::AwaitingOpen | Phase::Joining { .. } | Phase::Done) {
+            return;
+        }
+        let wish = self.conversation.wish(own, self.config.listen, self.config.on_hold);
+        if matches!(self.phase, Phase::Running) && self.wish != Some(wish) {
+            self.wish = Some(wish);
+            let command = match wish {
+                Wish::Listen => ServerCommand::Resume,
+                Wish::Pause => ServerCommand::Pause,
+            };
+            self.command(now, command);
+        }
+        self.place_legs();
+        self.tell_match(now, false);
+        if self.conversation.was_not_answered() {
+            self.ring.clear();
+        }
+        if let Phase::Lingering { .. } = self.phase
+            && self.conversation.is_over()
+        {
+            self.end();
+        }
+    }
+
+    /// Puts the legs on the media, tells what moved, and lets go what now has an owner.
+    fn place_legs(&mut self) {
+        self.timeline = self.conversation.timeline(self.clock);
+        self.tell_events();
+        for frame in self.ring.release(&self.timeline) {
+            self.deliver(frame);
+        }
+        for (from, to) in self.ring.release_forgotten(&self.timeline) {
+            self.miss(from, to, GapCause::LateEvent);
+        }
+    }
+
+    fn tell_events(&mut self) {
+        let mut news = Vec::new();
+        for leg in &self.conversation.legs {
+            let agent = leg.attribution.agent();
+            for event in leg.events() {
+                let position = self.clock.position_at(event.at).unwrap_or_default();
+                let name = (leg.communication.clone(), event.kind, event.ordinal);
+                let known = self.told.get(&name).is_some_and(|told| {
+                    told.event == event
+                        && told.agent.as_ref() == agent
+                        && told.position.samples().abs_diff(position.samples()) <= EVENT_SHIFT_MAX
+                });
+                if !known {
+                    self.told.insert(name, Told { event, position, agent: agent.cloned() });
+                    let leg = leg.clone();
+                    news.push(CallEventDelivery { event, position, leg });
+                }
+            }
+        }
+        news.into_iter().for_each(|event| self.publish(Delivery::CallEvent(Box::new(event))));
+    }
+
+    /// Tells the stream of a match at once, of its absence when it is time.
+    fn tell_match(&mut self, now: Timestamp, last: bool) {
+        let Some(own) = &self.own else { return };
+        let state = self.conversation.match_state(own, self.config.listen);
+        let due = match &state {
+            MatchState::Matched(_) | MatchState::Unmatched(UnmatchedReason::Duplicate) => true,
+            // Between two agents, or after the last, the match stands.
+            MatchState::Unmatched(_) if self.conversation.was_matched() => false,
+            MatchState::Unmatched(_) => last || now >= own.opened_at + LABEL_AFTER,
+        };
+        if due && self.match_told.as_ref() != Some(&state) {
+            self.match_told = Some(state.clone());
+            self.publish(Delivery::Match { state, position: self.position });
+        }
+    }
+
+    fn pass_deadlines(&mut self, now: Timestamp) {
+        self.ring.expire(now);
+        match &self.phase {
+            Phase::Joining { until, .. } if now >= *until => {
+                self.open(now);
+                self.review(now);
+            }
+            Phase::Lingering { until } if now >= *until => self.end(),
+            Phase::Running => self.tell_match(now, false),
+            Phase::AwaitingOpen | Phase::Joining { .. } | Phase::Lingering { .. } | Phase::Done => {
+            }
+        }
+    }
+
+    /// Stays for call events that come late; nothing more goes to Genesys.
+    fn linger(&mut self, now: Timestamp) {
+        match &self.phase {
+            Phase::Running => {}
+            // Refused, a probe, or gone before an answer: nobody waits for it.
+            Phase::AwaitingOpen | Phase::Joining { .. } => {
+                if let Some(mut own) = self.own.clone() {
+                    own.phase = SessionPhase::Ended;
+                    self.outputs.push_back(Output::Save(own));
+                }
+                self.phase = Phase::Done;
+                self.outputs.push_back(Output::Done);
+                return;
+            }
+            Phase::Lingering { .. } | Phase::Done => return,
+        }
+        if let Some(own) = &mut self.own {
+            own.phase = SessionPhase::Lingering;
+            self.outputs.push_back(Output::Save(own.clone()));
+        }
+        self.phase = Phase::Lingering { until: now + self.config.linger };
+        if self.conversation.is_over() {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(mut own) = self.own.clone() else { return };
+        let latest = own.opened_at + LABEL_AFTER;
+        self.tell_match(latest, true);
+        self.publish(Delivery::SessionEnded(SessionEnded {
+            cause: self.cause.unwrap_or(EndCause::ConnectionLost),
+            position: self.position,
+            frames_received: self.figures.frames_received,
+            frames_accepted: self.figures.frames_accepted,
+            streamed: Position::from_samples(self.figures.samples_streamed),
+            paused: Position::from_samples(self.figures.samples_paused),
+        }));
+        own.phase = SessionPhase::Ended;
+        self.outputs.push_back(Output::Save(own));
+        self.phase = Phase::Done;
+        self.outputs.push_back(Output::Done);
+    }
+
+    fn publish(&mut self, delivery: Delivery) {
+        self.outputs.push_back(Output::Publish(delivery));
+    }
+}
+
+fn is_held_at(leg: &Leg, at: Timestamp) -> bool {
+    leg.holds.iter().any(|hold| hold.from <= at && hold.to.is_none_or(|to| at < to))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! From what is known of a conversation to whether its session listens, and to whom.
+//!
+//! Everything here is a function of the legs and sessions in a conversation's partition, so
+//! it does not matter which half of a match was written first, or what came twice.
+
+use std::time::Duration;
+
+use sidetone_model::{
+    AgentId, Attribution, Leg, Listen, MediaClock, OnHold, SessionItem, Span, Timeline,
+    UnmatchedReason,
+};
+
+use crate::delivery::MatchState;
+
+/// What a conversation's partition holds, as last read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conversation {
+    /// Every agent's leg, ours or not.
+    pub legs: Vec<Leg>,
+    /// Every audio session, this one included.
+    pub sessions: Vec<SessionItem>,
+}
+
+/// What the session should tell Genesys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Send audio.
+    Listen,
+    /// Send none.
+    Pause,
+}
+
+impl Conversation {
+    /// Joins a newer or an older reading: what was known is never unlearned.
+    pub(crate) fn join(&mut self, other: Self) {
+        for leg in other.legs {
+            match self.legs.iter_mut().find(|own| own.communication == leg.communication) {
+                Some(own) => own.merge(&leg),
+                None => self.legs.push(leg),
+            }
+        }
+        for session in other.sessions {
+            match self.sessions.iter_mut().find(|own| own.connection == session.connection) {
+                Some(own) => own.phase = own.phase.max(session.phase),
+                None => self.sessions.push(session),
+            }
+        }
+    }
+
+    /// Returns the agent who has the customer now, if it is one of ours.
+    pub(crate) fn agent(&self) -> Option<&AgentId> {
+        self.ours()
+            .filter(|(leg, _)| leg.is_connected())
+            .min_by_key(|(leg, _)| (leg.connected_at, &leg.communication))
+            .map(|(_, agent)| agent)
+    }
+
+    /// Returns whether another session of the same conversation and participant goes first.
+    pub(crate) fn has_session_before(&self, own: &SessionItem) -> bool {
+        self.sessions.iter().any(|other| other.goes_before(own))
+    }
+
+    /// Returns what to ask of Genesys.
+    pub(crate) fn wish(&self, own: &SessionItem, listen: Listen, on_hold: OnHold) -> Wish {
+        if listen == Listen::Always {
+            return Wish::Listen;
+        }
+        if self.has_session_before(own) {
+            return Wish::Pause;
+        }
+        let rings = self.ours().any(|(leg, _)| leg.is_ringing());
+        let talking = self
+            .ours()
+            .any(|(leg, _)| leg.is_connected() && !(on_hold == OnHold::Pause && leg.is_held()));
+        // Before the first agent of ours was there, `ready` waits with open ears.
+        let waits =
+            listen == Listen::Ready && !self.ours().any(|(leg, _)| leg.connected_at.is_some());
+        if rings || talking || waits { Wish::Listen } else { Wish::Pause }
+    }
+
+    /// Returns whether the session belongs to an agent of ours, or why not.
+    pub(crate) fn match_state(&self, own: &SessionItem, listen: Listen) -> MatchState {
+        if listen != Listen::Always && self.has_session_before(own) {
+            return MatchState::Unmatched(UnmatchedReason::Duplicate);
+        }
+        match self.agent() {
+            Some(agent) => MatchState::Matched(agent.clone()),
+            None => MatchState::Unmatched(self.unmatched_reason()),
+        }
+    }
+
+    /// Returns whether an agent of ours was ever connected.
+    pub(crate) fn was_matched(&self) -> bool {
+        self.ours().any(|(leg, _)| leg.connected_at.is_some())
+    }
+
+    /// Returns whether every leg of ours that is known is over, and there is one.
+    pub(crate) fn is_over(&self) -> bool {
+        let mut ours = self.ours().peekable();
+        ours.peek().is_some() && ours.all(|(leg, _)| leg.ended_at.is_some())
+    }
+
+    /// Returns whether it rang at us last and nobody took the call.
+    pub(crate) fn was_not_answered(&self) -> bool {
+        self.ours()
+            .max_by_key(|(leg, _)| leg.ringing_at.max(leg.connected_at))
+            .is_some_and(|(leg, _)| leg.ended_at.is_some() && leg.connected_at.is_none())
+    }
+
+    /// Places the connected legs of our agents on the session's media.
+    pub(crate) fn timeline(&self, clock: MediaClock) -> Timeline {
+        Timeline::new(self.ours().filter_map(|(leg, agent)| {
+            Some(Span {
+                communication: leg.communication.clone(),
+                agent: agent.clone(),
+                from: clock.position_at(leg.connected_at?)?,
+                to: leg.ended_at.and_then(|ended| clock.position_at(ended)),
+            })
+        }))
+    }
+
+    fn unmatched_reason(&self) -> UnmatchedReason {
+        if self.ours().next().is_some() {
+            return UnmatchedReason::NotAnswered;
+        }
+        // The one who came last says why.
+        self.legs
+            .iter()
+            .filter_map(|leg| match leg.attribution {
+                Attribution::NotOurs(reason) => {
+                    Some((leg.ringing_at.max(leg.connected_at), reason))
+                }
+                Attribution::Ours(_) => None,
+            })
+            .max()
+            .map_or(UnmatchedReason::NoAgent, |(_, reason)| UnmatchedReason::NotOurs(reason))
+    }
+
+    fn ours(&self) -> impl Iterator<Item = (&Leg, &AgentId)> {
+        self.legs.iter().filter_map(|leg| leg.attribution.agent().map(|agent| (leg, agent)))
+    }
+}
+
+/// How long a session may stay unmatched before it is labelled with the reason.
+pub(crate) const LABEL_AFTER: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests;
