@@ -1,0 +1,1 @@
+//! Client and server machine against each other, on one clock and over wires that take time.
