@@ -1,1 +1,22 @@
-//! The Genesys Notification Service without sockets or clocks: wire, channel, call events.
+//! The Genesys Notification Service without sockets or clocks: what its messages mean.
+//!
+//! Refuses: connecting, waiting, asking Genesys, knowing who is one of ours.
+//! Source: docs/wire/notification.md.
+
+mod call_event;
+mod channel;
+mod error;
+mod region;
+mod wire;
+
+pub use call_event::{CONVERSATIONS_MAX, ConversationLegs, ENDED_KEPT, LegUpdate};
+pub use channel::{
+    Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan, DEAD_AFTER, PING_AFTER, PONG_WITHIN,
+    RECONNECTS_BEFORE_NEW_CHANNEL, TOPICS_PER_CHANNEL_MAX, Watch, Watchdog, renew_at,
+};
+pub use error::{ReadError, UnknownRegion};
+pub use region::{REGIONS, Region};
+pub use wire::{
+    Call, CallState, ControlAnswer, Frame, FrameKind, Participant, Purpose, Snapshot, SystemEvent,
+    SystemEventKind, conversation_topic, end_reason_of, ping_text, user_of_conversation_topic,
+};

@@ -1,0 +1,181 @@
+//! One communication of a conversation, as its snapshots tell.
+
+use sidetone_model::{Direction, EndReason, Hold, ParticipantId, Timestamp, UserId};
+
+use crate::wire::{Call, CallState, Participant, Purpose};
+
+/// How far a call has come; it never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Offered, ringing or dialing.
+    Waiting,
+    /// Answered.
+    Connected,
+    /// Over; final.
+    Ended,
+}
+
+/// Whose communication it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A Genesys user's who talks to the far side.
+    Agent(UserId),
+    /// A customer's.
+    Customer,
+    /// Another outside party's.
+    External,
+    /// A queue's, a flow's, a voicemail box's, a supervisor's beside another's call.
+    Other,
+    /// Not said so far.
+    Unclear,
+}
+
+/// One communication.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) role: Role,
+    pub(super) participant: ParticipantId,
+    pub(super) queue: Option<Box<str>>,
+    pub(super) direction: Option<Direction>,
+    pub(super) phase: Phase,
+    pub(super) ringing_at: Option<Timestamp>,
+    pub(super) connected_at: Option<Timestamp>,
+    pub(super) end: Option<(Timestamp, EndReason)>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) late: bool,
+}
+
+impl Line {
+    pub(super) fn new(participant: &Participant, phase: Phase) -> Self {
+        Self {
+            role: role_of(participant),
+            participant: participant.participant_id(),
+            queue: None,
+            direction: None,
+            phase,
+            ringing_at: None,
+            connected_at: None,
+            end: None,
+            holds: Vec::new(),
+            late: phase != Phase::Waiting,
+        }
+    }
+
+    /// Folds what a snapshot says of this communication.
+    ///
+    /// Times are facts whenever they come; what has no time of its own, such as the end of a
+    /// hold, is believed only of a snapshot that is not `stale`.
+    pub(super) fn fold(
+        &mut self,
+        received_at: Timestamp,
+        participant: &Participant,
+        call: &Call,
+        phase: Phase,
+        stale: bool,
+    ) {
+        if self.queue.is_none() {
+            self.queue.clone_from(&participant.queue);
+        }
+        if self.direction.is_none() {
+            self.direction = direction_of(call);
+        }
+        // A role, once known, stays: who listened in on another's call does not become its
+        // agent when Genesys drops the mark.
+        if self.role == Role::Unclear {
+            self.role = role_of(participant);
+        }
+        self.phase = self.phase.max(phase);
+        match phase {
+            Phase::Waiting if self.phase == Phase::Waiting => {
+                let at = call.alerting_at.unwrap_or(received_at);
+                self.ringing_at = Some(self.ringing_at.map_or(at, |known| known.min(at)));
+            }
+            Phase::Waiting => {}
+            Phase::Connected => {
+                let at = connected_at(participant, call);
+                self.learn_connected(at.unwrap_or(received_at));
+                if !stale && self.phase == Phase::Connected {
+                    self.fold_hold(received_at, call);
+                }
+            }
+            Phase::Ended => {
+                if let Some(at) = call.alerting_at {
+                    self.ringing_at = Some(self.ringing_at.map_or(at, |known| known.min(at)));
+                }
+                if let Some(at) = connected_at(participant, call) {
+                    self.learn_connected(at);
+                }
+                let at = call.ended_at.or(participant.ended_at).unwrap_or(received_at);
+                let end = (at, call.end_reason());
+                self.end = Some(self.end.map_or(end, |known| known.min(end)));
+            }
+        }
+    }
+
+    fn learn_connected(&mut self, at: Timestamp) {
+        self.connected_at = Some(self.connected_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn fold_hold(&mut self, received_at: Timestamp, call: &Call) {
+        let held = call.held || call.state == Some(CallState::Parked);
+        match (self.holds.last_mut(), held) {
+            (Some(hold), false) if hold.to.is_none() => {
+                hold.to = Some(received_at.max(hold.from));
+            }
+            (_, false) => {}
+            (Some(hold), true) if hold.to.is_none() => {
+                let Some(from) = call.hold_from.filter(|&from| from > hold.from) else { return };
+                // The return between two holds was not seen; it came before the second.
+                hold.to = Some(from);
+                self.holds.push(Hold { from, to: None });
+            }
+            (last, true) => {
+                let from = call.hold_from.unwrap_or(received_at);
+                // An old start is an old snapshot: that hold is known to be over.
+                if last.is_none_or(|last| from > last.from) {
+                    self.holds.push(Hold { from, to: None });
+                }
+            }
+        }
+    }
+}
+
+/// Returns how far a call has come by what one snapshot says; nothing if it says nothing.
+pub(super) fn phase_of(participant: &Participant, call: &Call) -> Option<Phase> {
+    let phase = match call.state.unwrap_or_default() {
+        CallState::Offering | CallState::Alerting | CallState::Contacting | CallState::Dialing => {
+            Some(Phase::Waiting)
+        }
+        CallState::Connected | CallState::Parked => Some(Phase::Connected),
+        CallState::Disconnected | CallState::Terminated => Some(Phase::Ended),
+        CallState::Other => None,
+    };
+    // Who has left the conversation is on no call of it.
+    phase.map(|phase| if participant.ended_at.is_some() { Phase::Ended } else { phase })
+}
+
+fn role_of(participant: &Participant) -> Role {
+    match (participant.purpose, participant.user) {
+        (Some(Purpose::Agent | Purpose::User), _) if participant.is_beside_another() => Role::Other,
+        (Some(Purpose::Agent | Purpose::User), Some(user)) => Role::Agent(user),
+        (Some(Purpose::Agent | Purpose::User) | None, _) => Role::Unclear,
+        (Some(Purpose::Customer), _) => Role::Customer,
+        (Some(Purpose::External), _) => Role::External,
+        (Some(Purpose::Voicemail | Purpose::Other), _) => Role::Other,
+    }
+}
+
+fn direction_of(call: &Call) -> Option<Direction> {
+    let text = call.direction.as_deref()?;
+    if text.eq_ignore_ascii_case("outbound") {
+        Some(Direction::Outbound)
+    } else {
+        text.eq_ignore_ascii_case("inbound").then_some(Direction::Inbound)
+    }
+}
+
+/// Returns when a call was answered; the participant's time only where it is about this call.
+fn connected_at(participant: &Participant, call: &Call) -> Option<Timestamp> {
+    let only = participant.calls.len() == 1;
+    call.connected_at.or_else(|| participant.connected_at.filter(|_| only))
+}

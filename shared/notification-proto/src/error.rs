@@ -1,0 +1,25 @@
+//! What the Notification Service or a person wrote that cannot be understood.
+
+/// A text that names none of the Genesys regions.
+///
+/// The text is not repeated: people paste secrets into the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a Genesys Cloud region; expected one such as usw2, us-west-2 or usw2.pure.cloud")]
+pub struct UnknownRegion;
+
+/// A frame that is counted and left alone.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The text is not a JSON object.
+    #[error("the frame is not a JSON object")]
+    NotJson(#[source] serde_json::Error),
+    /// The body of a known topic has no conversation id, or is no JSON object.
+    #[error("the body under topic {topic} is not a conversation")]
+    Body {
+        /// The topic, in lower case.
+        topic: String,
+        /// Why, if it could not be read at all.
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+}

@@ -1,0 +1,16 @@
+//! What travels over a notification socket.
+//!
+//! Refuses nothing but what is no JSON: unknown topics, fields and values are named as such.
+//! Source: docs/wire/notification.md, "Socket" and "Conversation bodies".
+
+mod conversation;
+mod envelope;
+mod loose;
+mod value;
+
+pub use conversation::{Call, Participant, Snapshot};
+pub use envelope::{
+    ControlAnswer, Frame, FrameKind, SystemEvent, SystemEventKind, conversation_topic, ping_text,
+    user_of_conversation_topic,
+};
+pub use value::{CallState, Purpose, end_reason_of};
