@@ -1,0 +1,112 @@
+//! The vocabulary of scripts.
+
+use std::time::Duration;
+
+use sidetone_model::{Position, UnmatchedReason};
+
+use super::cast::Person;
+use crate::voice::Stretch;
+
+/// One thing that happens on a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// When, after the call's start.
+    pub at: Duration,
+    /// How much later Genesys says so.
+    pub lag: Duration,
+    /// What.
+    pub act: Act,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// The customer reaches the flow; or, outbound, this agent's phone is contacted.
+    Begins(Option<&'static Person>),
+    /// The flow hands the customer to the queue.
+    EntersQueue,
+    /// A phone rings.
+    Rings(&'static Person),
+    /// A ringing phone is answered.
+    Answers(&'static Person),
+    /// A phone answers by itself.
+    AnswersAlone(&'static Person),
+    /// Outbound: the agent's phone is up and the customer's rings.
+    Dials(&'static Person),
+    /// Outbound: the customer answers.
+    CustomerAnswers(&'static Person),
+    /// The agent puts the customer on hold.
+    Holds(&'static Person),
+    /// The agent comes back.
+    Retrieves(&'static Person),
+    /// Card numbers are spoken from here, or no longer.
+    SecurePause(bool),
+    /// The first hands the customer to the second, whose phone rings.
+    Transfers(&'static Person, &'static Person),
+    /// The customer hangs up.
+    CustomerHangsUp,
+    /// This agent hangs up.
+    AgentHangsUp(&'static Person),
+    /// Ended legs are confirmed as such.
+    Terminates,
+    /// The agent saves the wrap-up.
+    WrapsUp(&'static Person),
+}
+
+/// What Sidetone must make of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Matched to one or more agents of ours.
+    Matched,
+    /// Never matched, for that reason.
+    Unmatched(UnmatchedReason),
+    /// Recognised as Genesys' test.
+    Probe,
+}
+
+impl Expected {
+    /// Returns the word for tables and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Unmatched(UnmatchedReason::Duplicate) => "duplicate",
+            Self::Unmatched(_) => "unmatched",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// One audio session of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioScript {
+    /// When the stream begins, after the call's start: position zero.
+    pub begins: Duration,
+    /// When it ends.
+    pub ends: Duration,
+    /// How long after its beginning the client gets to connect.
+    pub connects_after: Duration,
+    /// Media per frame.
+    pub frame: Duration,
+    /// When the client itself pauses: secure flows.
+    pub pauses: Vec<Stretch>,
+    /// What the client drops, to be reported by `discarded`.
+    pub discards: Vec<Discard>,
+    /// What Sidetone must make of it.
+    pub expected: Expected,
+}
+
+/// Media that the client drops because it could not be sent in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discard {
+    /// What is dropped.
+    pub stretch: Stretch,
+    /// How long after its end sending goes on; the backlog then comes at once.
+    pub stuck: Duration,
+}
+
+impl AudioScript {
+    /// Returns the position of its end.
+    pub fn length(&self) -> Position {
+        Position::ZERO.plus(self.ends.saturating_sub(self.begins))
+    }
+}

@@ -1,0 +1,93 @@
+//! Calls by name: what happens, when, and therefore what is true of them.
+//!
+//! A [`Script`] is data. The player makes it happen and the judge compares what the stream
+//! delivered with its [`Truth`], which follows from the script alone, never from a server.
+//! Refuses: clocks, sockets. All randomness comes from the script's seed.
+
+mod act;
+mod cast;
+mod customer;
+mod draft;
+mod scenario;
+mod scenes;
+#[cfg(test)]
+mod tests;
+mod truth;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone_model::{Direction, Listen, Position};
+
+pub use act::{Act, AudioScript, Discard, Expected, Step};
+pub use cast::{Cast, Person, Standing};
+pub use scenario::{Scenario, UnknownScenario};
+pub use truth::{AgentSegment, HoldSpan, SessionTruth, Truth};
+
+use self::customer::Customer;
+use crate::voice::{CallVoice, Source, Speaker};
+
+/// One call, from the first ring to the last event.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Which story it is.
+    pub scenario: Scenario,
+    /// Where its randomness came from.
+    pub seed: u64,
+    /// How Sidetone has to listen for the truth to hold.
+    pub listen: Listen,
+    /// Which way the call is set up.
+    pub direction: Direction,
+    /// Who is at the other end; invented.
+    pub customer: Customer,
+    /// What happens on the call, in order; nothing for a probe.
+    pub steps: Vec<Step>,
+    /// The audio sessions, in order of their beginnings.
+    pub sessions: Vec<AudioScript>,
+    /// The sound, in the call's own time.
+    pub sound: Source,
+}
+
+impl Script {
+    /// Writes a call; the same for the same arguments.
+    pub fn new(scenario: Scenario, seed: u64) -> Self {
+        let draft = scenario.draft(seed);
+        let scenes = scenes::scenes(draft.direction, &draft.steps, draft.length());
+        let customer = Speaker::customer(usize::try_from(seed % 3).unwrap_or(0));
+        let voice = CallVoice::new(seed, customer, scenes);
+        Self {
+            scenario,
+            seed,
+            listen: scenario.listen(),
+            direction: draft.direction,
+            customer: draft.customer,
+            steps: draft.steps,
+            sessions: draft.sessions,
+            sound: Source::Call(Arc::new(voice)),
+        }
+    }
+
+    /// Replaces the built-in voices.
+    #[must_use]
+    pub fn with_sound(mut self, sound: Source) -> Self {
+        self.sound = sound;
+        self
+    }
+
+    /// Returns what is true of this call.
+    pub fn truth(&self) -> Truth {
+        Truth::of(self)
+    }
+
+    /// Returns when the last event has been delivered and the last audio sent.
+    pub fn length(&self) -> Duration {
+        let told = self.steps.iter().map(|step| step.at + step.lag);
+        let heard = self.sessions.iter().map(|session| session.ends);
+        told.chain(heard).max().unwrap_or_default()
+    }
+}
+
+/// Converts a moment of a call to a place in its sound.
+fn place(moment: Duration) -> Position {
+    Position::ZERO.plus(moment)
+}

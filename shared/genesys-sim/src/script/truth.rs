@@ -1,0 +1,217 @@
+//! What is true of a scripted call, and how far Sidetone may fall short of it.
+
+use std::time::Duration;
+
+use sidetone_model::{AgentId, Media, Position};
+
+use super::act::{Act, AudioScript, Expected, Step};
+use super::cast::Person;
+use super::{Script, place};
+use crate::voice::{Source, Stretch};
+
+/// How much may be missed or too much where the agent changes.
+///
+/// Units: milliseconds.
+const CHANGE_MS_MAX: u64 = 300;
+
+/// The truth about one call.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    /// Of each session, in the order of the script.
+    pub sessions: Vec<SessionTruth>,
+}
+
+/// A stretch in which an agent of ours and the customer were connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSegment {
+    /// The agent.
+    pub agent: AgentId,
+    /// When, in the session's media.
+    pub stretch: Stretch,
+}
+
+/// A stretch in which an agent of ours had the customer on hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldSpan {
+    /// The agent.
+    pub agent: AgentId,
+    /// When, in the session's media.
+    pub stretch: Stretch,
+}
+
+/// The truth about one session.
+#[derive(Debug, Clone)]
+pub struct SessionTruth {
+    /// What Sidetone must make of it.
+    pub expected: Expected,
+    /// Who of ours was connected when; in order, without overlaps. Empty for a session that
+    /// must not be delivered.
+    pub segments: Vec<AgentSegment>,
+    /// The holds within the segments.
+    pub holds: Vec<HoldSpan>,
+    /// What the client could not send, by its own pauses and discards; in order.
+    pub unsendable: Vec<Stretch>,
+    /// How long the stream was.
+    pub length: Position,
+    /// How much of the segments may be missing.
+    ///
+    /// Units: milliseconds.
+    pub missed_ms_max: u64,
+    /// How much outside of the segments may be delivered.
+    ///
+    /// Units: milliseconds.
+    pub extra_ms_max: u64,
+    /// When both halves of the match could first be known, after the call's start: the session
+    /// was connected and Genesys had told of the answer.
+    pub matchable: Option<Duration>,
+    sound: Source,
+    begins: Position,
+}
+
+/// Somebody of ours on the line, in the call's time.
+struct Talk {
+    person: &'static Person,
+    from: Duration,
+    to: Duration,
+    told: Duration,
+    holds: Vec<(Duration, Duration)>,
+}
+
+impl Truth {
+    pub(super) fn of(script: &Script) -> Self {
+        let talks = talks(&script.steps);
+        let sessions = script.sessions.iter();
+        Self { sessions: sessions.map(|session| of_session(script, session, &talks)).collect() }
+    }
+}
+
+impl SessionTruth {
+    /// Returns the samples of a stretch, as a frame of that media would hold them.
+    pub fn pcm(&self, stretch: Stretch, media: Media) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let samples = usize::try_from(stretch.samples()).unwrap_or(usize::MAX);
+        let from = self.begins.plus_samples(stretch.from.samples());
+        self.sound.encode(media, from, samples, &mut bytes);
+        bytes
+    }
+
+    /// Returns what has to be delivered: the segments, less what could not be sent.
+    pub fn owed(&self) -> Vec<Stretch> {
+        let mut segments = Vec::new();
+        for segment in &self.segments {
+            segment.stretch.append_to(&mut segments);
+        }
+        Stretch::without(&segments, &self.unsendable)
+    }
+}
+
+fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> SessionTruth {
+    let media = |from: Duration, to: Duration| {
+        let since = |moment: Duration| place(moment.saturating_sub(session.begins));
+        Stretch::new(since(from), since(to)).common(Stretch::new(Position::ZERO, session.length()))
+    };
+    let mut truth = SessionTruth {
+        expected: session.expected,
+        segments: Vec::new(),
+        holds: Vec::new(),
+        unsendable: unsendable(session),
+        length: session.length(),
+        missed_ms_max: 0,
+        extra_ms_max: 0,
+        matchable: None,
+        sound: script.sound.clone(),
+        begins: place(session.begins),
+    };
+    if session.expected != Expected::Matched {
+        return truth;
+    }
+    for talk in talks {
+        let agent = talk.person.agent();
+        if let Some(stretch) = media(talk.from, talk.to) {
+            // Where the audio itself begins or ends nobody changes.
+            let edges = [stretch.from > Position::ZERO, stretch.to < truth.length];
+            truth.extra_ms_max += CHANGE_MS_MAX * edges.map(u64::from).iter().sum::<u64>();
+            truth.segments.push(AgentSegment { agent: agent.clone(), stretch });
+            let connected = session.begins + session.connects_after;
+            truth.matchable.get_or_insert(connected.max(talk.told));
+        }
+        let holds = talk.holds.iter().filter_map(|(from, to)| media(*from, *to));
+        truth.holds.extend(holds.map(|stretch| HoldSpan { agent: agent.clone(), stretch }));
+    }
+    truth.missed_ms_max = missed_ms_max(script);
+    truth
+}
+
+/// At most 300 ms where a transfer moves the agent; and where Sidetone waits paused and nobody
+/// saw it ring, what was said before Genesys told.
+fn missed_ms_max(script: &Script) -> u64 {
+    let allowed = |step: &Step| match step.act {
+        Act::Transfers(..) => CHANGE_MS_MAX,
+        Act::AnswersAlone(_) if script.listen == sidetone_model::Listen::Matched => {
+            u64::try_from(step.lag.as_millis()).unwrap_or(u64::MAX) + CHANGE_MS_MAX
+        }
+        Act::Begins(_)
+        | Act::EntersQueue
+        | Act::Rings(_)
+        | Act::Answers(_)
+        | Act::AnswersAlone(_)
+        | Act::Dials(_)
+        | Act::CustomerAnswers(_)
+        | Act::Holds(_)
+        | Act::Retrieves(_)
+        | Act::SecurePause(_)
+        | Act::CustomerHangsUp
+        | Act::AgentHangsUp(_)
+        | Act::Terminates
+        | Act::WrapsUp(_) => 0,
+    };
+    script.steps.iter().map(allowed).sum()
+}
+
+fn unsendable(session: &AudioScript) -> Vec<Stretch> {
+    let discards = session.discards.iter().map(|discard| discard.stretch);
+    let mut stretches: Vec<Stretch> = session.pauses.iter().copied().chain(discards).collect();
+    stretches.sort_unstable();
+    stretches
+}
+
+/// Follows a script and notes who of ours was connected to the customer.
+fn talks(steps: &[Step]) -> Vec<Talk> {
+    let mut talks: Vec<Talk> = Vec::new();
+    let mut open = false;
+    for step in steps {
+        match step.act {
+            Act::Answers(person) | Act::AnswersAlone(person) | Act::CustomerAnswers(person) => {
+                if person.is_ours() {
+                    let (from, told) = (step.at, step.at + step.lag);
+                    talks.push(Talk { person, from, to: from, told, holds: Vec::new() });
+                    open = true;
+                }
+            }
+            Act::Holds(_) => {
+                if let Some(talk) = talks.last_mut().filter(|_| open) {
+                    talk.holds.push((step.at, step.at));
+                }
+            }
+            Act::Retrieves(_) => {
+                if let Some(hold) = talks.last_mut().and_then(|talk| talk.holds.last_mut()) {
+                    hold.1 = step.at;
+                }
+            }
+            Act::Transfers(..) | Act::CustomerHangsUp | Act::AgentHangsUp(_) => {
+                if let Some(talk) = talks.last_mut().filter(|_| open) {
+                    talk.to = step.at;
+                }
+                open = false;
+            }
+            Act::Begins(_)
+            | Act::EntersQueue
+            | Act::Rings(_)
+            | Act::Dials(_)
+            | Act::SecurePause(_)
+            | Act::Terminates
+            | Act::WrapsUp(_) => {}
+        }
+    }
+    talks
+}
