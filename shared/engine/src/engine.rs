@@ -468,8 +468,6 @@ impl Engine {
         let state = self.conversation.match_state(own, self.config.listen);
         let due = match &state {
             MatchState::Matched(_) | MatchState::Unmatched(UnmatchedReason::Duplicate) => true,
-            // Between two agents, or after the last, the match stands.
-            MatchState::Unmatched(_) if self.conversation.was_matched() => false,
             MatchState::Unmatched(_) => last || now >= own.opened_at + LABEL_AFTER,
         };
         if due && self.match_told.as_ref() != Some(&state) {

@@ -47,11 +47,13 @@ impl Conversation {
         }
     }
 
-    /// Returns the agent who has the customer now, if it is one of ours.
+    /// Returns the agent who has the customer now, or had it last, if it is one of ours.
     pub(crate) fn agent(&self) -> Option<&AgentId> {
-        self.ours()
+        let connected = || self.ours().filter(|(leg, _)| leg.connected_at.is_some());
+        connected()
             .filter(|(leg, _)| leg.is_connected())
             .min_by_key(|(leg, _)| (leg.connected_at, &leg.communication))
+            .or_else(|| connected().max_by_key(|(leg, _)| (leg.connected_at, &leg.communication)))
             .map(|(_, agent)| agent)
     }
 
@@ -87,11 +89,6 @@ impl Conversation {
             Some(agent) => MatchState::Matched(agent.clone()),
             None => MatchState::Unmatched(self.unmatched_reason()),
         }
-    }
-
-    /// Returns whether an agent of ours was ever connected.
-    pub(crate) fn was_matched(&self) -> bool {
-        self.ours().any(|(leg, _)| leg.connected_at.is_some())
     }
 
     /// Returns whether every leg of ours that is known is over, and there is one.
