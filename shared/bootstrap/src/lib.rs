@@ -1,1 +1,9 @@
 //! From files and environment to a checked configuration; tracing set-up.
+
+mod config;
+mod log;
+
+pub use config::{
+    AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts, SecretText, StreamConfig,
+};
+pub use log::{LogFormat, start_log};
