@@ -1,6 +1,6 @@
 //! What the client says: checks in the order the sheet has them, then effects.
 //!
-//! Source: docs/wire/audiohook.md, "Violations" and "Positions".
+//! Source: docs/wire/audiohook.md, "Violations" and "Position".
 
 use bytes::Bytes;
 use sidetone_model::{Position, Timestamp};

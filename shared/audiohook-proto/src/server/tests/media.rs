@@ -248,10 +248,13 @@ fn c70_numbers_that_disagree_are_reported_and_survived() {
         < resumed 4 2 PT0.3S {"start":"PT9S","discarded":"PT1S"}
         * drifted 700->300
         * resumed 300..300
-        < close 5 2 PT0.3S {"reason":"end"}
-        * closing 300 client Some(End)
-        > closed 3 5
-        * closed 300 agreement
+        < discarded 5 2 PT1S {"start":"PT0.9S","discarded":"PT0.1S"}
+        * drifted 300->1000
+        * discarded 300..1000
+        < close 6 2 PT1S {"reason":"end"}
+        * closing 1000 client Some(End)
+        > closed 3 6
+        * closed 1000 agreement
         "#,
     );
 }
