@@ -243,11 +243,11 @@ pub enum ServerFault {
         before: u64,
     },
     /// A message that is not legal in this state.
-    #[error("unexpected {kind} while {state}")]
+    #[error("unexpected {kind}, {state}")]
     Unexpected {
         /// Its type.
         kind: String,
-        /// What the client was doing.
+        /// What the client was doing, or what was missing.
         state: &'static str,
     },
     /// A type that no server message has.

@@ -127,13 +127,13 @@ impl ClientSession {
             ServerBody::Pong => self.match_pong(now, message.clientseq),
             ServerBody::Pause => self.take_pause(now),
             ServerBody::Resume => self.take_resume(now),
-            ServerBody::Updated => {
-                if std::mem::take(&mut self.update_pending) {
+            ServerBody::Updated => match self.updates_pending.checked_sub(1) {
+                Some(pending) => {
+                    self.updates_pending = pending;
                     self.emit(ClientEvent::Updated);
-                } else {
-                    self.note_fault(unexpected("updated", "no update was sent"));
                 }
-            }
+                None => self.note_fault(unexpected("updated", "without update")),
+            },
             ServerBody::Disconnect(disconnect) => self.take_disconnect(now, disconnect),
             ServerBody::Reconnect { .. } => self.emit(ClientEvent::ReconnectAsked),
             ServerBody::Event { .. } => {

@@ -56,7 +56,8 @@ pub struct ClientSession {
     pings_sent: u64,
     pub(super) next_ping_at: Option<Timestamp>,
     round_trip: Option<Duration>,
-    pub(super) update_pending: bool,
+    /// Updates without `updated` so far.
+    pub(super) updates_pending: u32,
     pub(super) late_language: Option<String>,
     faults: Vec<ServerFault>,
     pub(super) outputs: VecDeque<ClientOutput>,
@@ -88,7 +89,7 @@ impl ClientSession {
             pings_sent: 0,
             next_ping_at: None,
             round_trip: None,
-            update_pending: false,
+            updates_pending: 0,
             late_language: None,
             faults: Vec::new(),
             outputs: VecDeque::new(),
@@ -109,10 +110,7 @@ impl ClientSession {
             ClientInput::Pause => self.begin_own_pause(now),
             ClientInput::Resume => self.end_own_pause(now),
             ClientInput::Update { language } => self.update(now, language),
-            ClientInput::Discard(length) => {
-                let from = self.discarding_to.unwrap_or(self.line.end());
-                self.discarding_to = Some(from.plus(length));
-            }
+            ClientInput::Discard(length) => self.discard(now, length),
             ClientInput::End => self.finish(now, EndCause::Completed),
         }
         self.run_timers(now);

@@ -2,6 +2,8 @@
 //!
 //! Source: docs/wire/audiohook.md, "Cadence", "Position", "Pauses".
 
+use std::time::Duration;
+
 use sidetone_model::{Media, Position, Timestamp};
 
 use super::config::CLIENT_MESSAGE_BYTES_MAX;
@@ -117,6 +119,18 @@ impl ClientSession {
         self.line.sent_to(to);
     }
 
+    /// Drops audio from where the stream stands; during a pause all of it is dropped anyway.
+    pub(super) fn discard(&mut self, now: Timestamp, length: Duration) {
+        match self.phase {
+            Phase::Connecting | Phase::Opening { .. } => {}
+            Phase::Active if self.is_streaming() => {}
+            Phase::Active | Phase::Closing { .. } | Phase::Over { .. } => return,
+        }
+        let from = self.discarding_to.unwrap_or(self.line.end());
+        self.discarding_to = Some(from.plus(length));
+        self.send_due_audio(now);
+    }
+
     fn report_discarded(&mut self, to: Position) {
         let start = self.line.end();
         if to <= start {
@@ -228,7 +242,7 @@ impl ClientSession {
             Phase::Connecting => self.config.open.language = Some(language),
             Phase::Opening { .. } => self.late_language = Some(language),
             Phase::Active => {
-                self.update_pending = true;
+                self.updates_pending += 1;
                 self.send(now, ClientBody::Update { language: Some(language) });
             }
             Phase::Closing { .. } | Phase::Over { .. } => {}

@@ -6,7 +6,8 @@ use std::time::Duration;
 use sidetone_model::{Media, Position, Timestamp};
 
 use crate::client::{
-    ClientConfig, ClientEvent, ClientInput, ClientOutput, ClientSession, FrameFault, ServerFault,
+    ClientConfig, ClientEvent, ClientInput, ClientOutput, ClientSession, EndCause, FrameFault,
+    ServerFault,
 };
 use crate::wire::{
     ClientBody, ClientMessage, Disconnect, DisconnectReason, Opened, ServerBody, ServerMessage,
@@ -235,23 +236,32 @@ impl Bench {
 
     /// Returns the fault codes the client reported.
     pub(super) fn codes(&self) -> Vec<u32> {
-        self.texts
-            .iter()
-            .filter_map(|message| match &message.body {
-                ClientBody::Error(fault) => Some(fault.code),
-                _ => None,
-            })
-            .collect()
+        let mut codes = Vec::new();
+        for message in &self.texts {
+            if let ClientBody::Error(fault) = &message.body {
+                codes.push(fault.code);
+            }
+        }
+        codes
     }
 
     pub(super) fn faults(&self) -> &[ServerFault] {
         self.client.server_faults()
     }
 
-    pub(super) fn end(&self) -> Option<(super::super::EndCause, bool)> {
-        self.events.iter().find_map(|event| match event {
-            ClientEvent::Ended { cause, retry } => Some((*cause, *retry)),
-            _ => None,
-        })
+    pub(super) fn end(&self) -> Option<(EndCause, bool)> {
+        end_of(&self.events)
     }
+}
+
+/// Returns how a session ended, and whether it would be tried again.
+pub(super) fn end_of<'a>(
+    events: impl IntoIterator<Item = &'a ClientEvent>,
+) -> Option<(EndCause, bool)> {
+    for event in events {
+        if let ClientEvent::Ended { cause, retry } = event {
+            return Some((*cause, *retry));
+        }
+    }
+    None
 }

@@ -16,14 +16,14 @@ fn text(members: &str) -> String {
 
 /// The fault costs the session: `error` with a code, `close` with reason `error`.
 fn check_fatal(bench: &Bench, code: u32, fault: &ServerFault) {
-    assert_eq!(bench.faults(), [fault.clone()]);
+    assert_eq!(bench.faults(), std::slice::from_ref(fault));
     assert_eq!(bench.codes(), [code]);
     assert_eq!(bench.last_body(), &ClientBody::Close { reason: Some(CloseReason::Error) });
 }
 
 /// The fault is reported and the session goes on.
 fn check_mild(bench: &mut Bench, code: u32, fault: &ServerFault) {
-    assert_eq!(bench.faults(), [fault.clone()]);
+    assert_eq!(bench.faults(), std::slice::from_ref(fault));
     assert_eq!(bench.codes(), [code]);
     bench.run_millis(400);
     assert!(bench.client.is_streaming());
@@ -228,11 +228,9 @@ fn too_many_messages_are_answered_by_429() {
     assert_eq!(bench.faults(), []);
     bench.say(ServerBody::Pause);
     assert_eq!(bench.faults(), [ServerFault::TooManyMessages]);
-    let error = bench.texts.iter().rev().find_map(|text| match &text.body {
-        ClientBody::Error(fault) => Some(fault),
-        _ => None,
-    });
-    let error = error.unwrap();
+    // The answer to the pause follows: the message counts all the same.
+    let [.., error, _] = bench.texts.as_slice() else { panic!("two messages at least") };
+    let ClientBody::Error(error) = &error.body else { panic!("error") };
     assert_eq!(error.code, 429);
     assert_eq!(error.retry_after, Some(Duration::from_millis(200).into()));
 }
