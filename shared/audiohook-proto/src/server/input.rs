@@ -57,7 +57,7 @@ pub enum ServerCommand {
         /// For Genesys' log; a constant, so that it cannot hold personal data.
         info: Option<&'static str>,
     },
-    /// Ask for a planned handover; without effect unless [`ServerConfig::reconnection`].
+    /// Ask for a planned handover; without effect unless [`super::ServerConfig::reconnection`].
     Reconnect,
 }
 

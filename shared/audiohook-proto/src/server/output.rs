@@ -24,7 +24,8 @@ pub enum ServerOutput {
 /// Positions are where a thing takes effect: audio before it is at lower positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent {
-    /// The client wants a session; answer with `ServerCommand::Open` or `ServerCommand::Disconnect`.
+    /// The client wants a session; answer with `ServerCommand::Open` or
+    /// `ServerCommand::Disconnect`.
     OpenRequested {
         /// Where its media begins: zero, except when it continues another session.
         position: Position,
