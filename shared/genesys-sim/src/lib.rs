@@ -1,8 +1,15 @@
 //! A simulated Genesys Cloud: login, platform API, notification sockets, AudioHook client, scripted calls.
 
+mod conversation;
+mod platform;
 mod script;
 mod voice;
 
+pub use conversation::{Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
+pub use platform::{
+    Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimUser, Stats,
+    UserState, Violation,
+};
 pub use script::{
     Act, AgentSegment, AudioScript, Cast, Discard, Expected, HoldSpan, Person, Scenario, Script,
     SessionTruth, Standing, Step, Truth, UnknownScenario,

@@ -1,0 +1,1 @@
+//! The course of calls, checked snapshot by snapshot.

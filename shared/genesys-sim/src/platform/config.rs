@@ -1,0 +1,153 @@
+//! What a simulated platform is made of: its organization, its users, its limits.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use sidetone_model::{OrganizationId, UserId};
+use sidetone_ports::Clock;
+use uuid::Uuid;
+
+/// The division that every organization has.
+pub(crate) const HOME_DIVISION: Uuid = Uuid::from_u128(0x0aa7_b9b8_0000_4000_8000_0000_0000_0001);
+
+/// Whether a user may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserState {
+    /// May.
+    Active,
+    /// May not at the moment.
+    Inactive,
+    /// Is found only by those who ask for deleted users.
+    Deleted,
+}
+
+impl UserState {
+    /// Returns the spelling of the users API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A Genesys user; give invented people only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimUser {
+    /// The user.
+    pub id: UserId,
+    /// The login name, an e-mail address.
+    pub username: String,
+    /// The e-mail address, usually the same.
+    pub email: String,
+    /// The person's name.
+    pub name: String,
+    /// Whether the user may sign in.
+    pub state: UserState,
+    /// The division, which decides who may see the user.
+    pub division: Uuid,
+}
+
+impl SimUser {
+    /// Makes an active user of the home division whose e-mail address is the username.
+    pub fn new(id: UserId, username: impl Into<String>, name: impl Into<String>) -> Self {
+        let username = username.into();
+        Self {
+            id,
+            email: username.clone(),
+            username,
+            name: name.into(),
+            state: UserState::Active,
+            division: HOME_DIVISION,
+        }
+    }
+}
+
+/// The platform's limits; the defaults are those of Genesys Cloud.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests per minute and token.
+    pub requests_per_minute: u32,
+    /// Channels per OAuth client; one more removes the one that was used longest ago.
+    pub channels_max: usize,
+    /// Topics per channel.
+    pub topics_max: usize,
+    /// Life of a channel after the last subscription.
+    pub channel_life: Duration,
+    /// Time between two heartbeats.
+    pub heartbeat: Duration,
+    /// Time to open another socket after `socket_closing`.
+    pub swap: Duration,
+    /// Tokens that a minute may see before they count as one per call.
+    pub tokens_per_minute: usize,
+    /// Channels that ten seconds may see before they count as a storm and get 429.
+    pub channels_per_ten_seconds: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: 300,
+            channels_max: 20,
+            topics_max: 1_000,
+            channel_life: Duration::from_secs(24 * 3_600),
+            heartbeat: Duration::from_secs(30),
+            swap: Duration::from_secs(60),
+            tokens_per_minute: 6,
+            // 15 at once gave 429 in a field report.
+            channels_per_ten_seconds: 14,
+        }
+    }
+}
+
+/// What to start a platform with.
+#[derive(Clone)]
+pub struct PlatformConfig {
+    /// The clock by which everything expires and is delivered.
+    pub clock: Clock,
+    /// The tenant.
+    pub organization: OrganizationId,
+    /// The one OAuth client's id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// The tenant's users.
+    pub users: Vec<SimUser>,
+    /// Where the login host listens. The API and the streaming host take the two ports
+    /// behind it, or any if the port is 0.
+    pub bind: SocketAddr,
+    /// How long a token is valid.
+    pub token_validity: Duration,
+    /// Whether a channel ends with the token that made it.
+    pub channels_die_with_tokens: bool,
+    /// Divisions for which the OAuth client's role has no grant.
+    pub forbidden_divisions: BTreeSet<Uuid>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl PlatformConfig {
+    /// Describes a platform with Genesys' own limits on a free port of this machine.
+    pub fn new(
+        clock: Clock,
+        organization: OrganizationId,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+        users: Vec<SimUser>,
+    ) -> Self {
+        Self {
+            clock,
+            organization,
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            users,
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            token_validity: Duration::from_secs(86_400),
+            channels_die_with_tokens: true,
+            forbidden_divisions: BTreeSet::new(),
+            limits: Limits::default(),
+        }
+    }
+}

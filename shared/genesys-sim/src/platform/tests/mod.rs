@@ -1,0 +1,5 @@
+//! The platform over real sockets, driven by a foreign HTTP client and WebSocket library.
+
+mod client;
+mod rest;
+mod sockets;

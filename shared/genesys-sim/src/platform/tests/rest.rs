@@ -1,0 +1,1 @@
+//! Login, users, channels and subscriptions by REST, and every limit on them.

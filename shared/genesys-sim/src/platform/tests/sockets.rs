@@ -1,0 +1,138 @@
+//! Notification sockets: events, heartbeats, takeovers and ends.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::super::{Breach, Delivery, Platform};
+use super::client::{Client, Socket, call, config, platform, until, user};
+
+fn topic_of(message: &Value) -> &str {
+    message["topicName"].as_str().unwrap_or_default()
+}
+
+fn breaches(platform: &Platform) -> Vec<Breach> {
+    platform.violations().into_iter().map(|violation| violation.breach).collect()
+}
+
+#[tokio::test]
+async fn a_snapshot_reaches_those_who_listen_to_one_of_its_users() {
+    let platform = platform(2).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, _, mut socket) = client.listen_to(&user(1)).await;
+    let (_, _, mut other) = client.listen_to(&user(2)).await;
+    let call = call(&user(1));
+    platform.publish(&call.snapshot(), Duration::ZERO);
+    let event = socket.next().await.expect("an event");
+    assert_eq!(topic_of(&event), format!("v2.users.{}.conversations", user(1).id));
+    assert_eq!(event["version"], "2");
+    assert_eq!(event["eventBody"]["id"], call.key().conversation.to_string());
+    assert!(event["metadata"]["CorrelationId"].is_string());
+    assert!(other.is_silent_for(Duration::from_millis(50)).await);
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_for_those_who_come_later() {
+    let platform = platform(1).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    until(|| platform.stats().unheard == 1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, _, mut socket) = client.listen_to(&user(1)).await;
+    assert!(socket.is_silent_for(Duration::from_millis(50)).await);
+}
+
+#[tokio::test]
+async fn events_come_late_twice_out_of_order_or_never() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, _, mut socket) = client.listen_to(&user(1)).await;
+    let mut call = call(&user(1));
+    let ringing = call.snapshot();
+    call.answer(user(1).id, "2026-08-15T09:00:12.864Z".parse().expect("valid")).expect("rings");
+    platform.publish_by(&call.snapshot(), Delivery::lost());
+    platform.publish_by(&ringing, Delivery::after(Duration::from_millis(150)));
+    platform.publish_by(&call.snapshot(), Delivery::twice(Duration::from_millis(50)));
+    let mut states = Vec::new();
+    for _ in 0..3 {
+        let event = socket.next().await.expect("an event");
+        let agent = event["eventBody"]["participants"][3].clone();
+        states.push(agent["calls"][0]["state"].as_str().unwrap_or_default().to_owned());
+    }
+    assert_eq!(states, ["connected", "connected", "alerting"]);
+    assert!(socket.is_silent_for(Duration::from_millis(50)).await);
+}
+
+#[tokio::test]
+async fn heartbeats_come_every_thirty_seconds_and_pings_are_answered() {
+    let platform = Platform::start(config(1, 300.0)).await.expect("a free port");
+    let client = Client::signed_in(&platform).await;
+    let (_, uri) = client.channel().await;
+    let mut socket = Socket::open(&uri).await;
+    let beat = json!({
+        "topicName": "channel.metadata", "eventBody": { "message": "WebSocket Heartbeat" },
+    });
+    assert_eq!(socket.next().await, Some(beat));
+    socket.say(Message::text(r#"{"message":"ping"}"#)).await;
+    let pong = json!({ "topicName": "channel.metadata", "eventBody": { "message": "pong" } });
+    while socket.next().await != Some(pong.clone()) {}
+    assert_eq!(platform.stats().pings, 1);
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
+async fn a_second_socket_takes_the_channel_and_is_held_against_the_client() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri, mut first) = client.listen_to(&user(1)).await;
+    let mut second = Socket::open(&uri).await;
+    let notice = first.next().await.expect("a notice");
+    assert!(topic_of(&notice).starts_with("v2.system.no_longer_subscribed."));
+    assert_eq!(notice["eventBody"]["reason"], "another_channel_subscribed");
+    assert_eq!(first.next().await, None);
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(second.next().await.is_some());
+    assert_eq!(breaches(&platform), [Breach::SecondSocket]);
+}
+
+#[tokio::test]
+async fn reconnecting_after_the_first_socket_ended_breaks_no_rule() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri, mut socket) = client.listen_to(&user(1)).await;
+    for _ in 0..5 {
+        drop(socket);
+        socket = Socket::open(&uri).await;
+    }
+    platform.kill_sockets();
+    assert_eq!(socket.next().await, None);
+    let mut socket = Socket::open(&uri).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(socket.next().await.is_some(), "subscriptions belong to the channel");
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
+async fn a_planned_swap_may_have_two_sockets() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri, mut first) = client.listen_to(&user(1)).await;
+    platform.announce_closing();
+    assert_eq!(topic_of(&first.next().await.expect("a notice")), "v2.system.socket_closing");
+    let mut second = Socket::open(&uri).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(first.next().await.is_some() && second.next().await.is_some());
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
+async fn who_ignores_socket_closing_is_cut_off_after_a_minute() {
+    let platform = Platform::start(config(1, 600.0)).await.expect("a free port");
+    let client = Client::signed_in(&platform).await;
+    let (_, _, mut socket) = client.listen_to(&user(1)).await;
+    platform.announce_closing();
+    while socket.next().await.is_some() {}
+    let allowed = Duration::from_secs(60);
+    assert_eq!(breaches(&platform), [Breach::StayedAfterSocketClosing { allowed }]);
+}
