@@ -1,0 +1,43 @@
+# Verbs only. `make` lists them.
+CARGO ?= cargo
+PYTHON ?= .venv/bin/python
+
+.PHONY: help setup run demo test bench lint doc deny ci
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+setup: ## Install what building needs: a C compiler and Python, from Debian, if missing
+	@sh tests/setup.sh
+
+run: setup ## Build, start Sidetone, and play Genesys Cloud against it until Ctrl-C
+	$(CARGO) build --release --locked --quiet --bin sidetone
+	@exec target/release/sidetone run --simulate
+
+demo: setup ## One round of simulated calls, then a summary
+	$(CARGO) build --release --locked --quiet --bin sidetone
+	@exec target/release/sidetone simulate --embedded --scenario tour --speed 4
+
+test: setup $(PYTHON) ## Every test
+	$(CARGO) build --locked --workspace
+	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
+
+bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
+	$(CARGO) run --release --locked --quiet --bin bench
+
+lint: ## Format and clippy, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## Documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
+	$(CARGO) deny --locked check bans licenses sources
+
+ci: test lint doc ## What CI runs
+
+.venv/bin/python: tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
