@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use sidetone_audiohook_proto::SessionEvent;
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_engine::{Conversation, Engine, Input, Output};
 use sidetone_model::{SessionItem, Timestamp};
@@ -21,6 +22,8 @@ pub enum SocketOutput {
     Text(String),
     /// Close the socket.
     Drop,
+    /// Log this: a violation, a fault of the client's, an oddity let pass.
+    Noted(SessionEvent),
 }
 
 /// Whether the session may publish.
@@ -96,6 +99,7 @@ where
                     self.save(item);
                 }
                 Output::Save(item) => self.save(item),
+                Output::Noted(event) => self.socket.push_back(SocketOutput::Noted(event)),
                 Output::Done => {}
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sidetone_audiohook_proto::{
     ClosedBy, ClosingReason, DisconnectReason, Frame, Handshake, Open, OpenAnswer, PauseCause,
-    ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent,
+    ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent, Violation,
 };
 use sidetone_model::{
     AgentId, CallEvent, CallEventKind, CommunicationId, ConnectionId, ConversationKey, Leg, Listen,
@@ -36,6 +36,8 @@ pub enum Input<'a> {
     Conversation(Conversation),
     /// A deadline has passed.
     Timeout,
+    /// What came in cannot be read as messages at all.
+    Breach(Violation),
     /// The socket is gone.
     Gone,
     /// The session must not go on: its nonce was seen elsewhere.
@@ -57,6 +59,8 @@ pub enum Output {
     Save(SessionItem),
     /// Close the socket.
     DropSocket,
+    /// Something for the log: a violation, a fault of the client's, an oddity let pass.
+    Noted(SessionEvent),
     /// Nothing will follow.
     Done,
 }
@@ -186,6 +190,7 @@ impl Engine {
                 self.session.handle(now, ServerInput::Timeout);
                 self.pass_deadlines(now);
             }
+            Input::Breach(violation) => self.session.handle(now, ServerInput::Breach(violation)),
             Input::Gone => self.session.handle(now, ServerInput::Gone),
             Input::Refuse => {
                 self.disconnect(now, DisconnectReason::Unauthorized, EndCause::Violation);
@@ -287,6 +292,7 @@ impl Engine {
             }
             SessionEvent::Violation(_) => {
                 self.cause.get_or_insert(EndCause::Violation);
+                self.outputs.push_back(Output::Noted(event));
             }
             SessionEvent::Closing { reason, .. } => {
                 self.cause.get_or_insert(match reason {
@@ -303,10 +309,11 @@ impl Engine {
                 });
                 self.linger(now);
             }
-            // Logged by the door; none of them moves media or the match.
-            SessionEvent::LanguageUpdated { .. }
-            | SessionEvent::ClientError { .. }
-            | SessionEvent::Tolerated(_) => {}
+            SessionEvent::ClientError { .. } | SessionEvent::Tolerated(_) => {
+                self.outputs.push_back(Output::Noted(event));
+            }
+            // Moves neither media nor the match.
+            SessionEvent::LanguageUpdated { .. } => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use sidetone_model::{Media, OrganizationId, Position};
 
+use super::violation::Violation;
 use crate::wire::{DisconnectReason, SessionIdText};
 
 /// What the handshake said, checked by whoever accepted the connection.
@@ -25,6 +26,8 @@ pub enum ServerInput<'a> {
     Media(Bytes),
     /// The deadline has passed.
     Timeout,
+    /// The client broke the protocol below the level of messages, as the door saw it.
+    Breach(Violation),
     /// The socket has ended.
     Gone,
 }
@@ -36,6 +39,7 @@ impl fmt::Debug for ServerInput<'_> {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Media(bytes) => write!(f, "Media({} bytes)", bytes.len()),
             Self::Timeout => f.write_str("Timeout"),
+            Self::Breach(violation) => write!(f, "Breach({})", violation.label()),
             Self::Gone => f.write_str("Gone"),
         }
     }

@@ -100,6 +100,7 @@ impl ServerSession {
             ServerInput::Text(text) => self.handle_text(now, text),
             ServerInput::Media(bytes) => return self.handle_media(now, bytes),
             ServerInput::Timeout => self.handle_timeout(now),
+            ServerInput::Breach(violation) => self.handle_breach(now, violation),
             ServerInput::Gone => self.handle_gone(),
         }
         self.send_what_waits(now);

@@ -21,6 +21,15 @@ pub enum Violation {
         /// How long it was.
         bytes: usize,
     },
+    /// A message over the limit, refused before it was read.
+    #[error("message of {bytes} bytes is too large")]
+    MessageTooLarge {
+        /// How long it says that it is.
+        bytes: usize,
+    },
+    /// What came is not what the WebSocket protocol allows.
+    #[error("not a WebSocket message")]
+    NotWebSocket,
     /// A text message that is not JSON.
     #[error("text is not JSON")]
     NotJson,
@@ -81,6 +90,8 @@ impl Violation {
         match self {
             Self::TextTooLarge { .. } => "text-too-large",
             Self::FrameTooLarge { .. } => "frame-too-large",
+            Self::MessageTooLarge { .. } => "message-too-large",
+            Self::NotWebSocket => "not-websocket",
             Self::NotJson => "not-json",
             Self::Envelope => "envelope",
             Self::Sequence { .. } => "sequence",
@@ -103,6 +114,8 @@ impl Violation {
             Self::Organization => DisconnectReason::Unauthorized,
             Self::TextTooLarge { .. }
             | Self::FrameTooLarge { .. }
+            | Self::MessageTooLarge { .. }
+            | Self::NotWebSocket
             | Self::NotJson
             | Self::Envelope
             | Self::Sequence { .. }
@@ -123,6 +136,8 @@ impl Violation {
         match self {
             Self::TextTooLarge { .. } => Some("Client Error: Text message too large"),
             Self::FrameTooLarge { .. } => Some("Client Error: Binary message too large"),
+            Self::MessageTooLarge { .. } => Some("Client Error: Message too large"),
+            Self::NotWebSocket => Some("Client Error: Not a WebSocket message"),
             Self::NotJson => Some("Client Error: Text message not valid JSON"),
             Self::Envelope => Some("Client Error: Message not a well-formed client message"),
             Self::Sequence { .. } => {

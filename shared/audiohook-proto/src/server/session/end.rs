@@ -45,6 +45,13 @@ impl ServerSession {
         }
     }
 
+    pub(super) fn handle_breach(&mut self, now: Timestamp, violation: Violation) {
+        match self.phase {
+            Phase::Connected | Phase::Opening | Phase::Active => self.punish(now, violation),
+            Phase::Disconnecting { .. } | Phase::Closed | Phase::Over => {}
+        }
+    }
+
     fn finish(&mut self, by: ClosedBy) {
         self.phase = Phase::Over;
         self.emit(SessionEvent::Closed { position: self.position, by });
