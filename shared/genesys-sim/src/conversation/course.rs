@@ -4,13 +4,12 @@
 //! Each first completes what an earlier one left `disconnected`, as the platform does within
 //! milliseconds; [`Conversation::terminate`] shows that step on its own.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_model::{ConversationId, ConversationKey, Direction, Timestamp, UserId};
+use sidetone_model::{ConversationKey, Direction, Timestamp, UserId};
 use uuid::Uuid;
 
+use super::nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};
 use super::party::{Ids, Party};
 use super::wire::{
     Body, CallState, Destination, DisconnectType, Initiator, Moment, Purpose, Transfer, Way, Wrapup,
@@ -25,81 +24,6 @@ const QUEUED_BEFORE_RING: Duration = Duration::from_millis(260);
 
 /// How long a queue's leg outlives the agent's answer, as in a captured call.
 const QUEUE_LEAVES_AFTER: Duration = Duration::from_millis(23);
-
-/// The outside party; give invented people and numbers only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Customer {
-    /// What the network says of the caller, such as a town.
-    pub name: String,
-    /// The party's number, such as `+15555550100`.
-    pub ani: String,
-    /// The number of the contact center, such as `+15555550199`.
-    pub dnis: String,
-}
-
-/// A queue that delivers calls to agents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queue {
-    /// The queue.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Whether its agents' phones answer by themselves.
-    pub auto_answer: bool,
-}
-
-/// Who hangs up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    /// The outside party.
-    Customer,
-    /// A Genesys user.
-    Agent(UserId),
-}
-
-/// A step that the conversation's state does not allow: a mistake in a script.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StepError {
-    /// The user has no leg in the state that the step needs.
-    #[error("user {user} has no leg that is {expected}")]
-    NoLeg {
-        /// The user.
-        user: UserId,
-        /// The state that was needed.
-        expected: &'static str,
-    },
-    /// The customer has left, or was never called.
-    #[error("the customer is not on the call")]
-    NoCustomer,
-}
-
-/// What really happened on one Genesys user's leg, by the script's clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegTruth {
-    /// The user.
-    pub user: UserId,
-    /// The leg.
-    pub communication: Uuid,
-    /// When it began to ring or dial; absent for a phone that answered by itself.
-    pub rang_at: Option<Timestamp>,
-    /// When the user's phone was connected. On outbound calls the customer comes later.
-    pub connected_at: Option<Timestamp>,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// Its holds, with their ends where the agent came back.
-    pub holds: Vec<(Timestamp, Option<Timestamp>)>,
-}
-
-/// The full state of a conversation at one moment, as the platform would send it.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// Every Genesys user who takes part or took part.
-    pub users: BTreeSet<UserId>,
-    /// The `eventBody`, in JSON.
-    pub body: Arc<str>,
-}
 
 /// A conversation in the making.
 #[derive(Debug, Clone)]

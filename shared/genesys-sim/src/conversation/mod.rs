@@ -6,7 +6,9 @@
 //! Source: genesys-cloud.md, sections 3.9, 3.13 and 3.14.
 
 mod course;
+mod nouns;
 mod party;
 mod wire;
 
-pub use course::{Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
+pub use course::Conversation;
+pub use nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};

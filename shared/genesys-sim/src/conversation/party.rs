@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sidetone_model::{Timestamp, UserId};
 use uuid::Uuid;
 
-use super::course::{Customer, LegTruth, Queue};
+use super::nouns::{Customer, LegTruth, Queue};
 use super::wire::{
     Address, AfterCallWork, Call, CallState, DisconnectReason, DisconnectType, Moment, Participant,
     Purpose, QueueMediaSettings, QueueReference, RoutingData, Way,

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
-use super::super::{Platform, PlatformConfig, SimUser};
+use super::super::{Breach, Platform, PlatformConfig, SimUser};
 use crate::conversation::{Conversation, Customer, Queue};
 
 pub(super) const CLIENT_ID: &str = "5f0b2c1e-0000-4000-8000-000000000c1d";
@@ -183,4 +183,9 @@ pub(super) async fn until(mut is_so: impl FnMut() -> bool) {
         assert!(begun.elapsed() < LIMIT, "never became so");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Returns what was held against the client, without the times.
+pub(super) fn breaches(platform: &Platform) -> Vec<Breach> {
+    platform.violations().into_iter().map(|violation| violation.breach).collect()
 }

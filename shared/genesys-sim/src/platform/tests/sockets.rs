@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::super::{Breach, Delivery, Platform};
-use super::client::{Client, Socket, call, config, platform, until, user};
+use super::client::{Client, Socket, breaches, call, config, platform, until, user};
 
 fn topic_of(message: &Value) -> &str {
     message["topicName"].as_str().unwrap_or_default()
-}
-
-fn breaches(platform: &Platform) -> Vec<Breach> {
-    platform.violations().into_iter().map(|violation| violation.breach).collect()
 }
 
 #[tokio::test]
@@ -135,4 +132,87 @@ async fn who_ignores_socket_closing_is_cut_off_after_a_minute() {
     while socket.next().await.is_some() {}
     let allowed = Duration::from_secs(60);
     assert_eq!(breaches(&platform), [Breach::StayedAfterSocketClosing { allowed }]);
+}
+
+#[tokio::test]
+async fn a_stalled_socket_is_silent_and_may_be_replaced() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri, mut socket) = client.listen_to(&user(1)).await;
+    platform.stall_sockets();
+    socket.say(Message::text(r#"{"message":"ping"}"#)).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(socket.is_silent_for(Duration::from_millis(80)).await);
+    drop(socket);
+    let mut socket = Socket::open(&uri).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(socket.next().await.is_some());
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
+async fn refused_upgrades_leave_the_channel_alive() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri) = client.channel().await;
+    platform.refuse_upgrades(1, 403);
+    assert!(tokio_tungstenite::connect_async(&uri).await.is_err());
+    Socket::open(&uri).await;
+    assert_eq!(platform.stats().upgrades_refused, 1);
+}
+
+#[tokio::test]
+async fn what_does_not_belong_on_the_upgrade_is_noticed() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri) = client.channel().await;
+    let mut request = uri.as_str().into_client_request().expect("an address");
+    let headers = request.headers_mut();
+    headers.insert("authorization", "Bearer x".parse().expect("a value"));
+    assert!(tokio_tungstenite::connect_async(request).await.is_ok());
+    assert_eq!(breaches(&platform), [Breach::AuthorizationOnSocket]);
+    Socket::open(&format!("{uri}?token=x")).await;
+    assert_eq!(breaches(&platform)[1..], [Breach::ConnectUriChanged]);
+    let mut request = uri.as_str().into_client_request().expect("an address");
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", "chat".parse().expect("a value"));
+    // The library refuses an answer that leaves the offer unanswered.
+    assert!(tokio_tungstenite::connect_async(request).await.is_err());
+    assert!(breaches(&platform).contains(&Breach::SubprotocolOffered));
+}
+
+#[tokio::test]
+async fn the_socket_speaks_ping_and_subscribe_only() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, uri) = client.channel().await;
+    let mut socket = Socket::open(&uri).await;
+    let topic = format!("v2.users.{}.conversations", user(1).id);
+    let subscribe =
+        json!({ "message": "subscribe", "topics": [topic], "correlationId": "k3J9s0d1" });
+    socket.say(Message::text(subscribe.to_string())).await;
+    let answer = socket.next().await.expect("an answer");
+    assert_eq!((&answer["result"], &answer["status"]), (&json!("200"), &json!("subscribed")));
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert_eq!(topic_of(&socket.next().await.expect("an event")), topic);
+    socket.say(Message::binary(vec![1, 2, 3])).await;
+    socket.say(Message::text("hello")).await;
+    socket.say(Message::text(r#"{"message":"unsubscribe"}"#)).await;
+    until(|| breaches(&platform).len() == 3).await;
+    assert!(socket.is_silent_for(Duration::from_millis(30)).await);
+}
+
+#[tokio::test]
+async fn a_topic_on_two_channels_brings_each_event_twice() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (_, _, mut old) = client.listen_to(&user(1)).await;
+    let (_, _, mut new) = client.listen_to(&user(1)).await;
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    assert!(old.next().await.is_some() && new.next().await.is_some());
+    assert_eq!(platform.stats().delivered, 2);
+    platform.close_sockets();
+    assert_eq!((old.next().await, new.next().await), (None, None));
+    until(|| platform.stats().sockets_open == 0).await;
+    assert_eq!(breaches(&platform), []);
 }
