@@ -34,7 +34,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a socket that is taken over may show that it was closing anyway, in real time.
-const LAST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_millis(25);
 
 /// What the rest of the platform tells a socket's task.
 #[derive(Debug, Clone)]

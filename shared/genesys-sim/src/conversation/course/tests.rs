@@ -94,7 +94,7 @@ impl Reader {
 }
 
 #[test]
-fn an_answered_call_looks_like_the_sample() {
+fn customer_and_queue_look_like_the_sample() {
     let body = body(&answered());
     let parties = body["participants"].as_array().expect("a list");
     let purposes: Vec<_> = parties.iter().map(|party| &party["purpose"]).collect();
@@ -138,6 +138,12 @@ fn an_answered_call_looks_like_the_sample() {
         }),
         "acd call",
     );
+}
+
+#[test]
+fn agent_and_transfer_look_like_the_sample() {
+    let body = body(&answered());
+    let (_, customer_call) = part(&body, 0);
     let (agent, agent_call) = part(&body, 3);
     assert_contains(
         agent,
