@@ -1,1 +1,20 @@
-//! The Genesys platform client, the notification channel and whoever holds it.
+//! The tracker: who is on which call, from Genesys' Notification Service into the store.
+//!
+//! Refuses: audio, matching, anything that the pure `notification-proto` can decide.
+//! Source: docs/wire/notification.md.
+
+mod channel;
+mod legs;
+mod platform;
+mod roster;
+mod secret;
+mod status;
+mod tracker;
+
+pub use platform::{
+    GenesysUser, Hosts, HostsError, NotificationChannel, PlatformClient, PlatformError,
+    RejectedTopic,
+};
+pub use secret::Secret;
+pub use status::TrackerStatus;
+pub use tracker::{Tracker, TrackerConfig, TrackerError};

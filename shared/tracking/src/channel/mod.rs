@@ -1,0 +1,8 @@
+//! Notification channels and the sockets on them.
+
+mod holder;
+mod intake;
+mod socket;
+
+pub(crate) use holder::Holder;
+pub(crate) use intake::{HEARD_MAX, Heard, Intake};

@@ -1,0 +1,266 @@
+//! One worker: folds the snapshots of its share of conversations and saves what they changed.
+//!
+//! Refuses to lose an event to a store that fails: what could not be saved is tried again
+//! until it can be, from the machine that remembers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone_model::{
+    Attribution, CommunicationId, ConversationId, ConversationKey, Leg, NotOurs, OrganizationId,
+    Timestamp,
+};
+use sidetone_notification_proto::{ConversationLegs, LegUpdate};
+use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::partition::{self, Partition};
+use super::publish::publish;
+use crate::channel::Heard;
+use crate::roster::{Roster, chain};
+
+/// How many workers share the conversations: enough to hide the latency of a remote store at
+/// a hundred changes a second, few enough for an embedded one with a single writer.
+pub(crate) const WORKERS: usize = 4;
+
+/// How often what failed is tried again, and what is due is published.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long after the last leg's end the tracker publishes a conversation without session: a
+/// session's item is written before, even by a door that comes late.
+const PUBLISH_AFTER: Duration = Duration::from_secs(10);
+
+/// How often a conversation is put into the stream before it is given up: the waits grow to a
+/// minute, so that is about ten minutes of a stream out of order.
+const PUBLISH_TRIES_MAX: u32 = 15;
+
+/// The longest wait between two tries to publish.
+const PUBLISH_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How many conversations that could not be saved are tried again in one tick, so that a
+/// store that comes back is not met by all at once.
+const RETRIES_PER_TICK_MAX: usize = 200;
+
+/// A conversation that is over and may have to be published.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: Timestamp,
+    tries: u32,
+}
+
+/// A worker and what it remembers.
+pub(crate) struct Worker<S, R> {
+    organization: OrganizationId,
+    clock: Clock,
+    store: S,
+    sink: R,
+    roster: Arc<Roster<S>>,
+    machine: ConversationLegs,
+    attributed: BTreeMap<(ConversationId, CommunicationId), (Attribution, Timestamp)>,
+    unsaved: BTreeSet<ConversationId>,
+    over: BTreeMap<ConversationId, Due>,
+}
+
+impl<S, R> Worker<S, R>
+where
+    S: CallStore + Mailbox + UserStore,
+    R: RecordSink,
+{
+    pub(crate) fn new(
+        organization: OrganizationId,
+        clock: Clock,
+        store: S,
+        sink: R,
+        roster: Arc<Roster<S>>,
+    ) -> Self {
+        Self {
+            organization,
+            clock,
+            store,
+            sink,
+            roster,
+            machine: ConversationLegs::default(),
+            attributed: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
+            over: BTreeMap::new(),
+        }
+    }
+
+    /// Works until told to stop, then finishes what it has.
+    pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, stop: CancellationToken) {
+        let mut changes: watch::Receiver<u64> = self.roster.changes();
+        let mut tick_at = self.clock.now() + TICK;
+        loop {
+            tokio::select! {
+                Some(heard) = heard.recv() => self.fold(heard).await,
+                Ok(()) = changes.changed() => self.attribute_again().await,
+                () = self.clock.sleep_until(tick_at) => {
+                    tick_at = self.clock.now() + TICK;
+                    self.tick(self.clock.now()).await;
+                }
+                () = stop.cancelled() => break,
+            }
+        }
+        heard.close();
+        while let Some(heard) = heard.recv().await {
+            self.fold(heard).await;
+        }
+        // A call that ended a moment ago is not told by anybody after this.
+        self.tick(self.clock.now() + PUBLISH_AFTER).await;
+    }
+
+    async fn fold(&mut self, heard: Heard) {
+        let conversation = heard.snapshot.conversation;
+        let updates = self.machine.snapshot(heard.received_at, &heard.snapshot);
+        if updates.is_empty() && !self.unsaved.contains(&conversation) {
+            return;
+        }
+        metrics::counter!("sidetone_leg_updates_total").increment(updates.len() as u64);
+        let legs: Vec<Leg> = updates.into_iter().map(|update| self.attribute(update)).collect();
+        self.save(conversation, legs).await;
+    }
+
+    /// Saves legs of a conversation, with those that could not be saved before.
+    async fn save(&mut self, conversation: ConversationId, mut legs: Vec<Leg>) {
+        if self.unsaved.contains(&conversation) {
+            legs = self.legs_of(conversation);
+        }
+        let key = self.key(conversation);
+        match partition::save(&self.store, &self.clock, key, &legs).await {
+            Ok(partition) => {
+                self.unsaved.remove(&conversation);
+                self.note_over(conversation, &partition);
+            }
+            Err(error) => {
+                metrics::counter!("sidetone_leg_save_failures_total").increment(1);
+                tracing::warn!(%conversation, error = chain(&error), "legs not saved yet");
+                self.unsaved.insert(conversation);
+            }
+        }
+    }
+
+    /// Attributes again whoever the roster sees otherwise: agents that were moved, and people
+    /// whom Genesys had to be asked for.
+    async fn attribute_again(&mut self) {
+        let mut changed: BTreeMap<ConversationId, Vec<Leg>> = BTreeMap::new();
+        let updates: Vec<LegUpdate> = self.machine.legs().cloned().collect();
+        for update in updates {
+            let id = (update.conversation, update.communication.clone());
+            let before = self.attributed.get(&id).cloned();
+            let unknown = Attribution::NotOurs(NotOurs::LookupFailed);
+            let was_unknown = before.as_ref().is_some_and(|(who, _)| *who == unknown);
+            // Whose call it was, once it is over, a later move does not change.
+            if update.ended_at.is_some() && !was_unknown {
+                continue;
+            }
+            let leg = self.attribute(update);
+            if before.is_none_or(|(who, _)| who != leg.attribution) {
+                changed.entry(leg.key.conversation).or_default().push(leg);
+            }
+        }
+        for (conversation, legs) in changed {
+            self.save(conversation, legs).await;
+        }
+    }
+
+    async fn tick(&mut self, now: Timestamp) {
+        let unsaved: Vec<_> = self.unsaved.iter().copied().take(RETRIES_PER_TICK_MAX).collect();
+        for conversation in unsaved {
+            self.save(conversation, Vec::new()).await;
+            if self.unsaved.contains(&conversation) {
+                break;
+            }
+        }
+        let due: Vec<_> = self
+            .over
+            .iter()
+            .filter(|(_, due)| due.at <= now)
+            .map(|(id, due)| (*id, *due))
+            .collect();
+        for (conversation, due) in due {
+            self.tell_without_session(conversation, due).await;
+        }
+        let machine = &self.machine;
+        self.attributed.retain(|(conversation, _), _| machine.remembers(*conversation));
+        self.unsaved.retain(|conversation| machine.remembers(*conversation));
+        metrics::gauge!("sidetone_tracked_conversations").set(count(self.machine.len()));
+    }
+
+    fn note_over(&mut self, conversation: ConversationId, partition: &Partition) {
+        if partition.is_over() && partition.sessions.is_empty() {
+            let at = self.clock.now() + PUBLISH_AFTER;
+            self.over.entry(conversation).or_insert(Due { at, tries: 0 });
+        } else {
+            self.over.remove(&conversation);
+        }
+    }
+
+    /// Publishes a conversation if it is still over and still without a session.
+    async fn tell_without_session(&mut self, conversation: ConversationId, due: Due) {
+        let key = self.key(conversation);
+        let told = match partition::read(&self.store, &self.clock, key).await {
+            Ok(partition) => self.tell(key, partition).await,
+            Err(error) => Err(chain(&error)),
+        };
+        let Err(problem) = told else {
+            self.over.remove(&conversation);
+            return;
+        };
+        let tries = due.tries + 1;
+        if tries >= PUBLISH_TRIES_MAX {
+            self.over.remove(&conversation);
+            metrics::counter!("sidetone_tracker_publish_given_up_total").increment(1);
+            tracing::error!(%conversation, problem, "call events given up");
+            return;
+        }
+        let wait = Duration::from_secs(1 << tries.min(6)).min(PUBLISH_WAIT_MAX);
+        tracing::warn!(%conversation, problem, tries, "call events not published yet");
+        self.over.insert(conversation, Due { at: self.clock.now() + wait, tries });
+    }
+
+    async fn tell(&self, key: ConversationKey, partition: Partition) -> Result<(), String> {
+        let ours = partition.legs.iter().any(|leg| leg.attribution.agent().is_some());
+        if !partition.is_over() || !partition.sessions.is_empty() || !ours {
+            return Ok(());
+        }
+        let published = publish(&self.sink, self.clock.now(), key, partition.legs).await;
+        let events = published.map_err(|error| chain(&error))?;
+        metrics::counter!("sidetone_tracker_published_events_total").increment(events as u64);
+        tracing::info!(conversation = %key.conversation, events, "conversation without audio told");
+        Ok(())
+    }
+
+    fn legs_of(&mut self, conversation: ConversationId) -> Vec<Leg> {
+        let updates: Vec<LegUpdate> = self.machine.legs_of(conversation).cloned().collect();
+        updates.into_iter().map(|update| self.attribute(update)).collect()
+    }
+
+    fn attribute(&mut self, update: LegUpdate) -> Leg {
+        let id = (update.conversation, update.communication.clone());
+        let who = self.roster.attribution(update.user);
+        let now = self.clock.now();
+        let known = self.attributed.get(&id);
+        // The same answer keeps its time, so that saving it again changes nothing; and not
+        // being able to ask again does not undo an answer.
+        let keeps = |(before, _): &&(Attribution, Timestamp)| {
+            *before == who
+                || who == Attribution::NotOurs(NotOurs::LookupFailed)
+                || update.ended_at.is_some()
+                    && *before != Attribution::NotOurs(NotOurs::LookupFailed)
+        };
+        let (who, since) = known.filter(keeps).cloned().unwrap_or((who, now));
+        self.attributed.insert(id, (who.clone(), since));
+        update.into_leg(self.organization, who, since)
+    }
+
+    const fn key(&self, conversation: ConversationId) -> ConversationKey {
+        ConversationKey { organization: self.organization, conversation }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge of a count far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,101 @@
+//! What goes wrong between here and the platform API.
+
+use std::time::Duration;
+
+/// A request that brought nothing.
+///
+/// Addresses are left out of every text: some of them are secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// Genesys does not know the OAuth client, or not with this secret, or not in this
+    /// region. A person must put it right.
+    #[error("Genesys refused the OAuth client with {status} {error}: {description}")]
+    Credentials {
+        /// The status.
+        status: u16,
+        /// The OAuth error.
+        error: String,
+        /// Genesys' words, such as `client not found`.
+        description: String,
+    },
+    /// Genesys understood and said no; asking again would not help.
+    #[error("Genesys refused to {action} with {status} {code}, correlation id {correlation}")]
+    Refused {
+        /// What was tried, as an infinitive.
+        action: &'static str,
+        /// The status.
+        status: u16,
+        /// Genesys' code.
+        code: String,
+        /// For Genesys' support.
+        correlation: String,
+        /// Genesys' words. May name people; not for logs.
+        message: String,
+    },
+    /// Genesys wants to be left alone for longer than is worth waiting here.
+    #[error("Genesys wants a rest of {} s before it will {action}", retry_after.as_secs())]
+    Throttled {
+        /// What was tried.
+        action: &'static str,
+        /// How long.
+        retry_after: Duration,
+    },
+    /// Genesys failed each time it was asked.
+    #[error("Genesys failed to {action} with {status}, correlation id {correlation}")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// The last status.
+        status: u16,
+        /// For Genesys' support.
+        correlation: String,
+    },
+    /// There was no answer.
+    #[error("Genesys could not be reached to {action}")]
+    Unreachable {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// There was no answer in time.
+    #[error("Genesys took too long to {action}")]
+    TimedOut {
+        /// What was tried.
+        action: &'static str,
+    },
+    /// There was an answer that is not what it should be.
+    #[error("Genesys answered something unexpected when asked to {action}: {what}")]
+    Unexpected {
+        /// What was tried.
+        action: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl PlatformError {
+    /// Returns whether a person must put the configuration right.
+    pub const fn is_misconfiguration(&self) -> bool {
+        matches!(self, Self::Credentials { .. })
+    }
+
+    /// Returns whether what was asked for does not exist.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Returns Genesys' code, if it gave one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::Credentials { .. }
+            | Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Unexpected { .. } => None,
+        }
+    }
+}

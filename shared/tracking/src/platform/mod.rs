@@ -1,0 +1,19 @@
+//! The Genesys Cloud platform API, as far as a tracker needs it.
+//!
+//! Refuses: hosts outside the region table or this machine, redirects, and any wait that the
+//! caller should know about. Secrets, tokens and notification channels are never logged.
+//! Source: docs/wire/notification.md, "Platform API".
+
+mod answer;
+mod channels;
+mod client;
+mod error;
+mod hosts;
+mod token;
+mod users;
+
+pub use channels::{NotificationChannel, RejectedTopic};
+pub use client::PlatformClient;
+pub use error::PlatformError;
+pub use hosts::{Hosts, HostsError};
+pub use users::GenesysUser;

@@ -1,0 +1,113 @@
+//! Who the organization's users are: events name them by UUID, we by username.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sidetone_model::{AgentId, Pii, UserId, agent_id_of_username};
+
+use super::client::{PlatformClient, Request};
+use super::error::PlatformError;
+
+/// Users asked for in one page: what Genesys' own code uses.
+const PAGE_USERS: usize = 500;
+
+/// The most pages of one listing: 500,000 users, far beyond any organization; a listing that
+/// has no end is a fault.
+const PAGES_MAX: usize = 1_000;
+
+/// The most ids in one look-up: Genesys refuses more.
+const IDS_MAX: usize = 100;
+
+/// A Genesys user, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenesysUser {
+    /// The user.
+    pub id: UserId,
+    /// The login name, an e-mail address.
+    pub username: Pii<String>,
+    /// Whether the user may sign in.
+    pub active: bool,
+}
+
+impl GenesysUser {
+    /// Returns the telephony agent id; nothing if the username has no local part.
+    pub fn agent(&self) -> Option<AgentId> {
+        agent_id_of_username(self.username.reveal())
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+        let active = text("state").is_none_or(|state| state.eq_ignore_ascii_case("active"));
+        // They are the same unless somebody changed one of them.
+        let username = text("username").or_else(|| text("email")).unwrap_or_default();
+        Some(Self {
+            id: text("id")?.parse().ok()?,
+            username: Pii::new(username.to_owned()),
+            active,
+        })
+    }
+}
+
+/// One page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    entities: Vec<Value>,
+    #[serde(default)]
+    next_uri: Option<String>,
+    #[serde(default)]
+    page_count: Option<usize>,
+}
+
+impl PlatformClient {
+    /// Lists every active user once, in order of id, however the pages shift meanwhile.
+    pub async fn users(&self) -> Result<Vec<GenesysUser>, PlatformError> {
+        const ACTION: &str = "list users";
+        let mut users = BTreeMap::new();
+        for number in 1..=PAGES_MAX {
+            let mut request = Request::get(ACTION, "/api/v2/users");
+            request.query = vec![
+                ("pageSize", PAGE_USERS.to_string()),
+                ("pageNumber", number.to_string()),
+                ("state", "active".to_owned()),
+            ];
+            let page: Page = self.value(request).await?;
+            let read = page.entities.iter().filter_map(GenesysUser::read);
+            users.extend(read.map(|user| (user.id, user)));
+            if page.next_uri.is_none() || page.page_count.is_some_and(|count| number >= count) {
+                return Ok(users.into_values().collect());
+            }
+        }
+        Err(PlatformError::Unexpected { action: ACTION, what: "the list has no end" })
+    }
+
+    /// Looks users up, at most a hundred at a time; unknown ones are left out.
+    pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<GenesysUser>, PlatformError> {
+        let mut users = BTreeMap::new();
+        for some in ids.chunks(IDS_MAX) {
+            let list = some.iter().map(UserId::to_string).collect::<Vec<_>>().join(",");
+            let mut request = Request::get("look users up", "/api/v2/users");
+            request.query = vec![("pageSize", IDS_MAX.to_string()), ("id", list)];
+            let page: Page = self.value(request).await?;
+            let read = page.entities.iter().filter_map(GenesysUser::read);
+            users.extend(read.map(|user| (user.id, user)));
+        }
+        Ok(users.into_values().collect())
+    }
+
+    /// Looks one user up, deleted ones too; nothing if Genesys knows nobody of that id.
+    pub async fn user(&self, id: UserId) -> Result<Option<GenesysUser>, PlatformError> {
+        for state in [None, Some("deleted")] {
+            let mut request = Request::get("look a user up", format!("/api/v2/users/{id}"));
+            request.query.extend(state.map(|state| ("state", state.to_owned())));
+            match self.value::<Value>(request).await {
+                Ok(value) => return Ok(GenesysUser::read(&value)),
+                Err(error) if error.is_gone() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}

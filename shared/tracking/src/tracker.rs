@@ -1,0 +1,265 @@
+//! The tracker: signs in, keeps the roster, plans the channels, runs the workers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone_model::{OrganizationId, UserId};
+use sidetone_notification_proto::{Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan};
+use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{HEARD_MAX, Holder, Intake};
+use crate::legs::{WORKERS, Worker};
+use crate::platform::{Hosts, PlatformClient, PlatformError};
+use crate::roster::{Periods, Roster, chain};
+use crate::secret::Secret;
+use crate::status::{StatusBoard, TrackerStatus};
+
+/// How long to wait before asking again where only a person can help.
+const MISCONFIGURED_WAIT: Duration = Duration::from_secs(120);
+
+/// What a tracker must be told.
+#[derive(Debug, Clone)]
+pub struct TrackerConfig {
+    /// Where Genesys is.
+    pub hosts: Hosts,
+    /// The OAuth client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// How often the provisioned users are read again.
+    pub refresh: Duration,
+    /// How often the Genesys users are listed again; a new provisioned user whom Genesys has
+    /// not listed is looked for at the next refresh.
+    pub relist: Duration,
+}
+
+impl TrackerConfig {
+    /// A move between adaptors is to take effect within a minute.
+    pub const REFRESH_DEFAULT: Duration = Duration::from_secs(60);
+    /// Names hardly change, and 10,000 users are 20 requests.
+    pub const RELIST_DEFAULT: Duration = Duration::from_secs(600);
+
+    /// Describes a tracker with the usual periods.
+    pub fn new(hosts: Hosts, client_id: impl Into<String>, client_secret: Secret) -> Self {
+        Self {
+            hosts,
+            client_id: client_id.into(),
+            client_secret,
+            refresh: Self::REFRESH_DEFAULT,
+            relist: Self::RELIST_DEFAULT,
+        }
+    }
+}
+
+/// Why a tracker stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackerError {
+    /// TLS cannot be set up.
+    #[error("the platform client could not be made")]
+    Client(#[from] PlatformError),
+    /// One of its tasks panicked: a bug.
+    #[error("a task of the tracker died")]
+    TaskDied(#[source] JoinError),
+}
+
+/// Follows the calls of an organization's agents and keeps their legs in the store.
+pub struct Tracker<S, R> {
+    config: TrackerConfig,
+    clock: Clock,
+    store: S,
+    sink: R,
+    platform: PlatformClient,
+    board: StatusBoard,
+}
+
+/// The tasks of a running tracker.
+struct Running {
+    tasks: JoinSet<()>,
+    plan: ChannelPlan,
+    holders: Vec<watch::Sender<BTreeSet<UserId>>>,
+}
+
+impl<S, R> Tracker<S, R>
+where
+    S: CallStore + UserStore + Mailbox,
+    R: RecordSink,
+{
+    /// Prepares a tracker; asks nothing.
+    ///
+    /// Errors: [`TrackerError::Client`] if TLS cannot be set up on this machine.
+    pub fn new(
+        config: TrackerConfig,
+        clock: Clock,
+        store: S,
+        sink: R,
+    ) -> Result<Self, TrackerError> {
+        let platform = PlatformClient::new(
+            config.hosts.clone(),
+            config.client_id.clone(),
+            config.client_secret.clone(),
+            clock,
+        )?;
+        Ok(Self { config, clock, store, sink, platform, board: StatusBoard::new() })
+    }
+
+    /// Returns where to see how it is doing.
+    pub fn status(&self) -> watch::Receiver<TrackerStatus> {
+        self.board.watch()
+    }
+
+    /// Tracks until told to stop. Whatever Genesys or the store do, it goes on trying.
+    ///
+    /// Errors: [`TrackerError::TaskDied`] for a bug; everything was stopped then.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), TrackerError> {
+        let Some(organization) = self.sign_in(&stop).await else { return Ok(()) };
+        let (roster, look_ups) = Roster::new(
+            organization,
+            self.platform.clone(),
+            self.store.clone(),
+            self.clock,
+            self.board.clone(),
+        );
+        let mut changes = roster.changes();
+        if !self.first_listing(&roster, &stop).await {
+            return Ok(());
+        }
+        // One of ours, so that all can be stopped when one dies.
+        let inner = stop.child_token();
+        let _stop_all = inner.clone().drop_guard();
+        let mut running =
+            Running { tasks: JoinSet::new(), plan: ChannelPlan::default(), holders: Vec::new() };
+        let intake = self.start_workers(organization, &roster, &inner, &mut running);
+        let periods = Periods { refresh: self.config.refresh, relist: self.config.relist };
+        running.tasks.spawn(roster.clone().run(look_ups, periods, inner.clone()));
+        let making = Arc::new(Mutex::new(()));
+        loop {
+            self.follow(&roster.followed(), &intake, &making, &inner, &mut running);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = changes.changed() => {}
+                Some(Err(died)) = running.tasks.join_next() => {
+                    return Err(TrackerError::TaskDied(died));
+                }
+            }
+        }
+        drop(intake);
+        while let Some(ended) = running.tasks.join_next().await {
+            ended.map_err(TrackerError::TaskDied)?;
+        }
+        Ok(())
+    }
+
+    /// Learns the organization; nothing if told to stop meanwhile.
+    async fn sign_in(&self, stop: &CancellationToken) -> Option<OrganizationId> {
+        let mut backoff = Backoff::default();
+        loop {
+            let asked = tokio::select! {
+                () = stop.cancelled() => return None,
+                asked = self.platform.organization() => asked,
+            };
+            match asked {
+                Ok(organization) => {
+                    tracing::info!(%organization, "signed in to Genesys");
+                    self.board.edit(|status| {
+                        status.organization = Some(organization);
+                        status.problem = None;
+                    });
+                    return Some(organization);
+                }
+                Err(error) => {
+                    let wait = if error.is_misconfiguration() {
+                        tracing::error!(error = chain(&error), "not signed in to Genesys");
+                        MISCONFIGURED_WAIT
+                    } else {
+                        tracing::warn!(error = chain(&error), "not signed in to Genesys yet");
+                        backoff.failed(0.0)
+                    };
+                    self.wait(chain(&error), wait, stop).await;
+                }
+            }
+        }
+    }
+
+    /// Fills the roster; returns whether it did before it was told to stop.
+    async fn first_listing(&self, roster: &Roster<S>, stop: &CancellationToken) -> bool {
+        let mut backoff = Backoff::default();
+        loop {
+            let listed = tokio::select! {
+                () = stop.cancelled() => return false,
+                listed = roster.relist() => listed,
+            };
+            let Err(error) = listed else { return true };
+            tracing::warn!(error = chain(&error), "no roster yet");
+            self.wait(chain(&error), backoff.failed(0.0), stop).await;
+        }
+    }
+
+    async fn wait(&self, problem: String, wait: Duration, stop: &CancellationToken) {
+        self.board.edit(|status| status.problem = Some(problem));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.clock.sleep(wait) => {}
+        }
+    }
+
+    fn start_workers(
+        &self,
+        organization: OrganizationId,
+        roster: &Arc<Roster<S>>,
+        stop: &CancellationToken,
+        running: &mut Running,
+    ) -> Intake {
+        let senders = (0..WORKERS).map(|_| {
+            let (sender, heard) = mpsc::channel(HEARD_MAX);
+            let (store, sink) = (self.store.clone(), self.sink.clone());
+            let worker = Worker::new(organization, self.clock, store, sink, roster.clone());
+            running.tasks.spawn(worker.run(heard, stop.clone()));
+            sender
+        });
+        Intake::new(senders.collect())
+    }
+
+    /// Fits the channels to the followed users.
+    fn follow(
+        &self,
+        followed: &BTreeSet<UserId>,
+        intake: &Intake,
+        making: &Arc<Mutex<()>>,
+        stop: &CancellationToken,
+        running: &mut Running,
+    ) {
+        let changed = running.plan.assign(followed);
+        let places = running.plan.channels().len();
+        if places > CHANNELS_PER_CLIENT_MAX && !changed.is_empty() {
+            let unseen: usize =
+                running.plan.channels()[CHANNELS_PER_CLIENT_MAX..].iter().map(BTreeSet::len).sum();
+            tracing::error!(unseen, "more agents than one OAuth client can follow");
+        }
+        for place in running.holders.len()..places.min(CHANNELS_PER_CLIENT_MAX) {
+            let (sender, users) = watch::channel(BTreeSet::new());
+            running.holders.push(sender);
+            let holder = Holder {
+                place,
+                platform: self.platform.clone(),
+                clock: self.clock,
+                users,
+                intake: intake.clone(),
+                board: self.board.clone(),
+                making: making.clone(),
+                stop: stop.clone(),
+            };
+            running.tasks.spawn(holder.run());
+        }
+        for place in changed {
+            if let Some(sender) = running.holders.get(place) {
+                sender.send_replace(running.plan.channels()[place].clone());
+            }
+        }
+        let wanted = running.plan.channels().iter().filter(|users| !users.is_empty()).count();
+        self.board.edit(|status| status.channels_wanted = wanted);
+    }
+}
