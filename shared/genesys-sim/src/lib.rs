@@ -1,15 +1,22 @@
 //! A simulated Genesys Cloud: login, platform API, notification sockets, AudioHook client, scripted calls.
 
+mod caller;
 mod conversation;
 mod platform;
+mod player;
 mod script;
 mod voice;
 
+pub use caller::{
+    CallerPlan, CallerReport, Cue, Deed, LOG_ENTRIES_MAX, LogEntry, PAUSED_MARKER, Target,
+    TargetError, call,
+};
 pub use conversation::{Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
 pub use platform::{
     Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimUser, Stats,
     UserState, Violation,
 };
+pub use player::{Played, Stage, Town, Traffic};
 pub use script::{
     Act, AgentSegment, AudioScript, Cast, Discard, Expected, HoldSpan, Person, Scenario, Script,
     SessionTruth, Standing, Step, Truth, UnknownScenario,

@@ -53,6 +53,28 @@ pub enum Act {
     WrapsUp(&'static Person),
 }
 
+impl Act {
+    /// Returns the Genesys users whom it is about.
+    pub fn people(self) -> [Option<&'static Person>; 2] {
+        match self {
+            Self::Begins(person) => [person, None],
+            Self::Rings(person)
+            | Self::Answers(person)
+            | Self::AnswersAlone(person)
+            | Self::Dials(person)
+            | Self::CustomerAnswers(person)
+            | Self::Holds(person)
+            | Self::Retrieves(person)
+            | Self::AgentHangsUp(person)
+            | Self::WrapsUp(person) => [Some(person), None],
+            Self::Transfers(from, to) => [Some(from), Some(to)],
+            Self::EntersQueue | Self::SecurePause(_) | Self::CustomerHangsUp | Self::Terminates => {
+                [None, None]
+            }
+        }
+    }
+}
+
 /// What Sidetone must make of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {

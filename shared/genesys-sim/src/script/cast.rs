@@ -3,6 +3,8 @@
 use sidetone_model::{Adaptor, AgentId, Pii, User, UserId, UserStatus, agent_id_of_username};
 use uuid::Uuid;
 
+use crate::platform::SimUser;
+
 /// What a Genesys user is to Sidetone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -84,6 +86,11 @@ impl Cast {
         &EVERYONE
     }
 
+    /// Returns the same people as the platform's users API is to know them.
+    pub fn sim_users() -> Vec<SimUser> {
+        EVERYONE.iter().map(Person::sim_user).collect()
+    }
+
     /// Returns everybody of one standing.
     pub fn of(standing: Standing) -> impl Iterator<Item = &'static Person> {
         EVERYONE.iter().filter(move |person| person.standing == standing)
@@ -113,6 +120,11 @@ impl Person {
     /// Returns the telephony agent id that follows from the username.
     pub fn agent(&self) -> AgentId {
         agent_id_of_username(self.username).expect("invented usernames have a local part")
+    }
+
+    /// Returns this person as the platform knows them.
+    pub fn sim_user(&self) -> SimUser {
+        SimUser::new(self.id, self.username, self.name)
     }
 
     /// Returns whether Sidetone listens to this person.

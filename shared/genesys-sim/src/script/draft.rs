@@ -9,7 +9,7 @@ use sidetone_model::{Direction, Position};
 
 use super::act::{Act, AudioScript, Expected, Step};
 use super::cast::{Cast, Person, Standing};
-use super::customer::Customer;
+use crate::conversation::Customer;
 
 /// How long Genesys takes to tell of most things.
 ///

@@ -6,7 +6,6 @@
 
 mod act;
 mod cast;
-mod customer;
 mod draft;
 mod scenario;
 mod scenes;
@@ -24,8 +23,9 @@ pub use cast::{Cast, Person, Standing};
 pub use scenario::{Scenario, UnknownScenario};
 pub use truth::{AgentSegment, HoldSpan, SessionTruth, Truth};
 
-use self::customer::Customer;
-use crate::voice::{CallVoice, Source, Speaker};
+use self::draft::Draft;
+use crate::conversation::Customer;
+use crate::voice::{CallVoice, Recording, Source, Speaker};
 
 /// One call, from the first ring to the last event.
 #[derive(Debug, Clone)]
@@ -55,6 +55,17 @@ impl Script {
         let scenes = scenes::scenes(draft.direction, &draft.steps, draft.length());
         let customer = Speaker::customer(usize::try_from(seed % 3).unwrap_or(0));
         let voice = CallVoice::new(seed, customer, scenes);
+        Self::from_draft(scenario, seed, draft, Source::Call(Arc::new(voice)))
+    }
+
+    /// Writes a call that is a recording from its first sample to its last: as `event-first`,
+    /// an agent of ours is there all the time.
+    pub fn of_recording(recording: Arc<Recording>, seed: u64) -> Self {
+        let draft = scenario::of_length(recording.length().as_duration(), seed);
+        Self::from_draft(Scenario::EventFirst, seed, draft, Source::File(recording))
+    }
+
+    fn from_draft(scenario: Scenario, seed: u64, draft: Draft, sound: Source) -> Self {
         Self {
             scenario,
             seed,
@@ -63,7 +74,7 @@ impl Script {
             customer: draft.customer,
             steps: draft.steps,
             sessions: draft.sessions,
-            sound: Source::Call(Arc::new(voice)),
+            sound,
         }
     }
 
@@ -77,6 +88,21 @@ impl Script {
     /// Returns what is true of this call.
     pub fn truth(&self) -> Truth {
         Truth::of(self)
+    }
+
+    /// Returns where in the sound a session's position zero lies.
+    ///
+    /// The built-in voices follow the call; a file begins with each session.
+    pub(crate) fn sound_from(&self, session: &AudioScript) -> Position {
+        match self.sound {
+            Source::Call(_) => place(session.begins),
+            Source::File(_) => Position::ZERO,
+        }
+    }
+
+    /// Returns every Genesys user who takes part, some perhaps several times.
+    pub fn people(&self) -> impl Iterator<Item = &'static Person> {
+        self.steps.iter().flat_map(|step| step.act.people()).flatten()
     }
 
     /// Returns when the last event has been delivered and the last audio sent.

@@ -242,6 +242,23 @@ fn event_first(draft: &mut Draft) {
     draft.ends(Act::AgentHangsUp(agent), Some(agent));
 }
 
+/// An agent talks already when the audio begins, and the audio lasts just so long.
+pub(super) fn of_length(length: Duration, seed: u64) -> Draft {
+    let mut draft = Draft::new(seed, Direction::Inbound);
+    let agent = draft.agent();
+    draft.customer_calls();
+    draft.wait(100..400);
+    draft.rings_and_answers(agent);
+    draft.wait(1_200..2_500);
+    draft.listens(Expected::Matched);
+    // The call goes on to the next whole millisecond.
+    let millis = u64::try_from(length.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+    draft.wait(millis..millis + 1);
+    draft.ends(Act::AgentHangsUp(agent), Some(agent));
+    draft.stream(|session| session.ends = session.begins + length);
+    draft
+}
+
 fn late_event(draft: &mut Draft) {
     let agent = draft.agent();
     draft.customer_calls();
@@ -387,8 +404,8 @@ fn secure_pause(draft: &mut Draft) {
 }
 
 fn burst(draft: &mut Draft) {
-    /// What a client keeps while it connects.
-    const BACKLOG: Duration = Duration::from_secs(20);
+    /// Almost the 20 s that a client keeps, so that no more is lost if `opened` takes a while.
+    const BACKLOG: Duration = Duration::from_millis(19_200);
     let agent = draft.agent();
     draft.customer_calls();
     draft.wait(50..200);

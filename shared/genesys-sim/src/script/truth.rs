@@ -49,7 +49,7 @@ pub struct SessionTruth {
     pub segments: Vec<AgentSegment>,
     /// The holds within the segments.
     pub holds: Vec<HoldSpan>,
-    /// What the client could not send, by its own pauses and discards; in order.
+    /// What the client will not send, by its own pauses and discards; in order.
     pub unsendable: Vec<Stretch>,
     /// How long the stream was.
     pub length: Position,
@@ -65,7 +65,7 @@ pub struct SessionTruth {
     /// was connected and Genesys had told of the answer.
     pub matchable: Option<Duration>,
     sound: Source,
-    begins: Position,
+    sound_from: Position,
 }
 
 /// Somebody of ours on the line, in the call's time.
@@ -90,18 +90,21 @@ impl SessionTruth {
     pub fn pcm(&self, stretch: Stretch, media: Media) -> Vec<u8> {
         let mut bytes = Vec::new();
         let samples = usize::try_from(stretch.samples()).unwrap_or(usize::MAX);
-        let from = self.begins.plus_samples(stretch.from.samples());
+        let from = self.sound_from.plus_samples(stretch.from.samples());
         self.sound.encode(media, from, samples, &mut bytes);
         bytes
     }
 
-    /// Returns what has to be delivered: the segments, less what could not be sent.
-    pub fn owed(&self) -> Vec<Stretch> {
+    /// Returns what has to be delivered: the segments, less what the client withheld.
+    ///
+    /// A client stops at the end of a frame, so what it really withheld, which its report
+    /// says, may begin up to a frame before what the script calls unsendable.
+    pub fn owed(&self, withheld: &[Stretch]) -> Vec<Stretch> {
         let mut segments = Vec::new();
         for segment in &self.segments {
             segment.stretch.append_to(&mut segments);
         }
-        Stretch::without(&segments, &self.unsendable)
+        Stretch::without(&segments, withheld)
     }
 }
 
@@ -120,7 +123,7 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
         extra_ms_max: 0,
         matchable: None,
         sound: script.sound.clone(),
-        begins: place(session.begins),
+        sound_from: script.sound_from(session),
     };
     if session.expected != Expected::Matched {
         return truth;

@@ -22,6 +22,11 @@ impl Source {
     ///
     /// Linear samples are little-endian.
     pub fn encode(&self, media: Media, from: Position, samples: usize, into: &mut Vec<u8>) {
+        if let Self::File(file) = self
+            && media == Media::PCMU_STEREO
+        {
+            return file.stereo(from, samples, into);
+        }
         let base = into.len();
         into.resize(base + samples * media.bytes_per_step(), 0);
         let frame = &mut into[base..];
@@ -47,11 +52,9 @@ impl Source {
     #[must_use]
     pub fn rendered(&self, length: Position) -> Self {
         let samples = usize::try_from(length.samples()).unwrap_or(usize::MAX);
-        let side = |channel| self.companded(channel, Position::ZERO, samples).into();
-        Self::File(Arc::new(Recording::from_pcmu(
-            side(MediaChannel::External),
-            side(MediaChannel::Internal),
-        )))
+        let side = |channel| self.companded(channel, Position::ZERO, samples);
+        let (external, internal) = (side(MediaChannel::External), side(MediaChannel::Internal));
+        Self::File(Arc::new(Recording::from_pcmu(&external, &internal)))
     }
 
     fn companded(&self, channel: MediaChannel, from: Position, samples: usize) -> Vec<u8> {
@@ -85,7 +88,7 @@ mod tests {
     use sidetone_model::MediaChannels;
 
     fn source() -> Source {
-        Source::File(Arc::new(Recording::from_pcmu([1, 2, 3].into(), [11, 12, 13].into())))
+        Source::File(Arc::new(Recording::from_pcmu(&[1, 2, 3], &[11, 12, 13])))
     }
 
     fn encoded(media: Media, from: u64, samples: usize) -> Vec<u8> {
@@ -107,6 +110,7 @@ mod tests {
     #[test]
     fn a_short_file_begins_again() {
         assert_eq!(encoded(Media::PCMU_STEREO, 2, 2), [3, 13, 1, 11]);
+        assert_eq!(encoded(Media::PCMU_STEREO, 8, 5), [3, 13, 1, 11, 2, 12, 3, 13, 1, 11]);
     }
 
     #[test]

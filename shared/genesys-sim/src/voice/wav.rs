@@ -11,11 +11,14 @@ use sidetone_model::{MediaChannel, Position, SAMPLE_RATE};
 /// The largest file that is read: over two hours of stereo PCM, all of which stays in memory.
 pub const WAV_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// A file's sound, as µ-law.
+/// µ-law's zero.
+const SILENCE: u8 = 0xFF;
+
+/// A file's sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
-    external: Box<[u8]>,
-    internal: Box<[u8]>,
+    /// µ-law: external, internal, external…, as most sessions send it.
+    interleaved: Box<[u8]>,
 }
 
 /// Why a file cannot be the sound of a call.
@@ -123,37 +126,53 @@ impl Recording {
         Ok(Self::from_interleaved(&samples, channels))
     }
 
-    /// Wraps µ-law samples of both sides; the shorter side is silent at its end.
-    pub fn from_pcmu(external: Box<[u8]>, internal: Box<[u8]>) -> Self {
-        Self { external, internal }
+    /// Joins µ-law samples of both sides; the shorter side is silent at its end.
+    pub fn from_pcmu(external: &[u8], internal: &[u8]) -> Self {
+        let sample = |side: &[u8], place: usize| side.get(place).copied().unwrap_or(SILENCE);
+        let places = 0..external.len().max(internal.len());
+        let steps = places.flat_map(|place| [sample(external, place), sample(internal, place)]);
+        Self { interleaved: steps.collect() }
     }
 
     /// Returns how long it is.
     pub fn length(&self) -> Position {
-        Position::from_samples(self.external.len().max(self.internal.len()) as u64)
+        Position::from_samples(self.interleaved.len() as u64 / 2)
     }
 
     fn from_interleaved(samples: &[u8], channels: usize) -> Self {
-        let steps = samples.chunks_exact(channels);
-        Self {
-            external: steps.clone().map(|step| step[0]).collect(),
-            internal: steps.filter_map(|step| step.get(1).copied()).collect(),
+        if channels == 2 {
+            return Self { interleaved: samples.as_chunks::<2>().0.as_flattened().into() };
+        }
+        Self::from_pcmu(samples, &[])
+    }
+
+    /// Appends some samples of both channels; after its end a recording begins again.
+    pub(super) fn stereo(&self, from: Position, samples: usize, into: &mut Vec<u8>) {
+        let length = self.length().samples();
+        if length == 0 {
+            into.resize(into.len() + 2 * samples, SILENCE);
+            return;
+        }
+        let mut place = 2 * (from.samples() % length) as usize;
+        let mut missing = 2 * samples;
+        while missing > 0 {
+            let piece = &self.interleaved[place..];
+            let piece = &piece[..piece.len().min(missing)];
+            into.extend_from_slice(piece);
+            missing -= piece.len();
+            place = 0;
         }
     }
 
-    /// Returns some samples of one channel; after its end a recording begins again.
+    /// Returns some samples of one channel.
     pub(super) fn pcmu(&self, channel: MediaChannel, from: Position, samples: usize) -> Vec<u8> {
-        /// µ-law's zero.
-        const SILENCE: u8 = 0xFF;
-        let length = self.length().samples().max(1);
         let side = match channel {
-            MediaChannel::External => &self.external,
-            MediaChannel::Internal => &self.internal,
+            MediaChannel::External => 0,
+            MediaChannel::Internal => 1,
         };
-        (0..samples as u64)
-            .map(|index| (from.samples() + index) % length)
-            .map(|place| side.get(place as usize).copied().unwrap_or(SILENCE))
-            .collect()
+        let mut both = Vec::with_capacity(2 * samples);
+        self.stereo(from, samples, &mut both);
+        both.as_chunks::<2>().0.iter().map(|step| step[side]).collect()
     }
 }
 
@@ -231,7 +250,7 @@ mod tests {
     #[test]
     fn keeps_mulaw_byte_for_byte() {
         let recording = opened(&wav(7, 2, 8_000, 8, &[0x7F, 0xFF, 1, 2])).unwrap();
-        assert_eq!(recording, Recording::from_pcmu([0x7F, 1].into(), [0xFF, 2].into()));
+        assert_eq!(recording, Recording::from_pcmu(&[0x7F, 1], &[0xFF, 2]));
         assert_eq!(recording.length(), Position::from_samples(2));
     }
 
@@ -251,8 +270,9 @@ mod tests {
         }
         writer.finalize().unwrap();
         let recording = Recording::open(&path).unwrap();
-        assert_eq!(&*recording.external, [0_i16, 1_000, -1_000].map(encode_ulaw));
-        assert_eq!(recording.pcmu(MediaChannel::Internal, Position::ZERO, 3), [0xFF; 3]);
+        let side = |channel| recording.pcmu(channel, Position::ZERO, 3);
+        assert_eq!(side(MediaChannel::External), [0_i16, 1_000, -1_000].map(encode_ulaw));
+        assert_eq!(side(MediaChannel::Internal), [0xFF; 3]);
     }
 
     #[test]
@@ -300,7 +320,7 @@ mod tests {
         file.extend(form);
         file.extend(b"data\xFF\xFF\xFF\xFF");
         file.extend([1, 2, 3, 4]);
-        let expected = Recording::from_pcmu([1, 3].into(), [2, 4].into());
+        let expected = Recording::from_pcmu(&[1, 3], &[2, 4]);
         assert_eq!(Recording::parse(&file).unwrap(), expected);
     }
 }
