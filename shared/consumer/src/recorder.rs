@@ -12,7 +12,7 @@
 //! recording whose parts are gone, is kept as a part and counted in the sidecar; a recording
 //! is only ever replaced by one that holds everything the old one did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -23,6 +23,7 @@ use sidetone_model::{ConversationKey, OrganizationId, SessionId, Timestamp};
 use sidetone_ports::{
     Checkpoints, Clock, Delivered, RecordSource, RecordingStore, Sequence, StoreError,
 };
+use tokio::task::{JoinError, JoinSet};
 
 use crate::assembly::{StoredParts, index_parts, write_wav};
 use crate::error::ConsumerError;
@@ -46,6 +47,10 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// Stream records in one batch.
 const READ_MAX: usize = 1_000;
+
+/// Parts put at the same time: a store that is far away answers each in some milliseconds,
+/// and one that is near writes what waits in one go.
+const PUTS_MAX: usize = 64;
 
 /// How long a read waits if there is nothing; real time.
 const READ_WAIT: Duration = Duration::from_secs(1);
@@ -86,11 +91,12 @@ struct Recorded {
     settled: bool,
 }
 
-/// What to do with a session once its records are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Then {
-    Nothing,
-    Settle,
+/// Records of one session from one stream record, not seen before.
+struct Fresh<'a> {
+    key: SessionKey,
+    session: SessionId,
+    delivered: &'a Delivered,
+    records: Vec<Record>,
 }
 
 impl<R: RecordingStore> Recorder<R> {
@@ -168,21 +174,27 @@ impl<R: RecordingStore> Recorder<R> {
     /// May be given the same batch again, or another that overlaps it.
     /// Errors: [`ConsumerError`] if a store failed; the batch is to be given again.
     pub async fn handle_batch(&mut self, batch: &[Delivered]) -> Result<(), ConsumerError> {
-        let mut touched: BTreeMap<SessionKey, Then> = BTreeMap::new();
+        let mut fresh = Vec::new();
+        let mut to_settle = BTreeSet::new();
         for delivered in batch {
-            let records = self.bad.decode_or_set_aside(delivered);
-            for (key, records) in by_session(records) {
+            for (key, records) in by_session(self.bad.decode_or_set_aside(delivered)) {
                 // A conversation without a session has nothing to record.
                 let Some(session) = key.session else { continue };
-                let then = self.keep(key, session, delivered, &records).await?;
-                let before = touched.entry(key).or_insert(Then::Nothing);
-                *before = then.max(*before);
+                if self.is_known(key, session, &records).await? {
+                    // The process may have died before it removed the parts.
+                    to_settle.extend(has_end(&records).then_some((session, key)));
+                } else {
+                    fresh.push(Fresh { key, session, delivered, records });
+                }
             }
         }
-        for (key, then) in touched {
-            if let (Then::Settle, Some(session)) = (then, key.session) {
-                self.settle(key, session).await?;
-            }
+        self.put_parts(&fresh).await?;
+        // Only now: what is not stored must not be taken for known.
+        for Fresh { key, session, records, .. } in fresh {
+            to_settle.extend(self.note(key, session, &records).then_some((session, key)));
+        }
+        for (session, key) in to_settle {
+            self.settle(key, session).await?;
         }
         Ok(())
     }
@@ -220,37 +232,53 @@ impl<R: RecordingStore> Recorder<R> {
         Ok(Some(last))
     }
 
-    /// Keeps the records of one session from one stream record, unless they are known.
-    async fn keep(
+    /// Returns whether all of some records are in a recording, or kept for it.
+    async fn is_known(
         &mut self,
         key: SessionKey,
         session: SessionId,
-        delivered: &Delivered,
         records: &[Record],
-    ) -> Result<Then, ConsumerError> {
-        let ended = records.iter().any(|one| matches!(one.body, Some(Body::SessionEnded(_))));
-        let then = |settle: bool| if settle { Then::Settle } else { Then::Nothing };
-        if let Known::Recorded(recorded) = self.known(key, session).await?
-            && records.iter().all(|record| recorded.seen.contains(record))
-        {
+    ) -> Result<bool, ConsumerError> {
+        let Known::Recorded(recorded) = self.known(key, session).await? else { return Ok(false) };
+        let is_known = records.iter().all(|record| recorded.seen.contains(record));
+        if is_known {
             metrics::counter!("sidetone_recorder_repeated_records_total")
                 .increment(records.len() as u64);
-            // The process may have died before the parts were removed.
-            return Ok(then(ended));
         }
-        let data = delivered.record.data.clone();
-        self.recordings.put_part(session, delivered.sequence, data).await?;
-        metrics::counter!("sidetone_recorder_parts_total").increment(1);
+        Ok(is_known)
+    }
+
+    /// Keeps parts, several at a time.
+    async fn put_parts(&self, fresh: &[Fresh<'_>]) -> Result<(), ConsumerError> {
+        let mut putting = JoinSet::new();
+        for part in fresh {
+            if putting.len() == PUTS_MAX {
+                finished_put(putting.join_next().await)?;
+            }
+            let recordings = self.recordings.clone();
+            let (session, sequence) = (part.session, part.delivered.sequence);
+            let data = part.delivered.record.data.clone();
+            putting.spawn(async move { recordings.put_part(session, sequence, data).await });
+        }
+        while let Some(put) = putting.join_next().await {
+            finished_put(Some(put))?;
+        }
+        metrics::counter!("sidetone_recorder_parts_total").increment(fresh.len() as u64);
+        Ok(())
+    }
+
+    /// Notes that records are kept; returns whether their session's recording is due.
+    fn note(&mut self, key: SessionKey, session: SessionId, records: &[Record]) -> bool {
         let Some(Known::Recorded(recorded)) = self.known.get_mut(&(session, key.key)) else {
-            return Ok(then(ended));
+            return has_end(records);
         };
         let had_holes = recorded.seen.has_holes();
         records.iter().for_each(|record| recorded.seen.insert(record));
         // The last missing record completes the recording. What else comes late waits for
         // `tidy`, so that a door that was taken for dead does not have its whole call
         // assembled again with each batch.
-        let filled = had_holes && !recorded.seen.has_holes();
-        Ok(then(ended || filled || recorded.complete))
+        let is_filled = had_holes && !recorded.seen.has_holes();
+        has_end(records) || is_filled || recorded.complete
     }
 
     /// Brings the recording of a session in line with its parts, if its end is among them.
@@ -439,6 +467,20 @@ impl<R: RecordingStore> Recorder<R> {
         let records = crate::record::decode_part(oldest, Timestamp::default(), data);
         let keys = by_session(records.unwrap_or_default()).into_keys();
         Ok(keys.filter(|key| key.session == Some(session)).collect())
+    }
+}
+
+fn has_end(records: &[Record]) -> bool {
+    records.iter().any(|record| matches!(record.body, Some(Body::SessionEnded(_))))
+}
+
+type PutOutcome = Result<Result<(), StoreError>, JoinError>;
+
+fn finished_put(put: Option<PutOutcome>) -> Result<(), StoreError> {
+    match put {
+        None => Ok(()),
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => Err(StoreError::unavailable("put a part", error)),
     }
 }
 
