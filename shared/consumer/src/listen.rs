@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sidetone_model::{ConversationId, SessionId};
 use sidetone_ports::{RecordSource, Sequence};
+use tokio::sync::Mutex;
 
 use crate::assembly::{Parts, write_wav};
 use crate::error::ConsumerError;
@@ -81,20 +82,37 @@ impl<S: RecordSource> FoundSession<S> {
     ///
     /// Errors: [`ConsumerError::Vanished`] if the stream has let go of a record meanwhile.
     pub async fn write_wav(&self, path: &Path) -> Result<(), ConsumerError> {
-        write_wav(&self.plan, self.session, &StreamParts { source: &self.source }, path).await
+        let parts = StreamParts {
+            source: &self.source,
+            conversation: self.plan.key.key.conversation,
+            ahead: Mutex::default(),
+        };
+        write_wav(&self.plan, self.session, &parts, path).await
     }
 }
 
-/// The records of a session where they lie in the stream.
+/// The records of a conversation where they lie in the stream.
+///
+/// They are wanted nearly in order, and a stream gives many at the price of one.
 struct StreamParts<'a, S> {
     source: &'a S,
+    conversation: ConversationId,
+    ahead: Mutex<BTreeMap<Sequence, Bytes>>,
 }
 
 impl<S: RecordSource> Parts for StreamParts<'_, S> {
     async fn part(&self, sequence: Sequence) -> Result<Option<Bytes>, ConsumerError> {
-        let found = self.source.read(sequence.saturating_sub(1), 1, Duration::ZERO).await?;
-        let found = found.into_iter().find(|delivered| delivered.sequence == sequence);
-        Ok(found.map(|delivered| delivered.record.data))
+        if let Some(data) = self.ahead.lock().await.get(&sequence) {
+            return Ok(Some(data.clone()));
+        }
+        let found = self.source.read(sequence.saturating_sub(1), READ_MAX, Duration::ZERO).await?;
+        let mut ahead = self.ahead.lock().await;
+        *ahead = found
+            .into_iter()
+            .filter(|delivered| delivered.record.partition_key == self.conversation)
+            .map(|delivered| (delivered.sequence, delivered.record.data))
+            .collect();
+        Ok(ahead.get(&sequence).cloned())
     }
 }
 
