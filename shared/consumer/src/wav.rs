@@ -30,27 +30,25 @@ pub(crate) struct Chunk {
 /// A WAV file being written.
 pub(crate) struct WavFile {
     writer: WavWriter<BufWriter<File>>,
-    file: File,
     written: u64,
     mu_law: [i16; 256],
 }
 
 impl WavFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let file = File::create(path)?;
         let spec = WavSpec {
             channels: 2,
             sample_rate: SAMPLE_RATE,
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        let writer =
-            WavWriter::new(BufWriter::new(file.try_clone()?), spec).map_err(into_io_error)?;
+        let file = BufWriter::new(File::create(path)?);
+        let writer = WavWriter::new(file, spec).map_err(into_io_error)?;
         let mut mu_law = [0; 256];
         for (byte, sample) in (0..=u8::MAX).zip(&mut mu_law) {
             *sample = audio_codec_algorithms::decode_ulaw(byte);
         }
-        Ok(Self { writer, file, written: 0, mu_law })
+        Ok(Self { writer, written: 0, mu_law })
     }
 
     /// Writes samples at their place; what lies between is silence.
@@ -86,11 +84,10 @@ impl WavFile {
         Ok(())
     }
 
-    /// Fills up to `samples`, and brings all of it to the disk.
+    /// Fills up to `samples`, and makes the file a whole one.
     pub(crate) fn finish(mut self, samples: u64) -> io::Result<()> {
         self.silence_to(samples)?;
-        self.writer.finalize().map_err(into_io_error)?;
-        self.file.sync_all()
+        self.writer.finalize().map_err(into_io_error)
     }
 
     fn silence_to(&mut self, offset: u64) -> io::Result<()> {
