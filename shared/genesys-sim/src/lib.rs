@@ -1,4 +1,5 @@
-//! A simulated Genesys Cloud: login, platform API, notification sockets, AudioHook client, scripted calls.
+//! A simulated Genesys Cloud: login, platform API, notification sockets, AudioHook client,
+//! scripted calls.
 
 mod caller;
 mod conversation;
