@@ -1,1 +1,3 @@
 //! One binary for every test across crates: it links once.
+
+mod tidy;

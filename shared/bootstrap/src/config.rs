@@ -52,8 +52,8 @@ pub struct AudioHookConfig {
     /// The host, and port if it is not 443, that Genesys dials; needed where a proxy rewrites
     /// `Host`, as the signature covers it.
     pub public_authority: Option<String>,
-    /// The path, with query, that Genesys dials; needed where a proxy rewrites it.
-    pub public_target: Option<String>,
+    /// What a proxy takes off the front of the path that Genesys dials.
+    pub public_path_prefix: Option<String>,
 }
 
 impl Default for AudioHookConfig {
@@ -65,7 +65,7 @@ impl Default for AudioHookConfig {
             drain_seconds: 110,
             shared_nonces: true,
             public_authority: None,
-            public_target: None,
+            public_path_prefix: None,
         }
     }
 }

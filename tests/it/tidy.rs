@@ -1,0 +1,154 @@
+//! The house rules that a machine can check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Who may import whom, of ours; dev-dependencies are free.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("audiohook-proto", &["model"]),
+    ("notification-proto", &["model"]),
+    ("delivery-wire", &["model"]),
+    ("engine", &["model", "audiohook-proto"]),
+    ("ports", &["model"]),
+    ("driver", &["engine", "audiohook-proto", "ports", "delivery-wire", "model"]),
+    ("socket-door", &["driver", "audiohook-proto", "ports", "model", "delivery-wire"]),
+    ("tracking", &["notification-proto", "ports", "delivery-wire", "model"]),
+    ("consumer", &["ports", "delivery-wire", "model"]),
+    ("ports-embedded", &["ports", "model"]),
+    ("user-file", &["model"]),
+    ("bootstrap", &["model"]),
+    // The simulation's callers share the clock of the system that they call.
+    ("genesys-sim", &["model", "audiohook-proto", "notification-proto", "ports"]),
+    ("testkit", &["model", "ports", "delivery-wire"]),
+];
+
+/// Crates that may not know a clock, a socket, a store or chance.
+const PURE: &[&str] = &["model", "audiohook-proto", "notification-proto", "engine", "delivery-wire"];
+
+/// What makes a crate impure. `uuid` is there without its generators' use: clippy bans them not,
+/// but nothing pure asks for a new one.
+const IMPURE: &[&str] =
+    &["tokio", "hyper", "reqwest", "rusqlite", "rand", "metrics", "tracing", "tokio-tungstenite"];
+
+/// The longest source file.
+const LINES_MAX: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
+}
+
+/// Every file that git tracks or would track.
+fn files() -> Vec<PathBuf> {
+    let root = root();
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output()
+        .expect("git runs");
+    let names = String::from_utf8(listed.stdout).expect("names are UTF-8");
+    let files: Vec<_> = names.lines().map(|name| root.join(name)).filter(|f| f.is_file()).collect();
+    assert!(files.len() > 50, "git lists the repository");
+    files
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let rust = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "rs");
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).expect("sources are UTF-8");
+        (file, text)
+    };
+    files().into_iter().filter(rust).map(read).collect()
+}
+
+/// Our crates with their dependencies, without dev-dependencies.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let name = |value: &serde_json::Value| {
+        let name = value["name"].as_str().expect("name");
+        name.strip_prefix("sidetone-").unwrap_or(name).to_owned()
+    };
+    let dependencies = |package: &serde_json::Value| {
+        let all = package["dependencies"].as_array().expect("dependencies");
+        all.iter().filter(|one| one["kind"] != "dev").map(name).collect()
+    };
+    packages.iter().map(|package| (name(package), dependencies(package))).collect()
+}
+
+#[test]
+fn crates_import_only_what_the_map_allows() {
+    let crates = crates();
+    let ours: BTreeSet<&String> = crates.keys().collect();
+    for (name, allowed) in IMPORTS {
+        let imports = crates.get(*name).unwrap_or_else(|| panic!("{name} is in the workspace"));
+        for import in imports.iter().filter(|import| ours.contains(import)) {
+            assert!(allowed.contains(&import.as_str()), "{name} may not import {import}");
+        }
+    }
+    let free = ["cli", "tests", "bench"];
+    for name in crates.keys().filter(|name| !free.contains(&name.as_str())) {
+        assert!(IMPORTS.iter().any(|(known, _)| known == name), "{name} is not in the map");
+    }
+}
+
+#[test]
+fn pure_crates_know_no_clock_socket_store_or_chance() {
+    let crates = crates();
+    for name in PURE {
+        for impure in IMPURE {
+            assert!(!crates[*name].contains(*impure), "{name} may not import {impure}");
+        }
+        let clippy = root().join("shared").join(name).join("clippy.toml");
+        let clippy = std::fs::read_to_string(&clippy).unwrap_or_default();
+        for banned in ["Instant::now", "SystemTime::now", "HashMap"] {
+            assert!(clippy.contains(banned), "{name}/clippy.toml bans {banned}");
+        }
+    }
+}
+
+#[test]
+fn the_map_names_every_crate() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("readable");
+    for (name, _) in IMPORTS {
+        assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md names {name}");
+    }
+    assert!(map.lines().count() < 300, "ARCHITECTURE.md stays under 300 lines");
+}
+
+#[test]
+fn every_source_says_what_it_is_and_stays_readable() {
+    for (file, text) in sources() {
+        assert!(text.starts_with("//!"), "{} opens with //!", file.display());
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn the_default_build_has_no_aws_sdk() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("readable");
+    let sdk = lock.lines().find(|line| line.starts_with("name = \"aws-sdk"));
+    assert_eq!(sdk, None, "nothing of the default build compiles an AWS SDK");
+}
+
+#[test]
+fn nothing_names_a_place_of_one_machine() {
+    let own = PathBuf::from(file!());
+    let marks = ["/root/", "/home/", "/tmp/bash", "../shared"];
+    for file in files() {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        if file.ends_with(own.file_name().expect("named")) || file.ends_with("Cargo.lock") {
+            continue;
+        }
+        for mark in marks {
+            assert!(!text.contains(mark), "{} names {mark}", file.display());
+        }
+    }
+}
