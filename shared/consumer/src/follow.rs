@@ -18,7 +18,7 @@ pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a consumer does with what it reads.
 pub trait Handler: Send {
-    /// Handles a batch, possibly for the second time.
+    /// Handles a batch, possibly for the second time; an empty one if nothing came for a while.
     fn handle(&mut self, batch: &Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 

@@ -137,7 +137,12 @@ impl<R: RecordingStore> Recorder<R> {
                 read = round => read,
             };
             let outcome = match read {
-                Ok(batch) => self.finish_batch(&batch, &checkpoints).await,
+                Ok(batch) => {
+                    let oldest = batch.first().map_or(clock.now(), |one| one.committed_at);
+                    metrics::gauge!("sidetone_recorder_lag_seconds")
+                        .set(clock.now().since(oldest).as_secs_f64());
+                    self.finish_batch(&batch, &checkpoints).await
+                }
                 Err(error) => Err(error),
             };
             let outcome = match outcome {
@@ -334,7 +339,7 @@ impl<R: RecordingStore> Recorder<R> {
             sidecar.wav = old.and_then(|old| old.wav.clone());
         }
         let failed = |source| ConsumerError::Write { session, source };
-        tokio::fs::create_dir_all(&self.scratch).await.map_err(failed)?;
+        self.make_scratch().await.map_err(failed)?;
         if let Some(name) = &sidecar.wav {
             let path = self.scratch.join(name);
             let parts = StoredParts { recordings: &self.recordings, session };
@@ -394,9 +399,15 @@ impl<R: RecordingStore> Recorder<R> {
         let mut text = serde_json::to_vec_pretty(sidecar)
             .map_err(|error| failed(std::io::Error::other(error)))?;
         text.push(b'\n');
-        tokio::fs::create_dir_all(&self.scratch).await.map_err(failed)?;
+        self.make_scratch().await.map_err(failed)?;
         tokio::fs::write(&path, text).await.map_err(failed)?;
         Ok(self.recordings.put_recording(&name, path).await?)
+    }
+
+    /// Makes the folder for files on their way; what people said is for nobody else to read.
+    async fn make_scratch(&self) -> std::io::Result<()> {
+        let mut folder = tokio::fs::DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(&self.scratch).await
     }
 
     /// Returns what is known of a session, from memory or from the store.

@@ -128,6 +128,9 @@ impl<S: RecordSource, C: Checkpoints> Subscription<S, C> {
             finished =
                 needed.map_or(reading.after, |needed| needed.saturating_sub(1).min(reading.after));
         }
+        let consumer = self.settings.consumer.to_string();
+        metrics::counter!("sidetone_consumer_items_total", "consumer" => consumer)
+            .increment(items.len() as u64);
         Ok(Batch { items, finished, read: batch.len() })
     }
 
