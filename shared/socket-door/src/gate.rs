@@ -1,0 +1,211 @@
+//! The HTTP of the door: one request, one answer.
+//!
+//! Every refusal looks and lasts the same, whatever its cause; causes go to the log.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
+use sidetone_model::Timestamp;
+use sidetone_ports::SecretSource;
+
+use crate::auth::{Admitted, Authenticator, Verdict};
+use crate::counts::Place;
+use crate::door::Core;
+use crate::figures::Figures;
+use crate::handshake::{self, NotUpgradable, WEBSOCKET_VERSION};
+use crate::turnaway::Why;
+
+type Answer = Response<Full<Bytes>>;
+
+/// What becomes of a connection after its 101.
+#[derive(Debug)]
+pub(crate) enum Welcome {
+    /// A session.
+    Session(Admitted, Place),
+    /// A farewell.
+    Turnaway(Handshake, Why, Place),
+}
+
+/// Where a gate leaves the welcome for whoever holds the connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Option<Welcome>>>);
+
+impl Slot {
+    fn put(&self, welcome: Welcome) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(welcome);
+    }
+
+    /// Takes the welcome out, if the upgrade was accepted.
+    pub(crate) fn take(&self) -> Option<Welcome> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HangUp {
+    /// Too many refusals wait already.
+    #[error("too many refusals wait already")]
+    Crowded,
+}
+
+/// The service of one connection.
+pub(crate) struct Gate<K> {
+    pub(crate) core: Arc<Core>,
+    pub(crate) authenticator: Arc<Authenticator<K>>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) slot: Slot,
+}
+
+impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
+    type Response = Answer;
+    type Error = HangUp;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, HangUp>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        // Before anything can keep it waiting: a signature's age is judged by this.
+        let arrived_at = self.core.clock.now();
+        let visit = Visit {
+            core: Arc::clone(&self.core),
+            authenticator: Arc::clone(&self.authenticator),
+            peer: self.peer,
+            slot: self.slot.clone(),
+            arrived_at,
+        };
+        // No request here has a body that anybody wants.
+        let request = request.map(drop);
+        Box::pin(async move { visit.answer(request).await })
+    }
+}
+
+struct Visit<K> {
+    core: Arc<Core>,
+    authenticator: Arc<Authenticator<K>>,
+    peer: SocketAddr,
+    slot: Slot,
+    arrived_at: Timestamp,
+}
+
+impl<K: SecretSource> Visit<K> {
+    async fn answer(&self, request: Request<()>) -> Result<Answer, HangUp> {
+        let path = request.uri().path();
+        if path == self.core.config.path {
+            return self.upgrade(request).await;
+        }
+        match path {
+            "/healthz" | "/readyz" if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+                Ok(with(plain(StatusCode::METHOD_NOT_ALLOWED), ALLOW, "GET, HEAD"))
+            }
+            "/healthz" => Ok(text(StatusCode::OK, "alive\n")),
+            "/readyz" => Ok(self.ready().await),
+            _ => Ok(plain(StatusCode::NOT_FOUND)),
+        }
+    }
+
+    async fn ready(&self) -> Answer {
+        let report = self.core.readiness.report(self.core.is_draining()).await;
+        let status = match report.ready {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        // Names and flags always have a JSON form.
+        let body = serde_json::to_vec(&report).unwrap_or_default();
+        let mut answer = Response::new(Full::from(body));
+        *answer.status_mut() = status;
+        with(answer, CONTENT_TYPE, "application/json")
+    }
+
+    async fn upgrade(&self, request: Request<()>) -> Result<Answer, HangUp> {
+        let accept = match handshake::check(&request) {
+            Ok(accept) => accept,
+            Err(NotUpgradable::Method) => {
+                return Ok(with(plain(StatusCode::METHOD_NOT_ALLOWED), ALLOW, "GET"));
+            }
+            Err(NotUpgradable::UpgradeRequired) => {
+                let answer = with(plain(StatusCode::UPGRADE_REQUIRED), UPGRADE, "websocket");
+                return Ok(with(answer, SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION));
+            }
+            Err(NotUpgradable::Malformed) => return Ok(plain(StatusCode::BAD_REQUEST)),
+        };
+        let core = &self.core;
+        let verdict = self.authenticator.judge(&core.config, &request, self.arrived_at).await;
+        let welcome = match verdict {
+            Verdict::Refused(refusal) => return self.refuse(&request, refusal).await,
+            Verdict::Malformed(refusal) => {
+                self.log(&request, refusal);
+                return Ok(plain(StatusCode::BAD_REQUEST));
+            }
+            Verdict::Undecided(handshake) => self.turn_away(handshake, Why::Keys),
+            Verdict::Admitted(admitted) if core.is_draining() => {
+                self.turn_away(admitted.handshake, Why::Draining)
+            }
+            Verdict::Admitted(admitted) => match core.sessions.take() {
+                Some(place) => Some(Welcome::Session(admitted, place)),
+                None => self.turn_away(admitted.handshake, Why::Capacity),
+            },
+        };
+        let Some(welcome) = welcome else {
+            let answer = plain(StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(with(answer, RETRY_AFTER, "1"));
+        };
+        self.slot.put(welcome);
+        Ok(handshake::switching(accept))
+    }
+
+    fn turn_away(&self, handshake: Handshake, why: Why) -> Option<Welcome> {
+        match self.core.turnaways.take() {
+            Some(place) => Some(Welcome::Turnaway(handshake, why, place)),
+            None => {
+                Figures::turned_away("503");
+                None
+            }
+        }
+    }
+
+    /// Answers 401 when its time has come; holds up nobody else.
+    async fn refuse(&self, request: &Request<()>, refusal: Refusal) -> Result<Answer, HangUp> {
+        self.log(request, refusal);
+        let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
+        self.core.clock.sleep_until(self.arrived_at + REFUSAL_DELAY).await;
+        Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
+    }
+
+    /// One line with the cause. The organization is what the request claims, and is shown only
+    /// if it has the form of one.
+    fn log(&self, request: &Request<()>, refusal: Refusal) {
+        Figures::refused(refusal.label());
+        let claimed = request.headers().get("audiohook-organization-id");
+        let claimed: Option<sidetone_model::OrganizationId> =
+            claimed.and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+        tracing::warn!(
+            refusal = refusal.label(),
+            claimed_organization = claimed.map(tracing::field::display),
+            peer = %self.peer,
+            "refused: {refusal}"
+        );
+    }
+}
+
+fn plain(status: StatusCode) -> Answer {
+    text(status, "")
+}
+
+fn text(status: StatusCode, body: &'static str) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    with(answer, CONTENT_TYPE, "text/plain")
+}
+
+fn with(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {
+    answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    answer
+}

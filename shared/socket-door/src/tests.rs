@@ -1,0 +1,8 @@
+//! The door from outside, over real sockets on the loopback.
+//!
+//! Names that begin with `c` and a number prove that statement of the conformance checklist
+//! in docs/wire/audiohook.md.
+
+mod client;
+mod routes;
+mod stage;
