@@ -1,1 +1,23 @@
 //! SQLite and in-memory twins of every port.
+//!
+//! A twin in memory is the same SQLite code on a database without a file; it works on its
+//! caller's thread, so that tests on a paused clock stay exact. A twin on a file works on
+//! threads of its own and may be open in several processes at once.
+//!
+//! Refuses: knowing what the bytes mean. That is its callers' affair.
+
+mod data_dir;
+mod database;
+mod error;
+mod keys;
+mod recordings;
+mod schema;
+mod store;
+mod stream;
+
+pub use data_dir::{DataDir, DataDirError};
+pub use error::OpenError;
+pub use keys::{KeyFile, KeyFileError, MemoryKeys};
+pub use recordings::Recordings;
+pub use store::Store;
+pub use stream::{NullStream, Stream};

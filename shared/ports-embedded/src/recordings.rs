@@ -1,0 +1,282 @@
+//! Recordings: parts of running sessions in a database, finished files in a directory.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sidetone_model::SessionId;
+use sidetone_ports::{RecordingStore, Sequence, StoreError};
+use uuid::Uuid;
+
+use crate::database::{Database, signed, unsigned};
+use crate::error::OpenError;
+use crate::schema::{Place, Schema};
+
+const SCHEMA: Schema = Schema {
+    name: "parts",
+    migrations: &["
+        CREATE TABLE parts (
+            session  BLOB    NOT NULL,
+            sequence INTEGER NOT NULL,
+            data     BLOB    NOT NULL,
+            PRIMARY KEY (session, sequence)
+        ) STRICT;
+    "],
+    page_bytes: 16 * 1024,
+    // Parts come one by one, and each would wait for the disk. They are copies: the stream
+    // keeps the original for a day.
+    survives_power_loss: false,
+    cache_bytes: 16 * 1024 * 1024,
+    log_bytes: 16 * 1024 * 1024,
+};
+
+/// The longest name of a recording: that of most file systems, with room for a suffix.
+const NAME_BYTES_MAX: usize = 240;
+/// About what a write holds in memory besides its bytes.
+const WRITE_BYTES: usize = 256;
+
+/// Parts of running sessions, and the directory of finished recordings.
+///
+/// Cheap to clone. A crash of the process loses nothing; a loss of power may lose the parts of
+/// the last seconds, whose originals the stream keeps.
+#[derive(Debug, Clone)]
+pub struct Recordings(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parts: Database,
+    directory: PathBuf,
+}
+
+impl Recordings {
+    /// Opens the parts in a file and the directory of recordings, creating both if need be.
+    ///
+    /// Errors: [`OpenError`] if a newer version wrote the parts, or either cannot be used.
+    pub fn open(parts: &Path, directory: &Path) -> Result<Self, OpenError> {
+        Self::over(Place::File(parts), directory)
+    }
+
+    /// Keeps parts in memory; finished recordings still go to a directory.
+    ///
+    /// Errors: [`OpenError`] if the directory cannot be used.
+    pub fn in_memory(directory: &Path) -> Result<Self, OpenError> {
+        Self::over(Place::Memory, directory)
+    }
+
+    fn over(place: Place<'_>, directory: &Path) -> Result<Self, OpenError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|source| OpenError::File { path: directory.into(), source })?;
+        let parts = Database::open(place, &SCHEMA)?;
+        Ok(Self(Arc::new(Shared { parts, directory: directory.into() })))
+    }
+
+    async fn write(
+        &self,
+        action: &'static str,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let written = self.0.parts.write(WRITE_BYTES + bytes, work, |_| {}).await;
+        written.map(drop).map_err(|error| StoreError::unavailable(action, error))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.0.parts.read(work).await.map_err(|error| StoreError::unavailable(action, error))
+    }
+
+    fn path_of(&self, name: &str) -> Result<PathBuf, StoreError> {
+        if is_plain(name) {
+            return Ok(self.0.directory.join(name));
+        }
+        let why = "a name has no path separators or control characters, begins with no dot";
+        Err(StoreError::unavailable("name a recording", why))
+    }
+}
+
+impl RecordingStore for Recordings {
+    async fn put_part(
+        &self,
+        session: SessionId,
+        sequence: Sequence,
+        data: Bytes,
+    ) -> Result<(), StoreError> {
+        self.write("put a part", data.len(), move |connection| {
+            connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO parts (session, sequence, data) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![session.uuid().as_bytes(), signed(sequence), &data[..]])
+        })
+        .await
+    }
+
+    async fn part_sequences(&self, session: SessionId) -> Result<Vec<Sequence>, StoreError> {
+        self.read("list parts", move |connection| {
+            connection
+                .prepare_cached("SELECT sequence FROM parts WHERE session = ?1 ORDER BY sequence")?
+                .query_map([session.uuid().as_bytes()], |row| Ok(unsigned(row.get(0)?)))?
+                .collect()
+        })
+        .await
+    }
+
+    async fn part(
+        &self,
+        session: SessionId,
+        sequence: Sequence,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let data = self.read("read a part", move |connection| {
+            connection
+                .prepare_cached("SELECT data FROM parts WHERE session = ?1 AND sequence = ?2")?
+                .query_row(params![session.uuid().as_bytes(), signed(sequence)], |row| {
+                    row.get::<_, Vec<u8>>(0)
+                })
+                .optional()
+        });
+        Ok(data.await?.map(Bytes::from))
+    }
+
+    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+        self.read("list sessions with parts", |connection| {
+            // One seek a session; DISTINCT would walk over every part.
+            let mut next = connection.prepare_cached(
+                "SELECT session FROM parts WHERE session > ?1 ORDER BY session LIMIT 1",
+            )?;
+            let session_at = |row: &Row<'_>| row.get(0).map(Uuid::from_bytes);
+            let mut sessions = Vec::new();
+            let mut last: Vec<u8> = Vec::new();
+            while let Some(session) = next.query_row([&last], session_at).optional()? {
+                last = session.as_bytes().to_vec();
+                sessions.push(SessionId::new(session));
+            }
+            Ok(sessions)
+        })
+        .await
+    }
+
+    async fn remove_parts(&self, session: SessionId) -> Result<(), StoreError> {
+        self.write("remove parts", 0, move |connection| {
+            connection
+                .prepare_cached("DELETE FROM parts WHERE session = ?1")?
+                .execute([session.uuid().as_bytes()])
+        })
+        .await
+    }
+
+    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
+        let path = self.path_of(name)?;
+        let place = path.display().to_string();
+        off_the_runtime("put a recording", move || move_whole(&file, &path)).await?;
+        Ok(place)
+    }
+
+    async fn recording(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let path = self.path_of(name)?;
+        off_the_runtime("read a recording", move || match fs::read(&path) {
+            Ok(content) => Ok(Some(Bytes::from(content))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+}
+
+/// Returns whether a name is one of a file in a directory, and of no hidden one: those are
+/// files on their way.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.starts_with('.')
+        && !name.chars().any(|letter| matches!(letter, '/' | '\\') || letter.is_control())
+}
+
+/// Moves a file, so that under the new name there is the old content or the new, never a part.
+fn move_whole(from: &Path, to: &Path) -> io::Result<()> {
+    File::open(from)?.sync_all()?;
+    if let Err(error) = fs::rename(from, to) {
+        if error.kind() != io::ErrorKind::CrossesDevices {
+            return Err(error);
+        }
+        let mut name = std::ffi::OsString::from(".");
+        name.push(to.file_name().unwrap_or_default());
+        let beside = to.with_file_name(name);
+        fs::copy(from, &beside)?;
+        File::open(&beside)?.sync_all()?;
+        fs::rename(&beside, to)?;
+        fs::remove_file(from)?;
+    }
+    match to.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+async fn off_the_runtime<T: Send + 'static>(
+    action: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| StoreError::unavailable(action, error)),
+        Err(error) => Err(StoreError::unavailable(action, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sidetone_testkit::{conformance, fresh_session};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn conforms_on_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let parts = directory.path().join("parts.db");
+        let recordings = Recordings::open(&parts, &directory.path().join("recordings")).unwrap();
+        conformance::recording_store(recordings, directory.path()).await;
+    }
+
+    #[tokio::test]
+    async fn conforms_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let recordings = Recordings::in_memory(&directory.path().join("recordings")).unwrap();
+        conformance::recording_store(recordings, directory.path()).await;
+    }
+
+    #[tokio::test]
+    async fn a_recording_moves_between_file_systems() {
+        let elsewhere = Path::new("/dev/shm");
+        if !elsewhere.is_dir() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let source = tempfile::NamedTempFile::new_in(elsewhere).unwrap().into_temp_path();
+        fs::write(&source, b"whole").unwrap();
+        let recordings = Recordings::in_memory(directory.path()).unwrap();
+        recordings.put_recording("x.wav", source.to_path_buf()).await.unwrap();
+        assert_eq!(recordings.recording("x.wav").await.unwrap().unwrap(), &b"whole"[..]);
+        assert!(!source.exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[tokio::test]
+    async fn parts_outlive_the_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let parts = directory.path().join("parts.db");
+        let session = fresh_session();
+        let recordings = Recordings::open(&parts, directory.path()).unwrap();
+        recordings.put_part(session, 5, "five".into()).await.unwrap();
+        let again = Recordings::open(&parts, directory.path()).unwrap();
+        assert_eq!(again.part_sequences(session).await.unwrap(), [5]);
+    }
+}
