@@ -3,6 +3,7 @@
 use sidetone_delivery_wire::CallEventKind::{Ended, Held, Retrieved, Ringing, Started};
 use sidetone_delivery_wire::{AudioFormat, CallEvent, MediaChannel};
 use sidetone_model::{ConnectionId, Listen};
+use sidetone_ports::{RecordSink, StreamRecord};
 
 use super::*;
 use crate::sidecar::SidecarConnection;
@@ -472,6 +473,37 @@ async fn runs_until_told_to_stop_through_faults() {
     assert_eq!(checkpoints.0.lock().unwrap().get(RECORDER_NAME), Some(&6));
     assert_eq!(recordings.part_count(), 0);
     assert_eq!(recordings.files.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn works_on_the_embedded_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    let stream = sidetone_ports_embedded::Stream::in_memory(Clock::system()).unwrap();
+    let place = folder.path().join("recordings");
+    let recordings = sidetone_ports_embedded::Recordings::in_memory(&place).unwrap();
+    let partition_key = conversation_key().conversation;
+    let put = |data| StreamRecord { partition_key, data };
+    for part in whole_call().parts(3) {
+        stream.put(vec![put(part.clone()), put(part)]).await.unwrap();
+    }
+    let (stop, stopped) = tokio_stop();
+    let recorder = Recorder::new(recordings.clone(), folder.path().join("scratch"));
+    let running =
+        tokio::spawn(recorder.run(stream.clone(), stream.clone(), Clock::system(), stopped));
+    let limit = std::time::Instant::now() + Duration::from_secs(20);
+    while stream.checkpoint(RECORDER_NAME).await.unwrap() < stream.tip().await.unwrap() {
+        assert!(std::time::Instant::now() < limit, "the recorder does not get on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    let name = recording_name(partition_key, session_id(1));
+    let wav = std::fs::read(place.join(format!("{name}.wav"))).unwrap();
+    assert_eq!(read_wav(wav), sound(200, 1_000));
+    assert!(recordings.sessions_with_parts().await.unwrap().is_empty());
+    let found = crate::find_sessions(&stream, partition_key).await.unwrap();
+    let sidecar = recordings.recording(&format!("{name}.json")).await.unwrap().unwrap();
+    assert_eq!(found[0].sidecar(), serde_json::from_slice(&sidecar).unwrap());
 }
 
 fn tokio_stop() -> (tokio::sync::oneshot::Sender<()>, impl Future<Output = ()> + Send) {
