@@ -18,3 +18,6 @@ pub use platform::{
 pub use secret::Secret;
 pub use status::TrackerStatus;
 pub use tracker::{Tracker, TrackerConfig, TrackerError};
+
+#[cfg(test)]
+mod tests;

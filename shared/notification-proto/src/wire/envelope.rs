@@ -321,4 +321,25 @@ mod tests {
             assert!(matches!(Frame::read(&text), Err(ReadError::Body { .. })), "{body}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_text_is_read_or_refused_and_never_panics(
+            noise in ".{0,200}",
+            cut in 0_usize..400,
+            swap in 0_usize..400,
+        ) {
+            drop(Frame::read(&noise));
+            let valid = format!(
+                r#"{{"topicName":"v2.users.{ADA}.conversations","eventBody":{{"id":"{CALL}",
+                "participants":[{{"id":"p","purpose":"agent","userId":"{ADA}","endTime":null,
+                "calls":[{{"id":"b1","state":"connected","held":true}}]}}]}},"metadata":{{}}}}"#
+            );
+            let mut bytes = valid.into_bytes();
+            let place = swap % bytes.len();
+            bytes[place] = noise.bytes().next().unwrap_or(b'"');
+            bytes.truncate(cut.max(1));
+            drop(Frame::read(&String::from_utf8_lossy(&bytes)));
+        }
+    }
 }

@@ -94,7 +94,7 @@ impl Holder {
         let mut backoff = Backoff::default();
         let mut kept: Option<NotificationChannel> = None;
         // Read on until its successor is there.
-        let mut old: Option<Socket> = None;
+        let mut old: Option<Open> = None;
         while !stop.is_cancelled() {
             let attempt = tokio::select! {
                 () = stop.cancelled() => break,
@@ -111,8 +111,12 @@ impl Holder {
             let opened_at = self.clock.now();
             self.note_open(&open);
             let Open { channel, mut socket } = open;
-            let outcome = self.serve(&channel, &mut socket).await;
-            if self.clock.now().since(opened_at) >= SOUND_AFTER {
+            let outcome = tokio::select! {
+                () = stop.cancelled() => Outcome::Stopped,
+                outcome = self.serve(&channel, &mut socket) => outcome,
+            };
+            let was_sound = self.clock.now().since(opened_at) >= SOUND_AFTER;
+            if was_sound {
                 backoff.succeeded();
             }
             match outcome {
@@ -122,11 +126,11 @@ impl Holder {
                     self.wait(&mut backoff, &mut kept).await;
                 }
                 Outcome::Replace { renew_token } => {
-                    old = Some(socket);
-                    if renew_token && let Err(error) = self.platform.renew_token().await {
-                        tracing::warn!(place = self.place, error = chain(&error), "no new token");
+                    if renew_token {
+                        self.renew_token(&channel).await;
                     }
-                    if self.clock.now().since(opened_at) < SOUND_AFTER {
+                    old = Some(Open { channel, socket });
+                    if !was_sound {
                         // Channels that are refused as soon as they are made.
                         self.wait(&mut backoff, &mut kept).await;
                     }
@@ -187,12 +191,20 @@ impl Holder {
         Ok(())
     }
 
+    async fn renew_token(&self, channel: &NotificationChannel) {
+        let renewed = tokio::select! {
+            () = self.stop.cancelled() => return,
+            renewed = self.platform.renew_token(channel) => renewed,
+        };
+        if let Err(error) = renewed {
+            tracing::warn!(place = self.place, error = chain(&error), "no new token");
+        }
+    }
+
     async fn serve(&mut self, channel: &NotificationChannel, socket: &mut Socket) -> Outcome {
-        let stop = self.stop.clone();
         let mut check_at = self.clock.now() + CHECK_EVERY;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Outcome::Stopped,
                 news = socket.news.recv() => match news {
                     None | Some(News::Ended(_)) => {
                         tracing::info!(place = self.place, ?news, "notification socket ended");
@@ -273,18 +285,24 @@ impl Holder {
         }
     }
 
-    /// Lets an old socket be read a little longer, then closes it.
-    fn retire(&self, old: Option<Socket>) {
-        if let Some(socket) = old {
-            let (clock, stop) = (self.clock, self.stop.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = clock.sleep(OVERLAP) => {}
-                }
+    /// Lets an old socket be read a little longer, then closes it and empties its channel.
+    fn retire(&self, old: Option<Open>) {
+        let Some(Open { channel, socket }) = old else { return };
+        let (clock, platform, stop) = (self.clock, self.platform.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let retirement = async {
+                clock.sleep(OVERLAP).await;
                 drop(socket);
-            });
-        }
+                if let Err(error) = platform.clear_topics(&channel).await {
+                    // It is gone, or the first to go when there are too many.
+                    tracing::debug!(error = chain(&error), "old channel not emptied");
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = retirement => {}
+            }
+        });
     }
 
     fn note_open(&self, open: &Open) {

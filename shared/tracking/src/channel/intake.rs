@@ -43,3 +43,48 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(number: u128, millis: i64) -> Heard {
+        let conversation = sidetone_model::ConversationId::new(uuid::Uuid::from_u128(number));
+        let snapshot = Snapshot { conversation, participants: Vec::new() };
+        Heard { received_at: Timestamp::from_millis(millis), snapshot }
+    }
+
+    #[test]
+    fn a_conversation_stays_with_one_worker_in_order() {
+        let (senders, mut workers): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::channel(100)).unzip();
+        let intake = Intake::new(senders);
+        for millis in 0..10 {
+            for number in 0..8 {
+                intake.hand(heard(number, millis));
+            }
+        }
+        for (place, worker) in (0..).zip(&mut workers) {
+            let mut last = std::collections::BTreeMap::new();
+            while let Ok(heard) = worker.try_recv() {
+                let number = heard.snapshot.conversation.uuid().as_u128();
+                assert_eq!(number % 4, place);
+                let before = last.insert(number, heard.received_at);
+                assert!(before.is_none_or(|before| before < heard.received_at));
+            }
+            assert_eq!(last.len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_overflows_is_dropped_and_nobody_waits() {
+        let (sender, mut worker) = mpsc::channel(2);
+        let intake = Intake::new(vec![sender]);
+        for millis in 0..5 {
+            intake.hand(heard(1, millis));
+        }
+        let kept: Vec<_> = std::iter::from_fn(|| worker.try_recv().ok()).collect();
+        assert_eq!(kept.len(), 2);
+        drop(worker);
+        intake.hand(heard(1, 9));
+    }
+}

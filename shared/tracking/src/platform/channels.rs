@@ -31,6 +31,7 @@ pub struct NotificationChannel {
     /// When to have another in its place: before it expires, and before the token that made
     /// it does.
     pub(crate) replace_at: Timestamp,
+    pub(super) token_number: u64,
 }
 
 /// A topic that Genesys would not give.
@@ -65,6 +66,7 @@ impl PlatformClient {
     pub async fn create_channel(&self) -> Result<NotificationChannel, PlatformError> {
         const ACTION: &str = "make a notification channel";
         let made_at = self.clock().now();
+        let token = self.token().await?;
         let request = Request {
             method: Method::POST,
             body: Some(json!({})),
@@ -76,13 +78,14 @@ impl PlatformClient {
             return Err(PlatformError::Unexpected { action: ACTION, what });
         }
         let expires_at = moment(wire.expires.as_deref()).unwrap_or(made_at + CHANNEL_LIFE);
-        let replace_at = renew_at(made_at, expires_at).min(self.token_renewal().await?);
+        let replace_at = renew_at(made_at, expires_at).min(token.renew_at);
         metrics::counter!("sidetone_notification_channels_made_total").increment(1);
         Ok(NotificationChannel {
             id: Secret::new(wire.id),
             connect_uri: Secret::new(wire.connect_uri),
             made_at,
             replace_at,
+            token_number: token.number,
         })
     }
 
@@ -199,5 +202,44 @@ fn invalid_topics(error: &PlatformError, users: &BTreeSet<UserId>) -> Vec<UserId
         | PlatformError::Unreachable { .. }
         | PlatformError::TimedOut { .. }
         | PlatformError::Unexpected { .. } => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(number: u32) -> UserId {
+        format!("6b1e0c52-5a5e-4f0b-9a57-{number:012x}").parse().unwrap()
+    }
+
+    #[test]
+    fn s20_an_invalid_topic_is_found_in_genesys_words_by_its_agent() {
+        let refusal = |code: &str, message: String| PlatformError::Refused {
+            action: "subscribe",
+            status: 400,
+            code: code.to_owned(),
+            correlation: "c".to_owned(),
+            message,
+        };
+        let users = BTreeSet::from([user(1), user(2), user(3)]);
+        let words = format!("invalid: [{}]", conversation_topic(user(2)).to_ascii_uppercase());
+        let invalid = refusal("notification.invalid.topic", words.clone());
+        assert_eq!(invalid_topics(&invalid, &users), [user(2)]);
+        assert_eq!(invalid_topics(&refusal("bad.request", words), &users), []);
+    }
+
+    #[test]
+    fn s19_a_rejected_topic_names_its_user_and_the_missing_permissions() {
+        let id = conversation_topic(user(1));
+        let rejected = json!({"id": id, "state": "Rejected", "missingPermissions": ["a:b:c", 7]});
+        let missing_permissions = vec!["a:b:c".to_owned()];
+        assert_eq!(
+            RejectedTopic::read(&rejected),
+            Some(RejectedTopic { user: user(1), missing_permissions })
+        );
+        for fine in [json!({"id": id, "state": "Permitted"}), json!({"id": id}), json!(null)] {
+            assert_eq!(RejectedTopic::read(&fine), None);
+        }
     }
 }

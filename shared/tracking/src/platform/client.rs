@@ -11,6 +11,7 @@ use sidetone_model::{OrganizationId, Timestamp};
 use sidetone_ports::Clock;
 
 use super::answer::Answer;
+use super::channels::NotificationChannel;
 use super::error::PlatformError;
 use super::hosts::Hosts;
 use super::token::{Token, Tokens};
@@ -117,15 +118,16 @@ impl PlatformClient {
         Ok(owner.organization.id)
     }
 
-    /// Gets another token in the place of the current one, which is void.
-    pub(crate) async fn renew_token(&self) -> Result<(), PlatformError> {
-        let worn = self.shared.tokens.current().await?.number;
-        self.shared.tokens.after(worn).await.map(|_| ())
+    /// Gets another token in the place of the one that made a channel, unless somebody did.
+    pub(crate) async fn renew_token(
+        &self,
+        channel: &NotificationChannel,
+    ) -> Result<(), PlatformError> {
+        self.shared.tokens.after(channel.token_number).await.map(|_| ())
     }
 
-    /// Returns when the current token will be replaced.
-    pub(super) async fn token_renewal(&self) -> Result<Timestamp, PlatformError> {
-        Ok(self.shared.tokens.current().await?.renew_at)
+    pub(super) async fn token(&self) -> Result<Token, PlatformError> {
+        self.shared.tokens.current().await
     }
 
     pub(crate) fn clock(&self) -> &Clock {
