@@ -15,6 +15,8 @@ use crate::error::OpenError;
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before trying again where SQLite does not wait by itself.
 const BUSY_RETRY: Duration = Duration::from_millis(20);
+/// The memory a connection that reads may use for pages; the file system has them too.
+const READ_CACHE_BYTES: u32 = 2 * 1024 * 1024;
 /// Prepared statements kept by a connection; more than any of ours has.
 const STATEMENTS_MAX: usize = 64;
 
@@ -29,7 +31,7 @@ pub(crate) struct Schema {
     pub(crate) page_bytes: u32,
     /// Whether each commit reaches the disk before it counts, so that it survives the power.
     pub(crate) survives_power_loss: bool,
-    /// The memory a connection may use for pages.
+    /// The memory a connection that writes may use for pages.
     pub(crate) cache_bytes: u32,
     /// How long the log may grow before its pages are moved into the file.
     pub(crate) log_bytes: u32,
@@ -67,7 +69,7 @@ impl Schema {
                 connection
             }
         };
-        self.tune(&connection).map_err(sqlite)?;
+        self.tune(&connection, self.cache_bytes).map_err(sqlite)?;
         match self.migrate(&connection).map_err(sqlite)? {
             None => Ok(connection),
             Some(found) => Err(self.newer(place.path(), found)),
@@ -83,7 +85,7 @@ impl Schema {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
         connection.busy_timeout(BUSY_WAIT_MAX).map_err(sqlite)?;
-        self.tune(&connection).map_err(sqlite)?;
+        self.tune(&connection, READ_CACHE_BYTES).map_err(sqlite)?;
         let found = version(&connection).map_err(sqlite)?;
         if found > self.known() {
             return Err(self.newer(path.into(), found));
@@ -120,10 +122,10 @@ impl Schema {
         }
     }
 
-    fn tune(&self, connection: &Connection) -> rusqlite::Result<()> {
+    fn tune(&self, connection: &Connection, cache_bytes: u32) -> rusqlite::Result<()> {
         let synchronous = if self.survives_power_loss { "full" } else { "normal" };
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.pragma_update(None, "cache_size", -i64::from(self.cache_bytes / 1024))?;
+        connection.pragma_update(None, "cache_size", -i64::from(cache_bytes / 1024))?;
         connection.pragma_update(None, "wal_autocheckpoint", self.log_bytes / self.page_bytes)?;
         // After a burst the log's file goes back to a few times its usual length.
         connection.pragma_update(None, "journal_size_limit", i64::from(self.log_bytes) * 4)?;

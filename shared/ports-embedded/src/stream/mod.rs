@@ -2,9 +2,10 @@
 
 mod null;
 mod row;
+mod tail;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,6 +20,8 @@ use tokio::time::Instant;
 use crate::database::{Database, POLL_EVERY, signed, unsigned};
 use crate::error::{DatabaseError, OpenError};
 use crate::schema::{Place, Schema};
+
+use tail::{Put, Tail};
 
 pub use null::NullStream;
 
@@ -43,8 +46,8 @@ const SCHEMA: Schema = Schema {
     // of 4 KiB take, and larger ones gained nothing.
     page_bytes: 32 * 1024,
     survives_power_loss: true,
-    // Room for the largest group of puts, so that no page is written twice.
-    cache_bytes: 40 * 1024 * 1024,
+    // Room for the largest put and the pages around it.
+    cache_bytes: 8 * 1024 * 1024,
     // Moved often and in small pieces: a put waits while it happens.
     log_bytes: 16 * 1024 * 1024,
 };
@@ -66,6 +69,7 @@ struct Shared {
     database: Database,
     clock: Clock,
     committed: Arc<Notify>,
+    tail: Arc<Mutex<Tail>>,
 }
 
 impl Stream {
@@ -91,7 +95,8 @@ impl Stream {
     }
 
     fn over(database: Database, clock: Clock) -> Self {
-        Self(Arc::new(Shared { database, clock, committed: Arc::default() }))
+        let (committed, tail) = (Arc::default(), Arc::default());
+        Self(Arc::new(Shared { database, clock, committed, tail }))
     }
 
     /// Deletes what was committed before `older_than` and returns how many puts that were.
@@ -106,6 +111,7 @@ impl Stream {
             let some = some.map_err(|error| StoreError::unavailable("trim the stream", error))?;
             trimmed += some;
             if some < TRIM_PUTS_MAX {
+                locked(&self.0.tail).trim(older_than);
                 return Ok(trimmed);
             }
         }
@@ -121,11 +127,14 @@ impl RecordSink for Stream {
         }
         let bytes = bytes_within_limits(&records)?;
         let clock = self.0.clock;
-        let work = move |connection: &Connection| insert(connection, &records, clock.now());
-        let committed = Arc::clone(&self.0.committed);
-        let first = self.0.database.write(bytes, work, move |_| committed.notify_waiters()).await;
-        match first {
-            Ok(first) => Ok((first..).take(count).map(PutOutcome::Committed).collect()),
+        let work = move |connection: &Connection| insert(connection, records, clock.now());
+        let (committed, tail) = (Arc::clone(&self.0.committed), Arc::clone(&self.0.tail));
+        let after = move |put: &Put| {
+            locked(&tail).push(put);
+            committed.notify_waiters();
+        };
+        match self.0.database.write(bytes, work, after).await {
+            Ok(put) => Ok((put.first..).take(count).map(PutOutcome::Committed).collect()),
             Err(DatabaseError::Full) => Ok(vec![PutOutcome::Throttled; count]),
             Err(error) => Err(SinkError { records: count, source: error.into() }),
         }
@@ -133,8 +142,8 @@ impl RecordSink for Stream {
 }
 
 impl RecordSource for Stream {
-    /// Puts are returned whole where the limit allows, so reads of
-    /// [`StreamRecord::PUT_RECORDS_MAX`] or more cost least.
+    /// Costs little for a consumer of this process that follows closely, and for others least
+    /// with limits of [`StreamRecord::PUT_RECORDS_MAX`] or more: puts are read whole then.
     async fn read(
         &self,
         after: Sequence,
@@ -146,8 +155,12 @@ impl RecordSource for Stream {
             // Enabled before looking: what is committed after the look is not missed.
             let mut committed = std::pin::pin!(self.0.committed.notified());
             committed.as_mut().enable();
-            let found = self.0.database.read(move |connection| select(connection, after, limit));
-            let found = found.await.map_err(|error| SourceError { after, source: error.into() })?;
+            let mut found = locked(&self.0.tail).read(after, limit);
+            if found.is_empty() {
+                let select = move |connection: &Connection| select(connection, after, limit);
+                let read = self.0.database.read(select).await;
+                found = read.map_err(|error| SourceError { after, source: error.into() })?;
+            }
             let now = Instant::now();
             if !found.is_empty() || now >= until {
                 return Ok(found);
@@ -211,14 +224,18 @@ fn bytes_within_limits(records: &[StreamRecord]) -> Result<usize, SinkError> {
     Ok(bytes + row::heads_bytes(records.len()))
 }
 
-/// Writes a put behind the newest one and returns the sequence of its first record.
+fn locked(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
+    tail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a put behind the newest one.
 fn insert(
     connection: &Connection,
-    records: &[StreamRecord],
-    now: Timestamp,
-) -> rusqlite::Result<Sequence> {
+    records: Vec<StreamRecord>,
+    committed_at: Timestamp,
+) -> rusqlite::Result<Put> {
     let first = last(connection)? + 1;
-    let (heads, data) = row::encode(records);
+    let (heads, data) = row::encode(&records);
     connection
         .prepare_cached(
             "INSERT INTO puts (first, last, committed_at, heads, data)
@@ -227,11 +244,11 @@ fn insert(
         .execute(params![
             first,
             first + signed(records.len() as u64) - 1,
-            now.as_micros(),
+            committed_at.as_micros(),
             heads,
             data
         ])?;
-    Ok(unsigned(first))
+    Ok(Put { first: unsigned(first), committed_at, records: records.into() })
 }
 
 fn last(connection: &Connection) -> rusqlite::Result<i64> {

@@ -60,10 +60,11 @@ async fn conforms_in_memory_while_the_clock_stands() {
 
 #[tokio::test]
 async fn a_read_returns_puts_whole_where_it_may() {
-    let stream = Stream::in_memory(Clock::system()).unwrap();
+    let (_directory, path, writer) = on_a_file();
     for count in [4, 3, 5] {
-        stream.put(records(count, b"x")).await.unwrap();
+        writer.put(records(count, b"x")).await.unwrap();
     }
+    let stream = Stream::open_read_only(&path, Clock::system()).unwrap();
     assert_eq!(sequences(&stream, 0, 6).await, [1, 2, 3, 4], "the second put does not fit");
     assert_eq!(sequences(&stream, 0, 7).await, [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(sequences(&stream, 0, 2).await, [1, 2], "the first put in pieces");
@@ -172,6 +173,31 @@ async fn a_stream_that_nobody_writes_is_read() {
     drop(stream);
     let reader = Stream::open_read_only(&path, Clock::system()).unwrap();
     assert_eq!(sequences(&reader, 0, 10).await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_follows_misses_nothing_of_two_processes() {
+    let (_directory, path, stream) = on_a_file();
+    let other = Stream::open(&path, Clock::system()).unwrap();
+    let consumer = tokio::spawn({
+        let stream = stream.clone();
+        async move {
+            let mut all = Vec::new();
+            while all.len() < 300 {
+                let after = all.last().copied().unwrap_or(0);
+                let delivered = stream.read(after, 4, Duration::from_secs(5)).await.unwrap();
+                all.extend(delivered.into_iter().map(|one| one.sequence));
+            }
+            all
+        }
+    });
+    for round in 0..50 {
+        let writers = if round % 3 == 0 { [&stream, &other] } else { [&stream, &stream] };
+        for writer in writers {
+            committed(writer.put(records(3, b"x")).await.unwrap());
+        }
+    }
+    assert_eq!(consumer.await.unwrap(), (1..=300).collect::<Vec<_>>());
 }
 
 #[tokio::test]
