@@ -31,8 +31,7 @@ pub(crate) fn http(pace: &DoorPace, speed: f64) -> http1::Builder {
         .header_read_timeout(pace.header_within.div_f64(speed))
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .keep_alive(false);
+        .max_buf_size(HEAD_BYTES_MAX);
     http
 }
 

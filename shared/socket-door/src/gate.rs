@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -83,7 +85,15 @@ impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
         };
         // No request here has a body that anybody wants.
         let request = request.map(drop);
-        Box::pin(async move { visit.answer(request).await })
+        Box::pin(async move { visit.answer(request).await.map(closing) })
+    }
+}
+
+/// One request a connection; said by us, as hyper would say it in the 101 too.
+fn closing(answer: Answer) -> Answer {
+    match answer.status() {
+        StatusCode::SWITCHING_PROTOCOLS => answer,
+        _ => with(answer, CONNECTION, "close"),
     }
 }
 
