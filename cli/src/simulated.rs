@@ -1,0 +1,104 @@
+//! A simulated Genesys Cloud for a system of this process: platform, people, credentials.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rand::Rng;
+use sidetone_audiohook_proto::{KeyId, Secret};
+use sidetone_genesys_sim::{Cast, Platform, PlatformConfig, PlatformError, Source, Stage, Target};
+use sidetone_ports::{Clock, StoredKey, UserStore};
+use sidetone_ports_embedded::{DataDir, KeyFile, Store};
+use sidetone_tracking::{Hosts, TrackerConfig};
+
+use crate::failure::Failure;
+use crate::organization::SIMULATED_ORGANIZATION;
+
+/// The OAuth client of the simulated organization.
+const CLIENT_ID: &str = "5ecbeef0-0000-4000-8000-0000000000c1";
+
+/// The key of its AudioHook integration.
+const KEY_ID: &str = "sidetone-simulated-genesys";
+
+/// How often the tracker reads the users again; they hardly change in a simulation.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// A running platform, and the credentials with which both sides know each other.
+#[derive(Clone)]
+pub struct Simulated {
+    clock: Clock,
+    platform: Platform,
+    client_secret: String,
+    key_secret: String,
+}
+
+impl Simulated {
+    /// Starts the platform with its cast.
+    ///
+    /// Errors: a fault if no port of this machine is free.
+    pub async fn start(clock: Clock) -> Result<Self, Failure> {
+        let client_secret = random_secret();
+        let config = PlatformConfig::new(
+            clock,
+            SIMULATED_ORGANIZATION,
+            CLIENT_ID,
+            client_secret.clone(),
+            Cast::sim_users(),
+        );
+        let platform = Platform::start(config).await.map_err(|error: PlatformError| {
+            Failure::fault("the simulated Genesys Cloud does not start").because(error)
+        })?;
+        Ok(Self { clock, platform, client_secret, key_secret: random_secret() })
+    }
+
+    /// Provisions the cast's users and the integration's key in a data directory.
+    ///
+    /// Errors: a fault if it cannot be written.
+    pub async fn provision(&self, data: &DataDir) -> Result<(), Failure> {
+        let store = Store::open(&data.store())?;
+        store.put_users(SIMULATED_ORGANIZATION, &Cast::ours()).await?;
+        KeyFile::open(&data.keys())?.add(StoredKey {
+            key_id: KEY_ID.to_owned(),
+            secrets: vec![self.key_secret.clone()],
+            organizations: vec![SIMULATED_ORGANIZATION],
+            api_key_only: false,
+        })?;
+        Ok(())
+    }
+
+    /// Returns what a tracker needs to follow the platform.
+    ///
+    /// Errors: never in practice; the platform is on this machine.
+    pub fn tracker(&self) -> Result<TrackerConfig, Failure> {
+        let (login, api) = self.platform.base_urls();
+        let hosts = Hosts::loopback(&login, &api)
+            .map_err(|error| Failure::fault("the simulated platform is elsewhere").because(error))?;
+        let secret = sidetone_tracking::Secret::new(self.client_secret.clone());
+        Ok(TrackerConfig { refresh: REFRESH, ..TrackerConfig::new(hosts, CLIENT_ID, secret) })
+    }
+
+    /// Returns the stage on which calls are played against a door of this machine.
+    ///
+    /// Errors: never in practice; the address is the door's own.
+    pub fn stage(&self, audiohook_url: &str, sound: Option<Source>) -> Result<Stage, Failure> {
+        let secret = Secret::from_base64(&self.key_secret)
+            .map_err(|error| Failure::fault("the simulated secret is wrong").because(error))?;
+        let key = KeyId::new(KEY_ID);
+        let target = Target::new(audiohook_url, SIMULATED_ORGANIZATION, key, Some(secret))
+            .map_err(|error| Failure::fault("the door's address is no URL").because(error))?;
+        let platform = Some(self.platform.clone());
+        Ok(Stage { clock: self.clock, target, platform, sound })
+    }
+
+    /// Returns the platform.
+    pub const fn platform(&self) -> &Platform {
+        &self.platform
+    }
+}
+
+/// Returns 32 random bytes in base64, as a client secret is written.
+pub(crate) fn random_secret() -> String {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    BASE64_STANDARD.encode(bytes)
+}
