@@ -144,6 +144,10 @@ pub(crate) async fn converse<T: Talk + Send>(
     let _listens = core.alarms.listen().await;
     let mut alarm = Alarm::None;
     let mut streak = 0;
+    // Whoever turns a client away has something to say before it hears anything.
+    if let Err(ending) = carry_out(line, talk, core, scene) {
+        return ending;
+    }
     loop {
         timer.arm(core, talk.deadline());
         let event = next(line, talk, core, &mut timer, alarm, streak).await;

@@ -4,5 +4,11 @@
 //! in docs/wire/audiohook.md.
 
 mod client;
+mod drain;
+mod gate_of_pauses;
+mod limits;
+mod messages;
+mod refusals;
 mod routes;
+mod sessions;
 mod stage;

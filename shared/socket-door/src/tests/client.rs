@@ -13,9 +13,39 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use uuid::Uuid;
 
 use super::stage::{KEY, ORGANIZATION, PATIENCE, SECRET, Stage};
+
+pub(super) const OPCODE_CONTINUE: u8 = 0x0;
+pub(super) const OPCODE_TEXT: u8 = 0x1;
+pub(super) const OPCODE_BINARY: u8 = 0x2;
+
+/// Writes the header of a masked frame; the mask is zero, so the payload stays as it is.
+pub(super) fn header(is_final: bool, opcode: u8, length: u64) -> Vec<u8> {
+    let mut bytes = vec![u8::from(is_final) << 7 | opcode];
+    match length {
+        0..=125 => bytes.push(0x80 | length as u8),
+        126..=0xFFFF => {
+            bytes.push(0x80 | 126);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        _ => {
+            bytes.push(0x80 | 127);
+            bytes.extend(length.to_be_bytes());
+        }
+    }
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// Writes a masked frame.
+pub(super) fn frame(is_final: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = header(is_final, opcode, payload.len() as u64);
+    bytes.extend(payload);
+    bytes
+}
 
 /// An upgrade request before it is sent.
 #[derive(Debug, Clone)]
@@ -105,13 +135,26 @@ impl Upgrade {
         self.connect_over(TcpStream::connect(address).await.unwrap()).await
     }
 
-    pub(super) async fn connect_over(&self, mut stream: TcpStream) -> Client {
-        stream.write_all(self.head().as_bytes()).await.unwrap();
+    pub(super) async fn connect_over(&self, stream: TcpStream) -> Client {
+        self.connect_with(stream, &[]).await
+    }
+
+    /// Connects, and sends some bytes right behind the request.
+    pub(super) async fn connect_with(&self, mut stream: TcpStream, early: &[u8]) -> Client {
+        let bytes = [self.head().as_bytes(), early].concat();
+        stream.write_all(&bytes).await.unwrap();
         let answer = Answer::read(&mut stream, true).await;
         assert_eq!(answer.status, 101, "{}", answer.head);
         let early = answer.body;
         let socket = WebSocketStream::from_partially_read(stream, early, Role::Client, None).await;
-        Client { socket, session: self.session.clone(), seq: 0, serverseq: 0, binary: 0 }
+        Client {
+            socket,
+            session: self.session.clone(),
+            seq: 0,
+            serverseq: 0,
+            samples: 0,
+            binary: 0,
+        }
     }
 }
 
@@ -171,6 +214,8 @@ pub(super) struct Client {
     pub(super) session: String,
     pub(super) seq: u64,
     pub(super) serverseq: u64,
+    /// Samples per channel that were sent, in stereo.
+    pub(super) samples: u64,
     /// Binary messages that the server sent; a Monitor session has none.
     pub(super) binary: usize,
 }
@@ -190,30 +235,16 @@ impl Client {
         client
     }
 
-    pub(super) fn message(&mut self, kind: &str, position: &str, parameters: Value) -> String {
+    pub(super) fn message(&mut self, kind: &str, parameters: Value) -> String {
         self.seq += 1;
-        json!({
-            "version": "2", "id": self.session, "type": kind, "seq": self.seq,
-            "serverseq": self.serverseq, "position": position, "parameters": parameters,
-        })
-        .to_string()
+        let micros = self.samples * 125;
+        let position = format!("PT{}.{:06}S", micros / 1_000_000, micros % 1_000_000);
+        text_of(&self.session, kind, self.seq, self.serverseq, &position, parameters)
     }
 
     pub(super) fn open_message(&mut self, conversation: &str, organization: &str) -> String {
-        let parameters = json!({
-            "organizationId": organization,
-            "conversationId": conversation,
-            "participant": {
-                "id": "beefcafe-4321-4cba-9fed-ba9876543210",
-                "ani": "+13175550101", "aniName": "R. Example", "dnis": "+18005550199",
-            },
-            "media": [{
-                "type": "audio", "format": "PCMU",
-                "channels": ["external", "internal"], "rate": 8000,
-            }],
-            "language": "en-US",
-        });
-        self.message("open", "PT0S", parameters)
+        self.seq += 1;
+        open_text(&self.session, self.seq, conversation, organization)
     }
 
     pub(super) async fn say_open(&mut self, conversation: &str) {
@@ -221,8 +252,8 @@ impl Client {
         self.send_text(text).await;
     }
 
-    pub(super) async fn say(&mut self, kind: &str, position: &str) {
-        let text = self.message(kind, position, json!({}));
+    pub(super) async fn say(&mut self, kind: &str) {
+        let text = self.message(kind, json!({}));
         self.send_text(text).await;
     }
 
@@ -231,7 +262,9 @@ impl Client {
     }
 
     pub(super) async fn send_audio(&mut self, samples: impl Into<Bytes>) {
-        self.socket.send(Message::Binary(samples.into())).await.unwrap();
+        let samples = samples.into();
+        self.samples += samples.len() as u64 / 2;
+        self.socket.send(Message::Binary(samples)).await.unwrap();
     }
 
     /// Returns the next message, which must be a text; nothing at the end.
@@ -259,7 +292,7 @@ impl Client {
     /// Pings and returns how long the pong took.
     pub(super) async fn ping(&mut self) -> Duration {
         let started = std::time::Instant::now();
-        self.say("ping", "PT1S").await;
+        self.say("ping").await;
         let pong = self.hear().await;
         assert_eq!(pong["type"], "pong", "{pong}");
         assert_eq!(pong["clientseq"], self.seq, "{pong}");
@@ -268,7 +301,7 @@ impl Client {
 
     /// Ends the session in order.
     pub(super) async fn close(mut self) {
-        let text = self.message("close", "PT1S", json!({ "reason": "end" }));
+        let text = self.message("close", json!({ "reason": "end" }));
         self.send_text(text).await;
         let closed = self.hear().await;
         assert_eq!(closed["type"], "closed", "{closed}");
@@ -277,14 +310,66 @@ impl Client {
         assert!(self.next().await.is_none());
     }
 
+    /// Like [`Client::leave_when_told`], where the session may have been opened before.
+    pub(super) async fn leave_when_told_after_opened(mut self) -> Value {
+        let mut told = self.hear().await;
+        if told["type"] == "opened" {
+            told = self.hear().await;
+        }
+        assert_eq!(told["type"], "disconnect", "{told}");
+        told
+    }
+
+    /// Returns the code of the close frame that comes next.
+    pub(super) async fn close_code(&mut self) -> Option<CloseCode> {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap();
+        match next {
+            Some(Ok(Message::Close(frame))) => frame.map(|frame| frame.code),
+            other => panic!("expected a close frame, got {other:?}"),
+        }
+    }
+
     /// Expects to be told to go, goes, and returns what it was told.
     pub(super) async fn leave_when_told(mut self) -> Value {
         let disconnect = self.hear().await;
         assert_eq!(disconnect["type"], "disconnect", "{disconnect}");
-        let text = self.message("close", "PT0S", json!({ "reason": "disconnect" }));
+        let text = self.message("close", json!({ "reason": "disconnect" }));
         self.send_text(text).await;
         assert_eq!(self.hear().await["type"], "closed");
         self.socket.close(None).await.unwrap();
         disconnect
     }
+}
+
+/// Writes an `open` that offers stereo.
+pub(super) fn open_text(session: &str, seq: u64, conversation: &str, organization: &str) -> String {
+    let parameters = json!({
+        "organizationId": organization,
+        "conversationId": conversation,
+        "participant": {
+            "id": "beefcafe-4321-4cba-9fed-ba9876543210",
+            "ani": "+13175550101", "aniName": "R. Example", "dnis": "+18005550199",
+        },
+        "media": [{
+            "type": "audio", "format": "PCMU",
+            "channels": ["external", "internal"], "rate": 8000,
+        }],
+        "language": "en-US",
+    });
+    text_of(session, "open", seq, 0, "PT0S", parameters)
+}
+
+fn text_of(
+    session: &str,
+    kind: &str,
+    seq: u64,
+    serverseq: u64,
+    position: &str,
+    parameters: Value,
+) -> String {
+    json!({
+        "version": "2", "id": session, "type": kind, "seq": seq,
+        "serverseq": serverseq, "position": position, "parameters": parameters,
+    })
+    .to_string()
 }
