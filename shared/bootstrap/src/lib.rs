@@ -6,4 +6,4 @@ mod log;
 pub use config::{
     AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts, SecretText, StreamConfig,
 };
-pub use log::{LogFormat, start_log};
+pub use log::{LogFormat, start_log, start_log_to};
