@@ -1,1 +1,28 @@
 //! The `sidetone` command.
+//!
+//! `args` says what can be asked, `commands` do it, `output` is the only place that prints.
+
+mod announce;
+mod args;
+mod commands;
+mod entry;
+mod failure;
+mod organization;
+mod output;
+mod simulated;
+mod system;
+mod table;
+
+pub use announce::{Announced, Finished};
+pub use args::{
+    Args, Command, ConversationStart, GlobalArgs, ImportArgs, ListenArgs, LogStyle, NewSecretArgs,
+    Plant, RunArgs, ScenarioChoice, SecretsCommand, SimulateArgs, TailArgs, TailFrom, UserListArgs,
+    UsersCommand,
+};
+pub use entry::{main, run_with};
+pub use failure::{Exit, Failure};
+pub use organization::SIMULATED_ORGANIZATION;
+pub use output::{Looks, Output};
+pub use simulated::Simulated;
+pub use system::{Settings, System, SystemError};
+pub use table::{LogLines, Mode, Recorded, Screen, Started};

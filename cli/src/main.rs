@@ -1,3 +1,7 @@
-//! The `sidetone` command: parses arguments and hands over to the library.
+//! The `sidetone` command: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sidetone_cli::main()
+}

@@ -1,0 +1,136 @@
+//! Values of arguments that clap does not know by itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sidetone_genesys_sim::{Scenario, UnknownScenario};
+use sidetone_model::ConversationId;
+
+/// The calls of a short round: the plain one, and one of each kind worth seeing.
+pub(crate) const TOUR: [Scenario; 6] = [
+    Scenario::Answered,
+    Scenario::Hold,
+    Scenario::Transfer,
+    Scenario::SecurePause,
+    Scenario::Collision,
+    Scenario::Abandoned,
+];
+
+/// Which scenarios to play.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioChoice(
+    /// Each once, in the order in which they were named.
+    pub Vec<Scenario>,
+);
+
+impl FromStr for ScenarioChoice {
+    type Err = UnknownScenario;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScenario> {
+        if text.trim() == "tour" {
+            return Ok(Self(TOUR.to_vec()));
+        }
+        Scenario::choose(text).map(Self)
+    }
+}
+
+/// The beginning of a conversation's id, or all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationStart(String);
+
+/// A text that no conversation's id begins with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a conversation id: expected 8-4-4-4-12 hexadecimal digits, or at least the first 4")]
+pub struct NoConversation;
+
+/// Fewer digits would be a guess.
+const START_DIGITS_MIN: usize = 4;
+
+impl ConversationStart {
+    /// Returns whether a conversation is meant.
+    pub fn matches(&self, conversation: ConversationId) -> bool {
+        conversation.to_string().starts_with(&self.0)
+    }
+
+    /// Returns the conversation, if all of its id was given.
+    pub fn whole(&self) -> Option<ConversationId> {
+        self.0.parse().ok()
+    }
+}
+
+impl FromStr for ConversationStart {
+    type Err = NoConversation;
+
+    fn from_str(text: &str) -> Result<Self, NoConversation> {
+        let text = text.trim().to_ascii_lowercase();
+        let pattern = ConversationId::new(Default::default()).to_string();
+        let fits = text.len() >= START_DIGITS_MIN
+            && text.len() <= pattern.len()
+            && text.chars().zip(pattern.chars()).all(|(own, place)| match place {
+                '-' => own == '-',
+                _ => own.is_ascii_hexdigit(),
+            });
+        if fits { Ok(Self(text)) } else { Err(NoConversation) }
+    }
+}
+
+impl fmt::Display for ConversationStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The fastest clock that still leaves a machine time to do its work.
+const SPEED_MAX: f64 = 100.0;
+/// Slower than this nobody waits for.
+const SPEED_MIN: f64 = 0.01;
+
+/// Reads a factor of time.
+pub(crate) fn speed(text: &str) -> Result<f64, String> {
+    let expected = || format!("expected a number from {SPEED_MIN} to {SPEED_MAX}");
+    let speed: f64 = text.parse().map_err(|_| expected())?;
+    if (SPEED_MIN..=SPEED_MAX).contains(&speed) { Ok(speed) } else { Err(expected()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "c0ffee12-3456-4789-8abc-def012345678";
+
+    #[test]
+    fn the_beginning_of_an_id_is_enough() {
+        let id: ConversationId = ID.parse().unwrap();
+        for text in [ID, "c0ff", "C0FFEE12", "c0ffee12-", "c0ffee12-34"] {
+            let start: ConversationStart = text.parse().unwrap();
+            assert!(start.matches(id), "{text}");
+            assert_eq!(start.whole(), (text == ID).then_some(id));
+        }
+        assert!(!"c0fe".parse::<ConversationStart>().unwrap().matches(id));
+    }
+
+    #[test]
+    fn what_begins_no_id_is_refused() {
+        for text in
+            ["", "c0f", "c0ffee123", "c0-ffee", "coffee12", "c0ffee12-3456-4789-8abc-def0123456789"]
+        {
+            assert_eq!(text.parse::<ConversationStart>(), Err(NoConversation), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tour_is_a_choice_of_scenarios() {
+        assert_eq!("tour".parse::<ScenarioChoice>().unwrap().0, TOUR);
+        assert_eq!("all".parse::<ScenarioChoice>().unwrap().0, Scenario::ALL);
+        let error = "answred".parse::<ScenarioChoice>().unwrap_err().to_string();
+        assert!(error.contains("answered"), "{error}");
+    }
+
+    #[test]
+    fn a_clock_runs_forward() {
+        assert_eq!(speed("10"), Ok(10.0));
+        for text in ["0", "-1", "NaN", "inf", "1e9", "fast"] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+    }
+}

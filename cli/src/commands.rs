@@ -1,0 +1,40 @@
+//! One module a command; here what several of them need.
+
+pub(crate) mod completions;
+pub(crate) mod listen;
+pub(crate) mod run;
+pub(crate) mod secrets;
+pub(crate) mod simulate;
+pub(crate) mod tail;
+pub(crate) mod users;
+
+use sidetone_ports_embedded::DataDir;
+
+use crate::args::GlobalArgs;
+use crate::failure::{Failure, RUN_FIRST};
+
+/// Opens the data directory beside whoever runs on it, without making one.
+///
+/// For commands that only look: one in the wrong place should say so, not leave a directory.
+pub(crate) fn existing_data(global: &GlobalArgs) -> Result<DataDir, Failure> {
+    let path = global.config()?.data;
+    if !path.is_dir() {
+        let failure = Failure::fault(format!("there is no data directory {}", path.display()));
+        return Err(failure.hint(RUN_FIRST));
+    }
+    Ok(DataDir::peek(&path)?)
+}
+
+/// Opens the data directory beside whoever runs on it, and makes it if there is none.
+pub(crate) fn data(global: &GlobalArgs) -> Result<DataDir, Failure> {
+    Ok(DataDir::peek(&global.config()?.data)?)
+}
+
+/// Returns the option that names the data directory, for commands that are recommended.
+pub(crate) fn data_option(data: &std::path::Path) -> String {
+    if data == std::path::Path::new("data") {
+        String::new()
+    } else {
+        format!(" --data {}", data.display())
+    }
+}

@@ -1,0 +1,345 @@
+//! `sidetone listen`: one conversation as a WAV file, finished or still running.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::json;
+use sidetone_consumer::{FoundSession, Sidecar, find_sessions};
+use sidetone_model::{ConversationId, Position, SessionId};
+use sidetone_ports::{Clock, Delivered, RecordSource, Sequence, SourceError};
+use sidetone_ports_embedded::{DataDir, OpenError, Stream};
+
+use super::{data_option, existing_data};
+use crate::args::{ConversationStart, GlobalArgs, ListenArgs};
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, printable};
+use crate::table::media_time;
+
+/// How often a running call is looked at again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Stream records read at a time.
+const READ_MAX: usize = 1_000;
+/// Conversations named in an error, at most.
+const NAMED_MAX: usize = 10;
+
+/// Writes the audio of a conversation.
+pub(crate) async fn listen(
+    global: &GlobalArgs,
+    args: &ListenArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let data = existing_data(global)?;
+    sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
+    let stream = match Stream::open_read_only(&data.stream(), Clock::system()) {
+        Ok(stream) => Some(stream),
+        // Recordings may have been copied here without their stream.
+        Err(OpenError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let search = Search { data: &data, stream };
+    let conversation = search.conversation(&args.conversation, output).await?;
+    let mut sessions = search.sessions(conversation, output).await?;
+    while args.wait && sessions.iter().any(Found::is_running) {
+        tokio::time::sleep(LOOK_EVERY).await;
+        sessions = search.sessions(conversation, output).await?;
+    }
+    let (chosen, others) = choose(sessions, args.session, conversation)?;
+    chosen.write(&args.output).await?;
+    tell(&chosen, &others, conversation, &args.output, output)?;
+    Ok(Exit::Done)
+}
+
+/// Where audio is looked for.
+struct Search<'a> {
+    data: &'a DataDir,
+    stream: Option<Stream>,
+}
+
+/// A session of the conversation, and where its audio is.
+struct Found {
+    session: SessionId,
+    /// Absent where a recording has none that can be read.
+    sidecar: Option<Sidecar>,
+    place: Place,
+}
+
+enum Place {
+    /// A finished recording.
+    File(PathBuf),
+    /// The stream, and what shows how far it is read.
+    Stream(Box<FoundSession<Watched<Stream>>>, ProgressBar),
+}
+
+impl Search<'_> {
+    /// Returns the one conversation that begins as asked.
+    async fn conversation(
+        &self,
+        start: &ConversationStart,
+        output: &Output<'_>,
+    ) -> Result<ConversationId, Failure> {
+        if let Some(conversation) = start.whole() {
+            return Ok(conversation);
+        }
+        let mut fitting: BTreeSet<ConversationId> =
+            self.recordings()?.into_iter().map(|(conversation, _)| conversation).collect();
+        if let Some(stream) = &self.stream {
+            let source = Watched::new(stream.clone(), output.progress("looking for it")).await?;
+            fitting.extend(conversations(&source).await?);
+            source.bar.finish_and_clear();
+        }
+        fitting.retain(|conversation| start.matches(*conversation));
+        let mut fitting = fitting.into_iter();
+        match (fitting.next(), fitting.len()) {
+            (None, _) => Err(self.unknown(start)),
+            (Some(conversation), 0) => Ok(conversation),
+            (Some(first), more) => {
+                let named = std::iter::once(first).chain(fitting).take(NAMED_MAX);
+                let named: Vec<String> = named.map(|one| one.to_string()).collect();
+                Err(Failure::bad_input(format!("{} conversations begin with {start}", more + 1))
+                    .hint(format!("give more of the id, such as {}", named.join(", "))))
+            }
+        }
+    }
+
+    /// Returns the sessions of a conversation; where there is a recording, that.
+    async fn sessions(
+        &self,
+        conversation: ConversationId,
+        output: &Output<'_>,
+    ) -> Result<Vec<Found>, Failure> {
+        let mut found = BTreeMap::new();
+        if let Some(stream) = &self.stream {
+            let source = Watched::new(stream.clone(), output.progress("reading the call")).await?;
+            for one in find_sessions(&source, conversation).await? {
+                let (session, sidecar) = (one.session(), Some(one.sidecar()));
+                let place = Place::Stream(Box::new(one), source.bar.clone());
+                found.insert(session, Found { session, sidecar, place });
+            }
+            source.bar.finish_and_clear();
+        }
+        let recordings = self.recordings()?.into_iter().filter(|(one, _)| *one == conversation);
+        for (_, session) in recordings {
+            let name = sidetone_consumer::recording_name(conversation, session);
+            let path = self.data.recordings().join(name);
+            let sidecar = std::fs::read(path.with_extension("json"));
+            let sidecar = sidecar.ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let place = Place::File(path.with_extension("wav"));
+            found.insert(session, Found { session, sidecar, place });
+        }
+        if found.is_empty() {
+            return Err(self.unknown(&conversation));
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Returns the conversation and session of every recording with sound.
+    fn recordings(&self) -> Result<Vec<(ConversationId, SessionId)>, Failure> {
+        let directory = self.data.recordings();
+        let entries = match std::fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                let what = format!("cannot look into {}", directory.display());
+                return Err(Failure::fault(what).because(error));
+            }
+        };
+        let parse = |name: OsString| {
+            let name = name.into_string().ok()?;
+            let (conversation, session) = name.strip_suffix(".wav")?.split_once('_')?;
+            Some((conversation.parse().ok()?, session.parse().ok()?))
+        };
+        Ok(entries.flatten().filter_map(|entry| parse(entry.file_name())).collect())
+    }
+
+    fn unknown(&self, conversation: &dyn std::fmt::Display) -> Failure {
+        let path = self.data.path();
+        Failure::bad_input(format!("no conversation {conversation} in {}", path.display())).hint(
+            format!(
+                "`sidetone tail{} --from start` shows which there are; the stream forgets them \
+                 after its retention time",
+                data_option(path),
+            ),
+        )
+    }
+}
+
+impl Found {
+    fn is_running(&self) -> bool {
+        self.sidecar.as_ref().is_some_and(|sidecar| sidecar.end.is_none())
+    }
+
+    fn has_audio(&self) -> bool {
+        match &self.place {
+            Place::File(_) => true,
+            Place::Stream(found, _) => found.has_audio(),
+        }
+    }
+
+    /// Returns how long its audio is, in samples.
+    fn length(&self) -> u64 {
+        let bounds =
+            self.sidecar.as_ref().and_then(|one| Some((one.start_position?, one.end_position?)));
+        bounds.map_or(0, |(start, end)| end.saturating_sub(start))
+    }
+
+    /// Returns the agents who talk, each once, in order.
+    fn agents(&self) -> Vec<String> {
+        let mut agents: Vec<String> = Vec::new();
+        for agent in self.sidecar.iter().flat_map(|sidecar| &sidecar.agents) {
+            if !agents.iter().any(|known| known == agent.agent.as_str()) {
+                agents.push(agent.agent.to_string());
+            }
+        }
+        agents
+    }
+
+    /// Writes the audio beside its place first, so that a file of that name is whole.
+    async fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failed =
+            |error| Failure::fault(format!("cannot write {}", path.display())).because(error);
+        let Some(name) = path.file_name() else {
+            return Err(Failure::bad_input(format!("{} is no file name", path.display())));
+        };
+        let mut part = name.to_os_string();
+        part.push(".part");
+        let part = path.with_file_name(part);
+        let written = match &self.place {
+            Place::File(recording) => std::fs::copy(recording, &part).map(drop).map_err(failed),
+            Place::Stream(found, bar) => {
+                bar.reset();
+                bar.set_message("writing");
+                let written = found.write_wav(&part).await.map_err(Failure::from);
+                bar.finish_and_clear();
+                written
+            }
+        };
+        let written = written.and_then(|()| std::fs::rename(&part, path).map_err(failed));
+        if written.is_err() {
+            // What could not be written may not be removable either.
+            let _ = std::fs::remove_file(&part);
+        }
+        written
+    }
+}
+
+/// Returns the session to write, and the others that have audio.
+fn choose(
+    sessions: Vec<Found>,
+    named: Option<SessionId>,
+    conversation: ConversationId,
+) -> Result<(Found, Vec<SessionId>), Failure> {
+    let reason = sessions.iter().find_map(reason);
+    let running = sessions.iter().any(Found::is_running);
+    let known: Vec<String> = sessions.iter().map(|one| one.session.to_string()).collect();
+    let fits = |one: &Found| named.is_none_or(|named| one.session == named);
+    if !sessions.iter().any(fits) {
+        return Err(Failure::bad_input(format!("conversation {conversation} has no such session"))
+            .hint(format!("it has {}", known.join(", "))));
+    }
+    let (mut fitting, others): (Vec<Found>, Vec<Found>) =
+        sessions.into_iter().filter(Found::has_audio).partition(fits);
+    fitting.sort_by_key(|one| std::cmp::Reverse(one.length()));
+    let mut fitting = fitting.into_iter();
+    let Some(chosen) = fitting.next() else {
+        let why = reason.map(|reason| format!(": {}", printable(&reason))).unwrap_or_default();
+        let what = format!("conversation {conversation} has no audio{why}");
+        let hint = if running {
+            "the call still runs; try again once an agent of yours is on it"
+        } else {
+            "nothing was delivered, as no agent of yours was on the call"
+        };
+        return Err(Failure::fault(what).hint(hint));
+    };
+    Ok((chosen, fitting.chain(others).map(|one| one.session).collect()))
+}
+
+fn reason(found: &Found) -> Option<String> {
+    found.sidecar.as_ref().and_then(|sidecar| sidecar.unmatched_reason.clone())
+}
+
+fn tell(
+    chosen: &Found,
+    others: &[SessionId],
+    conversation: ConversationId,
+    path: &Path,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let length = Position::from_samples(chosen.length());
+    let running = chosen.is_running();
+    if output.is_json() {
+        return output.json(&json!({
+            "conversation_id": conversation,
+            "session_id": chosen.session,
+            "file": path,
+            "length_ms": length.as_millis(),
+            "agents": chosen.agents(),
+            "running": running,
+            "other_session_ids": others,
+        }));
+    }
+    let agents = chosen.agents().join(", ");
+    let agents = if agents.is_empty() { "no agent".to_owned() } else { agents };
+    output.line(format_args!(
+        "{}: {} of {conversation}; left the customer, right {}",
+        path.display(),
+        media_time(length, false),
+        printable(&agents),
+    ))?;
+    if running {
+        output.note("the call still runs; this is what there is by now (--wait waits for its end)");
+    }
+    for other in others {
+        output.note(format_args!("there is more audio in --session {other}"));
+    }
+    Ok(())
+}
+
+/// Returns every conversation in the stream.
+async fn conversations(source: &impl RecordSource) -> Result<BTreeSet<ConversationId>, Failure> {
+    let tip = source.tip().await?;
+    let mut found = BTreeSet::new();
+    let mut after = 0;
+    while after < tip {
+        let batch = source.read(after, READ_MAX, Duration::ZERO).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.sequence;
+        found.extend(batch.iter().map(|delivered| delivered.record.partition_key));
+    }
+    Ok(found)
+}
+
+/// A stream that shows how far it was read.
+#[derive(Debug, Clone)]
+struct Watched<S> {
+    source: S,
+    bar: ProgressBar,
+}
+
+impl<S: RecordSource> Watched<S> {
+    async fn new(source: S, bar: ProgressBar) -> Result<Self, Failure> {
+        bar.set_length(source.tip().await?);
+        Ok(Self { source, bar })
+    }
+}
+
+impl<S: RecordSource> RecordSource for Watched<S> {
+    async fn read(
+        &self,
+        after: Sequence,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivered>, SourceError> {
+        let batch = self.source.read(after, limit, wait).await?;
+        if let Some(last) = batch.last() {
+            self.bar.set_position(last.sequence);
+        }
+        Ok(batch)
+    }
+
+    async fn tip(&self) -> Result<Sequence, SourceError> {
+        self.source.tip().await
+    }
+}

@@ -1,0 +1,315 @@
+//! `sidetone run`: everything in one process, until it is told to stop.
+
+use std::io::Write;
+use std::time::Duration;
+
+use sidetone_bootstrap::{Config, GenesysConfig, start_log, start_log_to};
+use sidetone_consumer::Sidecar;
+use sidetone_driver::SessionStatus;
+use sidetone_genesys_sim::{Played, Town, Traffic};
+use sidetone_notification_proto::Region;
+use sidetone_ports::{Clock, RecordingStore};
+use sidetone_ports_embedded::{DataDir, Stream};
+use sidetone_socket_door::Stop;
+use sidetone_tracking::{Hosts, Secret, TrackerConfig, TrackerStatus};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::announce::Finished;
+use crate::args::{GlobalArgs, RunArgs};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::simulated::Simulated;
+use crate::system::{Settings, System};
+use crate::table::{Mode, Recorded, Screen, Started};
+
+/// How often the table is drawn. Units: real time.
+const DRAW_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs everything in one process.
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &RunArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let mut config = global.config()?;
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    } else if args.simulate {
+        // Nobody needs to know the port beforehand, and another one may hold the usual.
+        config.listen.set_port(0);
+    }
+    let looks = output.looks();
+    let mut screen = Screen::new(Mode::fitting(looks), output.results());
+    match screen.log_lines() {
+        Some(lines) => {
+            let filter = global.log_filter("warn");
+            start_log_to(global.log_format(), filter, move || lines.clone(), looks.colour);
+        }
+        None => start_log(global.log_format(), global.log_filter("info")),
+    }
+    let mut signals = Signals::new()?;
+    let data = DataDir::open(&config.data)?;
+    let clock = Clock::scaled(args.speed);
+    let simulated = match args.simulate {
+        true => {
+            let simulated = Simulated::start(clock).await?;
+            simulated.provision(&data).await?;
+            Some(simulated)
+        }
+        false => None,
+    };
+    let tracker = match (&simulated, &config.genesys) {
+        (Some(simulated), _) => Some(simulated.tracker()?),
+        (None, Some(genesys)) => Some(tracker_config(genesys)?),
+        (None, None) => None,
+    };
+    let started =
+        Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
+    let system = System::start(settings(&config, clock, tracker), data, |stream| stream).await?;
+    screen.started(&Started { url: system.audiohook_url(), ..started });
+    if system.tracker().is_none() {
+        screen.note(
+            "no [genesys] in the configuration: nobody tells of calls, so none will be matched",
+        );
+    }
+    let town =
+        simulated.as_ref().map(|simulated| populate(simulated, &system, args)).transpose()?;
+    watch_over(system, town, &mut screen, &mut signals).await;
+    if let Some(simulated) = &simulated {
+        for violation in simulated.platform().violations() {
+            screen.note(&format!("Genesys' rules were broken: {violation}"));
+        }
+        simulated.platform().stop().await;
+    }
+    screen.finish(clock.now());
+    Ok(Exit::Done)
+}
+
+fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Settings {
+    Settings {
+        clock,
+        listen: config.listen,
+        audiohook: config.audiohook.clone(),
+        tracker,
+        retention: Duration::from_secs(u64::from(config.stream.retention_hours) * 3_600),
+    }
+}
+
+fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {
+    let hosts = match (&genesys.region, &genesys.hosts) {
+        (Some(typed), _) => {
+            let region = Region::resolve(typed).map_err(|error| {
+                Failure::bad_input("genesys.region is no Genesys Cloud region").because(error)
+            })?;
+            Hosts::of_region(region)
+        }
+        (None, Some(hosts)) => Hosts::loopback(&hosts.login, &hosts.api)
+            .map_err(|error| Failure::bad_input("genesys.hosts cannot be used").because(error))?,
+        (None, None) => return Err(Failure::bad_input("genesys.region is missing")),
+    };
+    let secret = Secret::new(genesys.secret()?.reveal());
+    Ok(TrackerConfig::new(hosts, genesys.client_id.clone(), secret))
+}
+
+/// Simulated people who call until they are told to stop.
+struct Population {
+    stop: CancellationToken,
+    calls: JoinHandle<()>,
+}
+
+fn populate(
+    simulated: &Simulated,
+    system: &System<Stream>,
+    args: &RunArgs,
+) -> Result<Population, Failure> {
+    let stage = simulated.stage(&system.audiohook_url(), None)?;
+    let traffic = Traffic {
+        seed: args.seed.unwrap_or_else(rand::random),
+        calls_max: usize::try_from(args.calls_max).unwrap_or(usize::MAX),
+        ..Traffic::default()
+    };
+    let stop = CancellationToken::new();
+    let (stopped, tracker) = (stop.clone(), system.tracker());
+    let calls = tokio::spawn(async move {
+        if let Some(mut tracker) = tracker {
+            tokio::select! {
+                () = stopped.cancelled() => return,
+                // An error means that the tracker is gone, and calls come all the same.
+                _ = tracker.wait_for(follows_somebody) => {}
+            }
+        }
+        Town::new(stage, traffic).live(stopped, |played: Played| log_faults(&played)).await;
+    });
+    Ok(Population { stop, calls })
+}
+
+fn follows_somebody(status: &TrackerStatus) -> bool {
+    status.is_connected() && status.followed > 0
+}
+
+fn log_faults(played: &Played) {
+    for fault in played.sessions.iter().flat_map(|session| &session.faults) {
+        tracing::error!(scenario = %played.scenario, ?fault, "the protocol was broken by us");
+    }
+}
+
+/// Shows what happens until everything has stopped.
+async fn watch_over<W: Write>(
+    system: System<Stream>,
+    mut town: Option<Population>,
+    screen: &mut Screen<W>,
+    signals: &mut Signals,
+) {
+    let clock = system.clock();
+    let mut news = system.host().news();
+    let mut finished = system.recordings().finished();
+    let recordings = system.recordings().clone();
+    let mut tracker = system.tracker();
+    let stopper = system.stopper();
+    let mut draw = tokio::time::interval(DRAW_EVERY);
+    let mut ending: Option<JoinHandle<()>> = None;
+    let mut system = Some(system);
+    loop {
+        tokio::select! {
+            status = news.recv() => show(screen, clock, status),
+            file = finished.recv() => {
+                if let Ok(file) = file
+                    && let Some(recorded) = recorded(&recordings, &file).await
+                {
+                    screen.recording(clock.now(), &recorded);
+                }
+            }
+            () = changed(&mut tracker) => {
+                if let Some(tracker) = &tracker {
+                    screen.platform(&platform_line(&tracker.borrow()));
+                }
+            }
+            _ = draw.tick() => screen.draw(clock.now()),
+            () = signals.next() => match system.take() {
+                Some(system) => {
+                    screen.note("stopping: no new calls; once more to end running ones at once");
+                    ending = Some(tokio::spawn(end(system, town.take())));
+                }
+                None => at_once(screen, &stopper),
+            },
+            () = ended(&mut ending) => break,
+        }
+    }
+    while let Ok(status) = news.try_recv() {
+        screen.session(clock.now(), &status);
+    }
+    while let Ok(file) = finished.try_recv() {
+        if let Some(recorded) = recorded(&recordings, &file).await {
+            screen.recording(clock.now(), &recorded);
+        }
+    }
+    screen.draw(clock.now());
+}
+
+async fn end(system: System<Stream>, town: Option<Population>) {
+    if let Some(town) = town {
+        town.stop.cancel();
+        // A panic there has been logged; the system stops all the same.
+        let _ = town.calls.await;
+    }
+    system.stop().await;
+}
+
+fn at_once<W: Write>(screen: &mut Screen<W>, stopper: &Stop) {
+    screen.note("ending running calls at once");
+    stopper.now();
+}
+
+fn show<W: Write>(
+    screen: &mut Screen<W>,
+    clock: Clock,
+    status: Result<SessionStatus, broadcast::error::RecvError>,
+) {
+    match status {
+        Ok(status) => screen.session(clock.now(), &status),
+        Err(broadcast::error::RecvError::Lagged(missed)) => {
+            screen.note(&format!("{missed} changes came too fast to be shown"));
+        }
+        // The host lives until the system has stopped, and then the loop ends.
+        Err(broadcast::error::RecvError::Closed) => {}
+    }
+}
+
+/// Reads the sidecar of a finished recording; nothing for its WAV, or for one without audio.
+async fn recorded<R: RecordingStore>(recordings: &R, file: &Finished) -> Option<Recorded> {
+    if !file.name.ends_with(".json") {
+        return None;
+    }
+    let bytes = recordings.recording(&file.name).await.ok()??;
+    let sidecar: Sidecar = serde_json::from_slice(&bytes).ok()?;
+    sidecar.wav.as_ref()?;
+    let length = sidecar.end_ms?.saturating_sub(sidecar.start_ms?);
+    let mut agents: Vec<String> =
+        sidecar.agents.iter().map(|agent| agent.agent.to_string()).collect();
+    agents.dedup();
+    let place = file.place.strip_suffix("json").map_or(file.place.clone(), |s| format!("{s}wav"));
+    Some(Recorded { place, agents, length: Duration::from_millis(length) })
+}
+
+fn platform_line(status: &TrackerStatus) -> String {
+    match (&status.problem, status.is_connected()) {
+        (Some(problem), _) => format!("Genesys: {problem}"),
+        (None, true) if status.followed > 0 => {
+            let collisions = match status.collisions {
+                0 => String::new(),
+                1 => ", 1 agent id shared by several users".to_owned(),
+                several => format!(", {several} agent ids shared by several users"),
+            };
+            format!("Genesys: connected, {} agents followed{collisions}", status.followed)
+        }
+        (None, _) => "Genesys: connecting".to_owned(),
+    }
+}
+
+async fn changed(tracker: &mut Option<watch::Receiver<TrackerStatus>>) {
+    let gone = match tracker {
+        Some(status) => status.changed().await.is_err(),
+        None => std::future::pending().await,
+    };
+    if gone {
+        *tracker = None;
+    }
+}
+
+async fn ended(ending: &mut Option<JoinHandle<()>>) {
+    match ending {
+        // A panic there has been logged by the runtime.
+        Some(ending) => {
+            let _ = ending.await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Ctrl-C and the service manager's request.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::fault("cannot listen to signals").because(error))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

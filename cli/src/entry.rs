@@ -1,0 +1,63 @@
+//! From the command line to an exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::commands;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// How long work on other threads may take to notice that the command is done.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help that nobody reads is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::BadInput as u8));
+        }
+    };
+    let mut output = Output::of_process(args.global.json);
+    run_with(&args, &mut output).into()
+}
+
+/// Runs a command, and tells what went wrong if something did.
+pub fn run_with(args: &Args, output: &mut Output<'_>) -> Exit {
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(args, output));
+            runtime.shutdown_timeout(LEAVE_LIMIT);
+            outcome
+        }
+        Err(error) => Err(Failure::fault("cannot start threads").because(error)),
+    };
+    match outcome.and_then(|exit| output.flush().map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit()
+        }
+    }
+}
+
+async fn run(args: &Args, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Run(run) => commands::run::run(global, run, output).await,
+        Command::Simulate(simulate) => commands::simulate::simulate(global, simulate, output).await,
+        Command::Users(users) => commands::users::users(global, users, output).await,
+        Command::Tail(tail) => commands::tail::tail(global, tail, output).await,
+        Command::Listen(listen) => commands::listen::listen(global, listen, output).await,
+        Command::Secrets(secrets) => commands::secrets::secrets(global, secrets, output),
+        Command::Completions { shell } => commands::completions::completions(*shell, output),
+    }
+}
+
+#[cfg(test)]
+mod tests;

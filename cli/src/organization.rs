@@ -1,0 +1,41 @@
+//! Whose users and keys are meant, where the command line does not say.
+
+use std::collections::BTreeSet;
+
+use sidetone_model::OrganizationId;
+use sidetone_ports_embedded::{DataDir, KeyFile};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+
+/// The tenant of the simulated Genesys Cloud.
+pub const SIMULATED_ORGANIZATION: OrganizationId =
+    OrganizationId::new(Uuid::from_u128(0x0f0e_0d0c_0b0a_4908_8706_0504_0302_0100));
+
+/// Returns the organizations that have a key in a data directory.
+///
+/// Errors: the key file cannot be used.
+pub(crate) fn known(data: &DataDir) -> Result<BTreeSet<OrganizationId>, Failure> {
+    let keys = KeyFile::open(&data.keys())?.keys()?;
+    Ok(keys.into_iter().flat_map(|key| key.organizations).collect())
+}
+
+/// Returns the organization that was named, else the only one that has a key; nothing if none
+/// has.
+///
+/// Errors: bad input if several have.
+pub(crate) fn chosen(
+    named: Option<OrganizationId>,
+    data: &DataDir,
+) -> Result<Option<OrganizationId>, Failure> {
+    if named.is_some() {
+        return Ok(named);
+    }
+    let known = known(data)?;
+    if known.len() > 1 {
+        let ids: Vec<String> = known.iter().map(ToString::to_string).collect();
+        return Err(Failure::bad_input("several organizations have keys here")
+            .hint(format!("say which with --organization, one of {}", ids.join(", "))));
+    }
+    Ok(known.first().copied())
+}
