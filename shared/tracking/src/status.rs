@@ -14,8 +14,8 @@ pub struct TrackerStatus {
     /// The sockets that are open with their topics set, by place in the plan, each with the
     /// moment its notification channel was made.
     pub channels: BTreeMap<usize, Timestamp>,
-    /// How many channels there should be.
-    pub channels_wanted: usize,
+    /// How many channels there should be, once the users were listed.
+    pub channels_wanted: Option<usize>,
     /// How many Genesys users are followed.
     pub followed: usize,
     /// How many telephony agent ids several Genesys users have.
@@ -33,7 +33,7 @@ impl TrackerStatus {
     ///
     /// With nobody to follow there is nothing to connect, which is as good.
     pub fn is_connected(&self) -> bool {
-        self.organization.is_some() && self.channels.len() >= self.channels_wanted
+        self.channels_wanted.is_some_and(|wanted| self.channels.len() >= wanted)
     }
 
     /// Returns when the oldest notification channel in use was made.

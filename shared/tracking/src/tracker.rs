@@ -260,6 +260,6 @@ where
             }
         }
         let wanted = running.plan.channels().iter().filter(|users| !users.is_empty()).count();
-        self.board.edit(|status| status.channels_wanted = wanted);
+        self.board.edit(|status| status.channels_wanted = Some(wanted));
     }
 }

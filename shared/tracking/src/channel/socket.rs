@@ -278,3 +278,29 @@ fn connect_error(error: Error) -> ConnectError {
     };
     ConnectError::Unreachable { kind }
 }
+
+#[cfg(test)]
+mod tests {
+    use sidetone_notification_proto::Region;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::platform::{Hosts, PlatformClient};
+
+    #[tokio::test]
+    async fn a_host_without_tls_is_an_error_that_names_no_address() {
+        let clock = Clock::system();
+        let hosts = Hosts::of_region(Region::resolve("usw2").unwrap());
+        drop(PlatformClient::new(hosts, "id", Secret::new("x"), clock).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Secret::new(format!("wss://{}/channels/x", listener.local_addr().unwrap()));
+        let (sender, _heard) = mpsc::channel(1);
+        let intake = Intake::new(vec![sender]);
+        let opening = Socket::open(&address, clock, intake, StatusBoard::new());
+        let hang_up = async { drop(listener.accept().await.unwrap()) };
+        let (opened, ()) = tokio::join!(opening, hang_up);
+        let error = opened.unwrap_err();
+        assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+        assert!(!error.to_string().contains("127.0.0.1"), "{error}");
+    }
+}

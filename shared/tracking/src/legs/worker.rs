@@ -182,10 +182,24 @@ where
         for (conversation, due) in due {
             self.tell_without_session(conversation, due).await;
         }
+        self.ask_again();
         let machine = &self.machine;
         self.attributed.retain(|(conversation, _), _| machine.remembers(*conversation));
         self.unsaved.retain(|conversation| machine.remembers(*conversation));
         metrics::gauge!("sidetone_tracked_conversations").set(count(self.machine.len()));
+    }
+
+    /// Has the roster ask again for whoever could not be looked up; its answer comes as a change.
+    fn ask_again(&self) {
+        let failed = Attribution::NotOurs(NotOurs::LookupFailed);
+        for ((conversation, communication), _) in
+            self.attributed.iter().filter(|(_, (who, _))| *who == failed)
+        {
+            let mut legs = self.machine.legs_of(*conversation);
+            if let Some(leg) = legs.find(|leg| leg.communication == *communication) {
+                self.roster.attribution(leg.user);
+            }
+        }
     }
 
     fn note_over(&mut self, conversation: ConversationId, partition: &Partition) {

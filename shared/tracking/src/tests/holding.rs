@@ -127,9 +127,9 @@ async fn s24_s26_a_silent_socket_is_asked_then_left() {
 
 #[tokio::test]
 async fn s25_heartbeats_keep_a_quiet_socket_and_are_no_calls() {
-    let bench = Bench::start(100.0).await;
-    bench.clock.sleep(Duration::from_secs(200)).await;
-    assert!(bench.platform.stats().heartbeats >= 5);
+    let bench = Bench::start(40.0).await;
+    bench.clock.sleep(Duration::from_secs(130)).await;
+    assert!(bench.platform.stats().heartbeats >= 3);
     assert_eq!(bench.platform.stats().sockets_opened, 1);
     assert_eq!(bench.status.borrow().last_event_at, None);
     bench.end().await;
@@ -170,8 +170,8 @@ async fn s28_void_tokens_lead_to_another_token_and_channel() {
 
 #[tokio::test]
 async fn s29_a_channel_is_replaced_before_it_expires_and_nothing_is_lost_or_doubled() {
-    let clock = Clock::scaled(50.0);
-    let limits = Limits { channel_life: Duration::from_secs(200), ..limits() };
+    let clock = Clock::scaled(25.0);
+    let limits = Limits { channel_life: Duration::from_secs(100), ..limits() };
     let sim = PlatformConfig { limits, ..config(clock, vec![ada()]) };
     let bench = Bench::start_with(sim, &[provisioned("ada", Adaptor::GenesysCloud)]).await;
     bench.connected().await;
@@ -240,7 +240,7 @@ async fn with_nobody_to_follow_no_channel_is_made() {
     let clock = Clock::scaled(20.0);
     let bench = Bench::start_with(config(clock, vec![ada()]), &[]).await;
     let mut status = bench.status.clone();
-    status.wait_for(|it| it.organization.is_some()).await.unwrap();
+    status.wait_for(TrackerStatus::is_connected).await.unwrap();
     clock.sleep(Duration::from_secs(10)).await;
     assert_eq!(bench.platform.stats().channels_created, 0);
     assert!(bench.status.borrow().is_connected());
@@ -249,10 +249,10 @@ async fn with_nobody_to_follow_no_channel_is_made() {
 
 #[tokio::test]
 async fn a_platform_that_is_down_at_first_is_waited_for() {
-    let clock = Clock::scaled(100.0);
+    let clock = Clock::scaled(40.0);
     let sim = config(clock, vec![ada()]);
     let bench = Bench::start_with(sim, &[provisioned("ada", Adaptor::GenesysCloud)]).await;
-    bench.platform.fail_next(12, Failure::Status { status: 503, retry_after: None });
+    bench.platform.fail_next(7, Failure::Status { status: 503, retry_after: None });
     bench.connected().await;
     assert_follows_ada(&bench).await;
     bench.end().await;

@@ -135,7 +135,7 @@ impl Bench {
 
     async fn connected(&self) {
         let mut status = self.status.clone();
-        let connected = status.wait_for(|it| it.is_connected() && !it.channels.is_empty());
+        let connected = status.wait_for(|it| it.is_connected());
         tokio::time::timeout(PATIENCE, connected).await.expect("connects in time").unwrap();
     }
 
