@@ -20,6 +20,19 @@ pub enum OpenError {
         /// The newest schema known here.
         known: u32,
     },
+    /// An older version wrote it, and reading alone cannot bring it up to date.
+    #[error(
+        "{} has schema {found} and this version reads {known}; start sidetone on it once",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The schema that is read here.
+        known: u32,
+    },
     /// There is nothing to read.
     #[error("{} does not exist; nothing was written there yet", path.display())]
     Missing {

@@ -87,13 +87,14 @@ impl Schema {
         connection.busy_timeout(BUSY_WAIT_MAX).map_err(sqlite)?;
         self.tune(&connection, READ_CACHE_BYTES).map_err(sqlite)?;
         let found = version(&connection).map_err(sqlite)?;
-        if found > self.known() {
-            return Err(self.newer(path.into(), found));
+        let (path, known) = (path.to_path_buf(), self.known());
+        match found {
+            // Created and not written yet, by a process that starts at this moment.
+            0 => Err(OpenError::Missing { path }),
+            found if found > known => Err(self.newer(path, found)),
+            found if found < known => Err(OpenError::Older { path, found, known }),
+            _ => Ok(connection),
         }
-        if found < self.known() {
-            return Err(OpenError::Missing { path: path.into() });
-        }
-        Ok(connection)
     }
 
     fn known(&self) -> u32 {
@@ -194,6 +195,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         drop(FIRST.open(Place::File(&path)).unwrap());
+        let older = SECOND.open_to_read(&path).unwrap_err();
+        assert!(matches!(older, OpenError::Older { found: 1, known: 2, .. }));
         let connection = SECOND.open(Place::File(&path)).unwrap();
         connection.execute_batch("INSERT INTO two VALUES (1)").unwrap();
         let newer = FIRST.open(Place::File(&path)).unwrap_err();
