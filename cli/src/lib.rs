@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod entry;
 mod failure;
+mod judge;
 mod organization;
 mod output;
 mod simulated;
@@ -21,6 +22,10 @@ pub use args::{
 };
 pub use entry::{main, run_with};
 pub use failure::{Exit, Failure};
+pub use judge::{
+    Case, Heard, HeardFrame, Pace, PlantedSink, RecordingError, SessionRecording, Verdict, Wave,
+    judge,
+};
 pub use organization::SIMULATED_ORGANIZATION;
 pub use output::{Looks, Output};
 pub use simulated::Simulated;

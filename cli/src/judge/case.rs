@@ -1,0 +1,306 @@
+//! One call before the judge.
+
+use sidetone_audiohook_proto::EndCause;
+use sidetone_consumer::GapView;
+use sidetone_delivery_wire::{GapReason, reason_name};
+use sidetone_genesys_sim::{CallerReport, Expected, SessionTruth, Stretch};
+use sidetone_model::{AgentId, Media, Timestamp, UnmatchedReason};
+
+use super::heard::Heard;
+use super::pace::Pace;
+use super::people::What;
+use super::recording::SessionRecording;
+use super::sound::{self, Expectation};
+use super::stretches::{around_edges, common, joined, millis_up, place_of_first, samples, without};
+use super::verdict::Verdict;
+
+/// How far around an edge sound may lie that is nobody's.
+///
+/// Units: milliseconds.
+const EDGE_MS: u64 = 300;
+
+/// Everything about one audio session.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The scenario's name.
+    pub scenario: &'a str,
+    /// The script's seed.
+    pub seed: u64,
+    /// What is true of the session, by its script.
+    pub truth: &'a SessionTruth,
+    /// What the client did and saw.
+    pub report: &'a CallerReport,
+    /// When the call began on the run's clock.
+    pub began_at: Timestamp,
+    /// When Genesys really told of the answer, if it came later than the script says.
+    pub told_at: Option<Timestamp>,
+    /// What the stream delivered; nothing if it has nothing of this session.
+    pub heard: Option<&'a Heard>,
+    /// What the recorder made of it; nothing if it made nothing.
+    pub recording: Option<&'a SessionRecording>,
+    /// How fast the clock ran.
+    pub pace: Pace,
+}
+
+/// Sets of media that several questions need.
+struct Sets {
+    /// What the client withheld of its own will.
+    withheld: Vec<Stretch>,
+    /// The agents' segments.
+    segments: Vec<Stretch>,
+    /// What has to be delivered.
+    owed: Vec<Stretch>,
+    /// What the library's user may use.
+    kept: Vec<Stretch>,
+}
+
+/// Finds out everything that `simulate` has to show of a session.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let mut problems = Vec::new();
+    let sets = case.sets();
+    let expected = expected_name(case.truth.expected);
+    let outcome = case.outcome();
+    if outcome != expected {
+        problems.push(format!("expected {expected}, the outcome is {outcome}"));
+    }
+    case.check_client(&mut problems);
+    let (accepted, committed, in_gaps) = case.check_frames(&mut problems);
+    let missed_ms = case.check_missed(&sets, &mut problems);
+    let extra_ms = case.check_extra(&sets, &mut problems);
+    let opened_ms = case.check_opened(&mut problems);
+    let matched_ms = case.check_matched(&mut problems);
+    let mut exact = |problem: Option<String>| {
+        let is_exact = problem.is_none();
+        problems.extend(problem);
+        is_exact
+    };
+    let audio_exact = exact(case.compare_frames());
+    let agents_exact = exact(case.compare_agents());
+    let holds_exact = exact(case.compare_holds());
+    let wav_exact = exact(case.compare_recording(&sets));
+    Verdict {
+        scenario: case.scenario.to_owned(),
+        seed: case.seed,
+        conversation_id: case.report.conversation.to_string(),
+        session_id: case.report.session.to_string(),
+        expected,
+        outcome,
+        opened_ms,
+        matched_ms,
+        frames_sent: case.report.frames_sent,
+        frames_accepted: accepted,
+        frames_committed: committed,
+        frames_in_gaps: in_gaps,
+        missed_ms,
+        extra_ms,
+        audio_exact,
+        agents_exact,
+        holds_exact,
+        wav_exact,
+        ok: problems.is_empty(),
+        problems,
+    }
+}
+
+impl Case<'_> {
+    fn sets(&self) -> Sets {
+        let withheld = joined(self.report.withheld.iter().copied());
+        let segments = joined(self.truth.segments.iter().map(|segment| segment.stretch));
+        let kept = self
+            .heard
+            .map_or_else(Vec::new, |heard| joined(heard.kept().map(|frame| frame.stretch)));
+        Sets { owed: self.truth.owed(&withheld), withheld, segments, kept }
+    }
+
+    fn media(&self) -> Media {
+        self.report.media.unwrap_or(Media::PCMU_STEREO)
+    }
+
+    /// Names what became of the session, by the last thing that was said of its match.
+    fn outcome(&self) -> String {
+        let Some(heard) = self.heard else {
+            let probe = self.report.conversation.is_nil() && self.report.opened_at.is_some();
+            return if probe { "probe" } else { "nothing" }.to_owned();
+        };
+        match heard.view().matches().last() {
+            Some(last) if last.agent.is_some() => "matched".to_owned(),
+            Some(last) => last.reason.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+
+    fn check_client(&self, problems: &mut Vec<String>) {
+        let report = self.report;
+        if report.opened_at.is_none() {
+            problems.push("the session was never opened".to_owned());
+        }
+        if report.end != EndCause::Completed {
+            problems.push(format!("the session ended in another way than asked: {:?}", report.end));
+        }
+        let faults = report.faults.iter();
+        problems.extend(faults.map(|fault| format!("the server broke the protocol: {fault}")));
+    }
+
+    /// Compares the door's own counts with the stream's; returns frames accepted, committed,
+    /// and in gaps.
+    fn check_frames(&self, problems: &mut Vec<String>) -> (u64, u64, u64) {
+        let Some(heard) = self.heard else {
+            if self.truth.expected != Expected::Probe {
+                problems.push("the stream has nothing of the session".to_owned());
+            }
+            return (0, 0, 0);
+        };
+        if self.truth.expected == Expected::Probe {
+            problems.push("the stream has records of a probe".to_owned());
+        }
+        let view = heard.view();
+        let committed = heard.frames().len() as u64;
+        if self.truth.expected != Expected::Matched && committed > 0 {
+            problems.push(format!("{committed} frames of a call that is nobody's were delivered"));
+        }
+        let told: u64 = view.gaps().iter().map(|gap| u64::from(gap.frames)).sum();
+        let Some(end) = view.end() else {
+            problems.push("the stream does not say that the session ended".to_owned());
+            return (committed, committed, told);
+        };
+        let (accepted, in_gaps) = (end.ended.frames_accepted, end.ended.frames_in_gaps.max(told));
+        if accepted != committed + in_gaps {
+            problems.push(format!(
+                "{accepted} frames were accepted, {committed} committed and {in_gaps} lie in gaps"
+            ));
+        }
+        if in_gaps > 0 {
+            problems.push(format!("{in_gaps} frames lie in gaps"));
+        }
+        let declared = |gap: &GapView| gap.reason == GapReason::Discarded;
+        for gap in view.gaps().iter().filter(|gap| !declared(gap)) {
+            problems.push(format!("a gap at {} ms: {:?}", gap.from.as_millis(), gap.reason));
+        }
+        if !view.missing().is_empty() {
+            problems.push("records are missing in the stream".to_owned());
+        }
+        (accepted, committed, in_gaps)
+    }
+
+    fn check_missed(&self, sets: &Sets, problems: &mut Vec<String>) -> u64 {
+        let missed = without(&sets.owed, &sets.kept);
+        let missed_ms = millis_up(samples(&missed));
+        let allowed = match self.truth.missed_ms_max {
+            0 => 0,
+            some => some + self.pace.switch_allowance_ms(),
+        };
+        // Something may be missed where the agent changes, never in mid-talk.
+        let elsewhere = without(&missed, &around_edges(&sets.segments, allowed));
+        if missed_ms > allowed || !elsewhere.is_empty() {
+            let place = place_of_first(if elsewhere.is_empty() { &missed } else { &elsewhere });
+            problems.push(format!("{missed_ms} ms were missed, {allowed} may be: {place}"));
+        }
+        missed_ms
+    }
+
+    fn check_extra(&self, sets: &Sets, problems: &mut Vec<String>) -> u64 {
+        let nobodys = without(&sets.kept, &sets.segments);
+        // What the client withheld cannot have been delivered, whoever was connected.
+        let secret = common(&sets.kept, &sets.withheld);
+        let extra = joined(nobodys.iter().chain(&secret).copied());
+        let extra_ms = millis_up(samples(&extra));
+        let near = around_edges(&sets.segments, EDGE_MS);
+        let elsewhere = joined(without(&nobodys, &near).into_iter().chain(secret));
+        if extra_ms > self.truth.extra_ms_max || !elsewhere.is_empty() {
+            let place = place_of_first(if elsewhere.is_empty() { &extra } else { &elsewhere });
+            problems.push(format!(
+                "{extra_ms} ms of nobody's were delivered, {} may be: {place}",
+                self.truth.extra_ms_max
+            ));
+        }
+        extra_ms
+    }
+
+    fn check_opened(&self, problems: &mut Vec<String>) -> Option<u64> {
+        let opened_ms =
+            u64::try_from(self.report.opened_after?.as_micros().div_ceil(1_000)).ok()?;
+        let limit = self.pace.opened_limit_ms();
+        if opened_ms > limit {
+            problems.push(format!("it was opened after {opened_ms} ms, the limit is {limit}"));
+        }
+        Some(opened_ms)
+    }
+
+    fn check_matched(&self, problems: &mut Vec<String>) -> Option<u64> {
+        let matchable = self.began_at + self.truth.matchable?;
+        let report = self.report;
+        let asked = report.opened_at.zip(report.opened_after).map(|(at, after)| at - after);
+        let halves = [Some(matchable), asked, self.told_at];
+        let later = halves.into_iter().flatten().max()?;
+        let first = self.heard?.kept().map(|frame| frame.committed_at).min()?;
+        let matched_ms = u64::try_from(first.since(later).as_micros().div_ceil(1_000)).ok()?;
+        let limit = self.pace.match_limit_ms();
+        if matched_ms >= limit {
+            problems.push(format!(
+                "the first audio was delivered {matched_ms} ms after the match, the limit is \
+                 {limit}"
+            ));
+        }
+        Some(matched_ms)
+    }
+
+    fn compare_frames(&self) -> Option<String> {
+        let sent = joined(self.report.sent.iter().copied());
+        sound::compare_frames(self.heard?, self.truth, self.media(), &sent)
+    }
+
+    fn compare_agents(&self) -> Option<String> {
+        let segments = self.truth.segments.iter();
+        let truth: Vec<_> = segments.map(|one| (one.agent.clone(), one.stretch)).collect();
+        self.compare_people(What::Agents, &truth)
+    }
+
+    fn compare_holds(&self) -> Option<String> {
+        let holds = self.truth.holds.iter();
+        let truth: Vec<_> = holds.map(|one| (one.agent.clone(), one.stretch)).collect();
+        self.compare_people(What::Holds, &truth)
+    }
+
+    /// Compares what the library says, and what stands beside the recording, with the truth.
+    fn compare_people(&self, what: What, truth: &[(AgentId, Stretch)]) -> Option<String> {
+        // A duplicate is told of the same call; that it delivers nothing is another question.
+        if self.truth.expected == Expected::Unmatched(UnmatchedReason::Duplicate) {
+            return None;
+        }
+        let length = self.truth.length;
+        let heard = self.heard.map(|heard| what.heard(heard)).unwrap_or_default();
+        what.compare("in the stream", &heard, truth, length).or_else(|| {
+            let recorded = self.recording.map(|one| what.recorded(one)).unwrap_or_default();
+            what.compare("beside the recording", &recorded, truth, length)
+        })
+    }
+
+    fn compare_recording(&self, sets: &Sets) -> Option<String> {
+        let Some(recording) = self.recording else {
+            let none = self.truth.expected == Expected::Probe;
+            return (!none).then(|| "no recording was finished".to_owned());
+        };
+        if self.truth.expected == Expected::Probe {
+            return Some("a probe was recorded".to_owned());
+        }
+        let near = around_edges(&sets.segments, EDGE_MS);
+        let expected = Expectation {
+            truth: self.truth,
+            media: self.media(),
+            owed: common(&sets.owed, &sets.kept),
+            tolerated: common(&sets.kept, &near),
+            kept: sets.kept.clone(),
+        };
+        sound::compare_recording(recording, &expected)
+    }
+}
+
+/// Returns what should become of a session, as the stream names it.
+fn expected_name(expected: Expected) -> String {
+    match expected {
+        Expected::Matched => "matched",
+        Expected::Unmatched(reason) => reason_name(reason),
+        Expected::Probe => "probe",
+    }
+    .to_owned()
+}

@@ -1,0 +1,113 @@
+//! Compares who was on a call, and on hold, with who really was.
+
+use sidetone_genesys_sim::Stretch;
+use sidetone_model::{AgentId, Position};
+
+use super::heard::Heard;
+use super::recording::SessionRecording;
+use super::stretches::millis_up;
+
+/// How far an edge may be off.
+///
+/// Units: samples; 300 ms.
+const EDGE_SHIFT_MAX: u64 = 300 * 8;
+
+/// Somebody's stretch as it was found; its end may be open.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    agent: AgentId,
+    from: Position,
+    to: Option<Position>,
+}
+
+/// Which stretches are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Where an agent and the customer were connected.
+    Agents,
+    /// Where an agent had the customer on hold.
+    Holds,
+}
+
+impl What {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agents => "agents",
+            Self::Holds => "holds",
+        }
+    }
+
+    /// Returns the stretches as the consumer library has them.
+    pub(super) fn heard(self, heard: &Heard) -> Vec<Found> {
+        let attribution = heard.view().attribution();
+        match self {
+            Self::Agents => attribution
+                .segments()
+                .iter()
+                .map(|one| Found { agent: one.agent.clone(), from: one.from, to: one.to })
+                .collect(),
+            Self::Holds => attribution
+                .holds()
+                .into_iter()
+                .map(|one| Found { agent: one.agent, from: one.from, to: one.to })
+                .collect(),
+        }
+    }
+
+    /// Returns the stretches as they stand beside the recording.
+    pub(super) fn recorded(self, recording: &SessionRecording) -> Vec<Found> {
+        let found = |agent: &AgentId, from: u64, to: Option<u64>| Found {
+            agent: agent.clone(),
+            from: Position::from_samples(from),
+            to: to.map(Position::from_samples),
+        };
+        let sidecar = &recording.sidecar;
+        match self {
+            Self::Agents => {
+                sidecar.agents.iter().map(|one| found(&one.agent, one.from, one.to)).collect()
+            }
+            Self::Holds => {
+                sidecar.holds.iter().map(|one| found(&one.agent, one.from, one.to)).collect()
+            }
+        }
+    }
+
+    /// Compares stretches with the true ones; a sentence for what is wrong.
+    ///
+    /// What lies behind the end of the media, or lasts no time within it, counts for nothing.
+    pub(super) fn compare(
+        self,
+        place: &str,
+        found: &[Found],
+        truth: &[(AgentId, Stretch)],
+        length: Position,
+    ) -> Option<String> {
+        let whole = Stretch::new(Position::ZERO, length);
+        let found: Vec<(AgentId, Stretch)> = found
+            .iter()
+            .filter_map(|one| {
+                let stretch = Stretch::new(one.from, one.to.unwrap_or(length));
+                Some((one.agent.clone(), stretch.common(whole)?))
+            })
+            .collect();
+        let near = |a: Position, b: Position| a.samples().abs_diff(b.samples()) <= EDGE_SHIFT_MAX;
+        let same = found.len() == truth.len()
+            && found.iter().zip(truth).all(|((agent, stretch), (true_agent, true_stretch))| {
+                agent == true_agent
+                    && near(stretch.from, true_stretch.from)
+                    && near(stretch.to, true_stretch.to)
+            });
+        let what = self.as_str();
+        (!same).then(|| format!("{what} {place}: {}; in truth {}", list(&found), list(truth)))
+    }
+}
+
+fn list(stretches: &[(AgentId, Stretch)]) -> String {
+    let words: Vec<String> = stretches
+        .iter()
+        .map(|(agent, stretch)| {
+            format!("{agent} {}-{} ms", stretch.from.as_millis(), millis_up(stretch.to.samples()))
+        })
+        .collect();
+    if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }
+}
