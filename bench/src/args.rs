@@ -1,0 +1,142 @@
+//! What may be asked of the bench.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+const EXAMPLES: &str = "\
+Examples:
+  bench                           everything, about ten minutes
+  bench --quick                   short windows, no ramp but to the targets; about two minutes
+  bench --json > figures.json     the same as one JSON object; progress goes to stderr
+  bench --only sink,null          without the durable stream
+  bench --sessions 1000 --no-ramp the steady figures alone, at 1,000 sessions
+
+Close other programs first: the figures are those of the whole machine. Ratios within one run
+mean more than seconds.";
+
+/// Measures the AudioHook door beside a bare WebSocket sink.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+/// What to measure, and for how long.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Plan {
+    /// Short windows, and instead of the ramp one look at the number of sessions aimed for
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which servers to measure
+    #[arg(long, value_name = "SERVER", value_delimiter = ',',
+          default_values = ["sink", "null", "embedded"])]
+    pub(crate) only: Vec<Kind>,
+    /// Sessions of the steady load [default: 2000, or 500 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(450..=20_000))]
+    pub(crate) sessions: Option<u32>,
+    /// Seconds of the steady window [default: 20, or 8 with --quick]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub(crate) window: Option<u64>,
+    /// Leave out the ramp
+    #[arg(long)]
+    pub(crate) no_ramp: bool,
+    /// Where the ramp ends at the latest
+    #[arg(long, value_name = "N", default_value_t = 16_000)]
+    pub(crate) sessions_max: u32,
+    /// Where the embedded stream and store are put for the time of the run; a real disk
+    /// [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// This process has its core already.
+    #[arg(long, hide = true)]
+    pub(crate) placed: bool,
+}
+
+impl Plan {
+    /// Returns how many sessions the steady load has.
+    pub(crate) fn steady_sessions(&self) -> usize {
+        self.sessions.unwrap_or(if self.quick { 500 } else { 2_000 }) as usize
+    }
+
+    /// Returns how long the steady load is measured.
+    pub(crate) fn steady_window(&self) -> Duration {
+        Duration::from_secs(self.window.unwrap_or(if self.quick { 8 } else { 20 }))
+    }
+}
+
+/// What this process is instead of the one that measures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// The door, until its input ends
+    #[command(hide = true)]
+    Serve {
+        /// Where records go
+        #[arg(long)]
+        stream: StreamKind,
+        /// Where the store, and the stream if it is durable, are put
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// A WebSocket server that reads and drops, until its input ends
+    #[command(hide = true)]
+    Sink,
+}
+
+/// What is behind the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StreamKind {
+    /// Nothing
+    Null,
+    /// The durable embedded stream
+    Embedded,
+}
+
+/// A server to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The bare WebSocket sink
+    Sink,
+    /// The door with a stream that forgets
+    Null,
+    /// The door with the durable embedded stream
+    Embedded,
+}
+
+impl Kind {
+    /// Returns what it is called in the report.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Sink => "sink",
+            Self::Null => "door, null stream",
+            Self::Embedded => "door, embedded stream",
+        }
+    }
+
+    /// Returns how many sessions a core should carry, if anything was aimed for.
+    pub(crate) const fn sessions_target(self) -> Option<usize> {
+        match self {
+            Self::Sink => None,
+            Self::Null => Some(6_000),
+            Self::Embedded => Some(3_000),
+        }
+    }
+
+    /// Returns how many times the sink's processor time it should need at most.
+    pub(crate) const fn ratio_target(self) -> Option<f64> {
+        match self {
+            Self::Sink => None,
+            Self::Null => Some(1.5),
+            Self::Embedded => Some(3.0),
+        }
+    }
+}

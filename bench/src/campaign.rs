@@ -1,0 +1,73 @@
+//! A whole run: every server after the other, then the report.
+
+use std::path::PathBuf;
+
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+use crate::Failure;
+use crate::args::{Kind, Plan};
+use crate::figures::Outcome;
+use crate::places::{Cores, Machine, core_count, move_to};
+use crate::report;
+use crate::visit::{visit, visit_briefly};
+
+/// Measures what was asked for and prints it.
+pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
+    if !plan.placed {
+        // Before any thread is started. The server is pinned when it is.
+        return Err(move_to(Cores::choose().client));
+    }
+    let cores = server_core();
+    if cores.is_one() {
+        report::say("one core only: server and client are in each other's way");
+    }
+    let data = data_directory(plan)?;
+    let machine = Machine::look(cores, core_count(), &data);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let outcome = LocalSet::new().block_on(&runtime, measure(plan, cores, data, machine))?;
+    match plan.json {
+        true => report::print_json(&outcome),
+        false => report::print(&outcome),
+    }
+}
+
+async fn measure(
+    plan: &Plan,
+    cores: Cores,
+    data: PathBuf,
+    machine: Machine,
+) -> Result<Outcome, Failure> {
+    let command = std::env::args().skip(1).filter(|arg| arg != "--placed");
+    let command = std::iter::once("bench".to_owned()).chain(command).collect::<Vec<_>>().join(" ");
+    let mut outcome = Outcome { machine, command, servers: Vec::new(), sink_again: None };
+    let mut kinds = plan.only.clone();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in &kinds {
+        outcome.servers.push(visit(*kind, plan, cores, &data).await?);
+    }
+    // The machine may have changed meanwhile; ratios are to the middle of both.
+    if kinds.len() > 1 && kinds.contains(&Kind::Sink) && !plan.quick {
+        outcome.sink_again = Some(visit_briefly(Kind::Sink, plan, cores, &data).await?);
+    }
+    Ok(outcome)
+}
+
+/// This process is pinned by now, so what it may use says nothing of the server's core: that
+/// is the first of the machine, or the next one if this process has the first.
+fn server_core() -> Cores {
+    let client = Cores::choose().client;
+    let server = if client == 0 && core_count() > 1 { 1 } else { 0 };
+    Cores { server, client }
+}
+
+/// Beside this program, as that is on a real disk where a temporary directory may be memory.
+fn data_directory(plan: &Plan) -> Result<PathBuf, Failure> {
+    if let Some(data) = &plan.data {
+        std::fs::create_dir_all(data)?;
+        return Ok(data.clone());
+    }
+    let program = std::env::current_exe()?;
+    Ok(program.parent().map_or_else(|| PathBuf::from("."), PathBuf::from))
+}

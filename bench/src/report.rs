@@ -1,0 +1,193 @@
+//! The report: figures beside what was aimed for, for people or as JSON.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::args::Kind;
+use crate::figures::{Figures, Latency, Outcome, RampEnd};
+use crate::visit::PONG_P99_MAX_MS;
+
+/// What design.md allows a session in memory.
+const MEMORY_MAX_KIB: f64 = 16.0;
+const BURST_P99_MAX_MS: f64 = 60.0;
+const COMMITTED_P99_MAX_MS: f64 = 400.0;
+
+/// One figure and what was aimed for.
+struct Line {
+    what: &'static str,
+    kind: Kind,
+    figure: String,
+    target: Option<(String, bool)>,
+}
+
+/// Tells what happens, apart from the report.
+pub(crate) fn say(text: &str) {
+    // Progress that cannot be shown is no reason to stop.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints the report for people.
+pub(crate) fn print(outcome: &Outcome) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n{}\n{}\n", outcome.command, outcome.machine.line())?;
+    if !outcome.machine.cores_apart {
+        writeln!(out, "Server and client shared one core: no figure below is worth much.\n")?;
+    }
+    let mut above = "";
+    for Line { what, kind, figure, target } in lines(outcome) {
+        if what != above {
+            writeln!(out, "{what}")?;
+            above = what;
+        }
+        let target = match target {
+            None => String::new(),
+            Some((target, true)) => format!("{target}: met"),
+            Some((target, false)) => format!("{target}: NOT MET"),
+        };
+        writeln!(out, "  {:<24}{figure:<34}{target}", kind.label())?;
+    }
+    if let (Some(first), Some(again)) = (outcome.of(Kind::Sink), &outcome.sink_again) {
+        let (first, again) = (first.steady.work.per_session_hour(), again.per_session_hour());
+        writeln!(
+            out,
+            "\nThe sink needed {first:.3} s at the beginning and {again:.3} s at the end; ratios \
+             are to the middle."
+        )?;
+    }
+    writeln!(out, "The machine may be shared: compare within one run, not between runs.")?;
+    Ok(())
+}
+
+/// Prints the report as one JSON object.
+pub(crate) fn print_json(outcome: &Outcome) -> Result<(), Failure> {
+    let mut all = serde_json::to_value(outcome)?;
+    let targets: Vec<Value> = lines(outcome)
+        .into_iter()
+        .map(|Line { what, kind, figure, target }| {
+            let (target, met) = target.map_or((None, None), |(text, met)| (Some(text), Some(met)));
+            json!({ "what": what, "kind": kind, "figure": figure, "target": target, "met": met })
+        })
+        .collect();
+    if let Value::Object(fields) = &mut all {
+        fields.insert("report".to_owned(), targets.into());
+    }
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &all)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn lines(outcome: &Outcome) -> Vec<Line> {
+    let of_each: [fn(&Outcome, &Figures) -> Option<Line>; 8] = [
+        sessions_line,
+        work_line,
+        memory_line,
+        |_, figures| {
+            let aim = Some(BURST_P99_MAX_MS);
+            opened_line(figures, "Opened, burst of 400 at 800/s", figures.opened_in_burst, aim)
+        },
+        |_, figures| {
+            let latency = figures.opened_in_burst_under_load;
+            opened_line(figures, "Opened, the same burst beside the steady load", latency, None)
+        },
+        |_, figures| opened_line(figures, "Opened, 80/s", figures.opened_steadily, None),
+        pong_line,
+        committed_line,
+    ];
+    of_each
+        .iter()
+        .flat_map(|line| outcome.servers.iter().filter_map(|figures| line(outcome, figures)))
+        .collect()
+}
+
+fn sessions_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+    let ramp = figures.ramp.as_ref()?;
+    let (prefix, note) = match ramp.end {
+        RampEnd::PongTooSlow => ("", ""),
+        RampEnd::ClientSaturated => ("at least ", ", client saturated"),
+        RampEnd::LimitReached => ("at least ", ""),
+        RampEnd::ConnectionsFailed => ("", ", then connections failed"),
+    };
+    let target = figures
+        .kind
+        .sessions_target()
+        .map(|target| (format!("at least {target}"), ramp.most >= target));
+    Some(Line {
+        what: "Most sessions on one core, pong p99 under 50 ms",
+        kind: figures.kind,
+        figure: format!("{prefix}{}{note}", ramp.most),
+        target,
+    })
+}
+
+fn work_line(outcome: &Outcome, figures: &Figures) -> Option<Line> {
+    let seconds = figures.steady.work.per_session_hour();
+    let ratio = outcome.sink_per_session_hour().map(|sink| seconds / sink);
+    let figure = match (figures.kind, ratio) {
+        (Kind::Sink, _) | (_, None) => format!("{seconds:.3} s"),
+        (_, Some(ratio)) => format!("{seconds:.3} s, {ratio:.2} times the sink"),
+    };
+    let target = figures.kind.ratio_target().zip(ratio);
+    Some(Line {
+        what: "CPU seconds per session-hour, steady load",
+        kind: figures.kind,
+        figure,
+        target: target.map(|(target, ratio)| (format!("at most {target} times"), ratio <= target)),
+    })
+}
+
+fn memory_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+    let (idle, rested) =
+        (figures.memory_idle.per_session_kib(), figures.memory_rested.per_session_kib());
+    let target = (figures.kind != Kind::Sink)
+        .then(|| (format!("opened under {MEMORY_MAX_KIB} KiB"), idle < MEMORY_MAX_KIB));
+    Some(Line {
+        what: "Memory per session, opened; silent again after audio",
+        kind: figures.kind,
+        figure: format!("{idle:.1} KiB; {rested:.1} KiB"),
+        target,
+    })
+}
+
+fn opened_line(
+    figures: &Figures,
+    what: &'static str,
+    latency: Latency,
+    p99_max_ms: Option<f64>,
+) -> Option<Line> {
+    let aimed = p99_max_ms.filter(|_| figures.kind != Kind::Sink);
+    let target = aimed.map(|max| (format!("p99 under {max} ms"), latency.p99_ms < max));
+    Some(Line { what, kind: figures.kind, figure: spread(latency), target })
+}
+
+fn pong_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+    let latency = figures.steady.ping_to_pong;
+    let met = latency.p99_ms < PONG_P99_MAX_MS;
+    Some(Line {
+        what: "Pong after ping, steady load",
+        kind: figures.kind,
+        figure: spread(latency),
+        target: (figures.kind != Kind::Sink)
+            .then(|| (format!("p99 under {PONG_P99_MAX_MS} ms"), met)),
+    })
+}
+
+fn committed_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+    let latency = figures.steady.accepted_to_committed?;
+    let sessions = figures.steady.work.sessions;
+    Some(Line {
+        what: "Committed after accepted, steady load",
+        kind: figures.kind,
+        figure: spread(latency),
+        target: Some((
+            format!("p99 under {COMMITTED_P99_MAX_MS} ms ({sessions} sessions)"),
+            latency.p99_ms < COMMITTED_P99_MAX_MS,
+        )),
+    })
+}
+
+fn spread(latency: Latency) -> String {
+    format!("p50 {:.1} ms, p99 {:.1} ms", latency.p50_ms, latency.p99_ms)
+}

@@ -1,0 +1,166 @@
+//! A server under test, from both sides: the process that started it, and the process it is.
+//!
+//! The server says `ready ADDRESS` on its output. For each line of its input it answers with
+//! one line of JSON, an [`Extract`], and it ends when its input does.
+
+use std::io::{self, BufRead, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::Failure;
+use crate::args::Kind;
+use crate::places::launch_on;
+use crate::recorder::{Book, Extract};
+
+/// Linux counts processor time for `/proc` in hundredths of a second on every architecture.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// How long a server may take to be ready or to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    pid: u32,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Goes when the server does.
+    _data: TempDir,
+}
+
+/// What a process has used of its processor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Cpu {
+    pub(crate) user_s: f64,
+    pub(crate) system_s: f64,
+}
+
+impl Server {
+    /// Starts a server on a core, its files in a directory of its own under `data`.
+    pub(crate) async fn start(kind: Kind, core: usize, data: &Path) -> Result<Self, Failure> {
+        let data = tempfile::Builder::new().prefix("bench-").tempdir_in(data)?;
+        let mut command = Command::from(launch_on(core, &std::env::current_exe()?));
+        match kind {
+            Kind::Sink => command.arg("sink"),
+            Kind::Null => command.args(["serve", "--stream", "null", "--data"]).arg(data.path()),
+            Kind::Embedded => {
+                command.args(["serve", "--stream", "embedded", "--data"]).arg(data.path())
+            }
+        };
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let (Some(input), Some(output), Some(pid)) =
+            (child.stdin.take(), child.stdout.take(), child.id())
+        else {
+            return Err("the server ended at once".into());
+        };
+        let mut lines = BufReader::new(output).lines();
+        let ready = tokio::time::timeout(ANSWER_WITHIN, lines.next_line()).await??;
+        let address = ready
+            .as_deref()
+            .and_then(|line| line.strip_prefix("ready "))
+            .ok_or("the server did not get ready")?
+            .parse()?;
+        Ok(Self { child, input, lines, pid, address, _data: data })
+    }
+
+    /// Asks for what was recorded since the last time.
+    pub(crate) async fn extract(&mut self) -> Result<Extract, Failure> {
+        self.input.write_all(b"extract\n").await?;
+        let line = tokio::time::timeout(ANSWER_WITHIN, self.lines.next_line()).await??;
+        Ok(serde_json::from_str(&line.ok_or("the server is gone")?)?)
+    }
+
+    /// Returns what it has used of its processor.
+    pub(crate) fn cpu(&self) -> Result<Cpu, Failure> {
+        cpu_of(&self.pid.to_string())
+    }
+
+    /// Returns its resident memory in KiB.
+    pub(crate) fn rss_kib(&self) -> Result<u64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kib.ok_or("no resident memory in /proc")?.trim().parse()?)
+    }
+
+    /// Ends it without ceremony; nothing of its files is kept.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.child.kill().await?;
+        Ok(())
+    }
+}
+
+/// Returns what this process has used of its processor.
+pub(crate) fn own_cpu() -> Result<Cpu, Failure> {
+    cpu_of("self")
+}
+
+fn cpu_of(pid: &str) -> Result<Cpu, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    parse_cpu(&stat).ok_or_else(|| "no processor time in /proc".into())
+}
+
+/// Reads user and system time, fields 14 and 15; the second field is a name that may hold
+/// anything, closed by the last parenthesis.
+fn parse_cpu(stat: &str) -> Option<Cpu> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / TICKS_PER_SECOND);
+    Some(Cpu { user_s: seconds()?, system_s: seconds()? })
+}
+
+/// Makes the runtime of a server: one worker, as one core has.
+pub(crate) fn one_worker() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+/// Says that the server is ready and answers questions until there are no more.
+pub(crate) async fn serve_until_told(
+    address: SocketAddr,
+    book: Option<Book>,
+) -> Result<(), Failure> {
+    writeln!(io::stdout(), "ready {address}")?;
+    let (over, until_over) = oneshot::channel();
+    // A thread of its own, since reading blocks; it sleeps but for a few questions a minute.
+    std::thread::spawn(move || {
+        let _ = over.send(answer(book.as_ref()));
+    });
+    until_over.await??;
+    Ok(())
+}
+
+fn answer(book: Option<&Book>) -> io::Result<()> {
+    for question in io::stdin().lock().lines() {
+        question?;
+        let extract = book.map(Book::extract).unwrap_or_default();
+        writeln!(io::stdout(), "{}", serde_json::to_string(&extract)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_processor_time_behind_any_name() {
+        let stat = "77 (a) b) S 1 1 1 0 -1 4194304 1 2 3 4 250 75 0 0 20 0 1 0 100";
+        assert_eq!(parse_cpu(stat), Some(Cpu { user_s: 2.5, system_s: 0.75 }));
+        assert_eq!(parse_cpu("nothing"), None);
+    }
+
+    #[test]
+    fn this_process_has_used_some() {
+        assert!(own_cpu().is_ok());
+    }
+}
