@@ -14,20 +14,15 @@ pub(crate) const ITEM_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Writes a session's item and tells every other session of the conversation.
 ///
-/// Returns the item's revision and what the partition holds.
+/// Returns what the partition holds, and moves `revision` on as soon as the item is written:
+/// if what follows fails, the next try starts from there.
 pub(crate) async fn save<S: CallStore + Mailbox>(
     store: &S,
     clock: &Clock,
     own: &SessionItem,
-    revision: Revision,
-) -> Result<(Revision, Conversation), StoreError> {
-    let bytes = serde_json::to_vec(own).map_err(|source| StoreError::Unreadable {
-        what: "a session item".to_owned(),
-        source: source.into(),
-    })?;
-    let item = Item { name: name_of(own), bytes, revision };
-    let owner = (own.phase != SessionPhase::Ended).then(|| own.owner.clone());
-    let revision = store.put(own.key, item, owner, clock.now() + ITEM_LIFE).await?;
+    revision: &mut Revision,
+) -> Result<Conversation, StoreError> {
+    *revision = put(store, clock, own, *revision).await?;
     let conversation = read(store, clock, own.key).await?;
     let others: BTreeSet<_> = conversation
         .sessions
@@ -38,7 +33,31 @@ pub(crate) async fn save<S: CallStore + Mailbox>(
     for owner in others {
         store.post(owner, own.key, clock.now()).await?;
     }
-    Ok((revision, conversation))
+    Ok(conversation)
+}
+
+async fn put<S: CallStore>(
+    store: &S,
+    clock: &Clock,
+    own: &SessionItem,
+    revision: Revision,
+) -> Result<Revision, StoreError> {
+    let bytes = serde_json::to_vec(own).map_err(|source| StoreError::Unreadable {
+        what: "a session item".to_owned(),
+        source: source.into(),
+    })?;
+    let item = Item { name: name_of(own), bytes, revision };
+    let owner = (own.phase != SessionPhase::Ended).then(|| own.owner.clone());
+    let answer = store.put(own.key, item.clone(), owner, clock.now() + ITEM_LIFE).await;
+    match answer {
+        Err(error) if error.is_conflict() => {
+            // An earlier try may have got through although its answer did not.
+            let items = store.query(own.key, clock.now()).await?;
+            let same = |there: &Item| there.name == item.name && there.bytes == item.bytes;
+            items.into_iter().find(same).map(|there| there.revision).ok_or(error)
+        }
+        answer => answer,
+    }
 }
 
 /// Reads a conversation's partition; what cannot be read is left out and logged.

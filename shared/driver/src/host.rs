@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
-use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, Timestamp};
-use sidetone_ports::{
-    CallStore, Clock, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision,
+use sidetone_model::{
+    ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, SessionPhase, Timestamp,
 };
+use sidetone_ports::{
+    CallStore, Clock, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision, StoreError,
+};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls;
 use crate::lock::lock;
-use crate::producer::{Producer, ProducerConfig};
+use crate::producer::{Outlet, Producer, ProducerConfig};
 use crate::report::chain;
 use crate::session::Session;
 use crate::sweep;
@@ -44,6 +48,8 @@ pub struct Pace {
     pub nonce_limit: Duration,
     /// How long writing a session's item is tried.
     pub save_limit: Duration,
+    /// How long one such try may take.
+    pub store_limit: Duration,
 }
 
 impl Default for Pace {
@@ -54,6 +60,7 @@ impl Default for Pace {
             beat_life: Duration::from_secs(15),
             nonce_limit: Duration::from_secs(2),
             save_limit: Duration::from_secs(60),
+            store_limit: Duration::from_secs(5),
         }
     }
 }
@@ -197,7 +204,14 @@ where
     }
 
     /// Says that this owner is gone, in order: nothing of it is to be swept.
+    ///
+    /// Says nothing while there are sessions: those are for whoever comes next to sweep.
     pub async fn leave(&self) {
+        let sessions = self.session_count();
+        if sessions > 0 {
+            tracing::warn!(sessions, "left without signing off: sessions are not over");
+            return;
+        }
         if let Err(error) = self.0.store.remove_owner(&self.0.owner).await {
             tracing::warn!(error = %chain(&error), "could not sign off");
         }
@@ -256,29 +270,62 @@ where
     }
 
     /// Writes a session's item, again and again for a while, and tells who watches.
-    pub(crate) async fn save(&self, item: SessionItem, revision: Revision) -> Revision {
+    pub(crate) async fn save(&self, item: SessionItem, mut revision: Revision) -> Revision {
         let Inner { store, clock, pace, .. } = &*self.0;
         let until = clock.now() + pace.save_limit;
         let mut wait = Duration::from_millis(50);
         loop {
-            match calls::save(store, clock, &item, revision).await {
-                Ok((revision, conversation)) => {
+            let saving = calls::save(store, clock, &item, &mut revision);
+            let error = match clock.timeout(pace.store_limit, saving).await {
+                Some(Ok(conversation)) => {
                     self.tell(item.key, conversation);
                     return revision;
                 }
-                Err(error) if error.is_conflict() || clock.now() >= until => {
-                    // A conflict means that a sweep has declared this owner dead.
-                    metrics::counter!("sidetone_session_items_unsaved_total").increment(1);
-                    tracing::error!(session = %item.session, error = %chain(&error), "session item not saved");
-                    return revision;
-                }
-                Err(error) => {
-                    tracing::warn!(session = %item.session, error = %chain(&error), "saving session item again");
-                    clock.sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(2));
-                }
+                Some(Err(error)) => Some(error),
+                None => None,
+            };
+            let text = error.as_ref().map(|error| chain(error));
+            let error_text = text.as_deref().unwrap_or("no answer in time");
+            let is_conflict = error.as_ref().is_some_and(StoreError::is_conflict);
+            if is_conflict || clock.now() >= until {
+                // A conflict means that a sweep has declared this owner dead.
+                metrics::counter!("sidetone_session_items_unsaved_total").increment(1);
+                tracing::error!(session = %item.session, error = error_text, "session item not saved");
+                return revision;
             }
+            tracing::warn!(session = %item.session, error = error_text, "saving session item again");
+            clock.sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(2));
         }
+    }
+
+    /// Declares a session lost that broke off without an end: its task panicked, or was dropped.
+    ///
+    /// What it had delivered goes into the stream first. Unless it was `granted` the stream, it
+    /// has delivered nothing and nothing is declared.
+    pub(crate) fn give_up(
+        &self,
+        mut item: SessionItem,
+        saver: Option<JoinHandle<Revision>>,
+        outlet: Option<Outlet>,
+        granted: bool,
+    ) {
+        // Without a runtime the process ends; whoever comes next sweeps.
+        let Ok(runtime) = Handle::try_current() else { return };
+        tracing::error!(session = %item.session, connection = %item.connection, "session broke off");
+        let host = self.clone();
+        runtime.spawn(async move {
+            if let Some(outlet) = outlet.filter(|_| granted) {
+                outlet.drained().await;
+                sweep::declare_lost(&host.0.clock, &host.0.producer, &item).await;
+            }
+            let revision = match saver {
+                Some(saver) => saver.await.unwrap_or_default(),
+                None => 0,
+            };
+            item.phase = SessionPhase::Ended;
+            host.save(item, revision).await;
+        });
     }
 
     /// Notes a session's status, and tells who asked if it changed.

@@ -46,6 +46,8 @@ where
 {
     host: Host<S, R>,
     engine: Engine,
+    /// What was joined.
+    own: Option<SessionItem>,
     entry: Entry,
     outlet: Option<Outlet>,
     view: watch::Receiver<Arc<Conversation>>,
@@ -74,6 +76,7 @@ where
         Self {
             host,
             engine,
+            own: None,
             entry,
             outlet: None,
             view,
@@ -200,6 +203,7 @@ where
     fn join(&mut self, item: &SessionItem) {
         let heading = Heading::new(item.key, Some(item.session), &item.connection);
         self.outlet = Some(self.host.producer().outlet(heading));
+        self.own = Some(item.clone());
         self.host.watch(item, self.view_sender.clone());
     }
 
@@ -224,6 +228,12 @@ where
 {
     fn drop(&mut self) {
         self.host.forget(&self.status);
+        if let Some(own) = self.own.take()
+            && !self.engine.is_done()
+        {
+            let granted = matches!(self.entry, Entry::Granted);
+            self.host.give_up(own, self.saver.take(), self.outlet.take(), granted);
+        }
     }
 }
 

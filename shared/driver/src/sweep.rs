@@ -36,7 +36,8 @@ where
             };
             declare_lost(clock, producer, &item).await;
             item.phase = SessionPhase::Ended;
-            match calls::save(store, clock, &item, owned.item.revision).await {
+            let mut revision = owned.item.revision;
+            match calls::save(store, clock, &item, &mut revision).await {
                 Ok(_) => sessions += 1,
                 // Another sweeper was first, with the same records.
                 Err(error) if error.is_conflict() => {}
@@ -48,7 +49,12 @@ where
     Ok(sessions)
 }
 
-async fn declare_lost<R: RecordSink>(clock: &Clock, producer: &Producer<R>, item: &SessionItem) {
+/// Puts an open gap and an end for a session whose door can no longer; waits for the stream.
+pub(crate) async fn declare_lost<R: RecordSink>(
+    clock: &Clock,
+    producer: &Producer<R>,
+    item: &SessionItem,
+) {
     let connection = ConnectionId::new(format!("sweep-{}", item.connection));
     let outlet = producer.outlet(Heading::new(item.key, Some(item.session), &connection));
     let mut gap =

@@ -3,6 +3,7 @@
 //! Names that begin with `c` and a number prove that statement of the conformance checklist
 //! in docs/wire/audiohook.md.
 
+mod broken_sessions;
 mod client;
 mod drain;
 mod gate_of_pauses;

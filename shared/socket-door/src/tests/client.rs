@@ -141,6 +141,7 @@ impl Upgrade {
 
     /// Connects, and sends some bytes right behind the request.
     pub(super) async fn connect_with(&self, mut stream: TcpStream, early: &[u8]) -> Client {
+        stream.set_nodelay(true).unwrap();
         let bytes = [self.head().as_bytes(), early].concat();
         stream.write_all(&bytes).await.unwrap();
         let answer = Answer::read(&mut stream, true).await;

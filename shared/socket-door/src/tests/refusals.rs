@@ -111,7 +111,7 @@ async fn where_the_key_alone_lets_in_a_malformed_id_is_400() {
 
 #[tokio::test]
 async fn c24_a_replayed_request_is_refused() {
-    let stage = Setup::new().start();
+    let stage = Setup::at_speed(10.0).start();
     let upgrade = upgrade(&stage);
     let client = upgrade.connect(stage.address).await;
     assert_eq!(upgrade.send(stage.address).await.status, 401);
