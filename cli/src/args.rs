@@ -95,15 +95,19 @@ pub enum LogStyle {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run everything in one process
+    #[command(long_about = run::LONG_ABOUT)]
     Run(RunArgs),
     /// Play Genesys Cloud against a door, and judge what was delivered
+    #[command(long_about = simulate::LONG_ABOUT)]
     Simulate(SimulateArgs),
     /// Say whom to listen to
     #[command(subcommand)]
     Users(UsersCommand),
     /// Follow the stream
+    #[command(long_about = stream::TAIL_ABOUT)]
     Tail(TailArgs),
     /// Write a conversation's audio to a WAV file
+    #[command(long_about = stream::LISTEN_ABOUT)]
     Listen(ListenArgs),
     /// Make credentials for AudioHook
     #[command(subcommand)]

@@ -170,8 +170,10 @@ fn failure_json(failure: &Failure) -> String {
         value["hint"] = hint.into();
     }
     if !failure.bad_rows().is_empty() {
-        let row = |row: &sidetone_user_file::RowError| json!({"row": row.row, "column": row.column, "reason": row.reason});
-        value["rows"] = failure.bad_rows().iter().map(row).collect();
+        let rows = failure.bad_rows().iter();
+        value["rows"] = rows
+            .map(|row| json!({ "row": row.row, "column": row.column, "reason": row.reason }))
+            .collect();
     }
     format!("{value}\n")
 }

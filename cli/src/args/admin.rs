@@ -49,7 +49,7 @@ of the Genesys username, lower-cased, unless the file says otherwise. Adaptors: 
 genesys-engage, avaya, cisco. A file with one bad row changes nothing and exits with 2; each bad
 row is named by number, column and reason.
 
-A running `sidetone run` on the same data knows the users within seconds.
+A running `sidetone run` on the same data knows the users within a minute.
 
 Examples:
   sidetone users sample > agents.csv

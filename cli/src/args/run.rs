@@ -8,13 +8,7 @@ use super::value::speed;
 
 /// What `run` understands.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(
-    long_about = "Runs everything in one process: the AudioHook door, the tracker of call \
-        events, the stream, and the recorder. On a terminal it shows a live table of calls, \
-        elsewhere one line for each change. Ctrl-C refuses new calls, lets running ones finish \
-        within a limit, and ends; a second Ctrl-C ends at once.",
-    after_help = AFTER_HELP
-)]
+#[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// Address and port of the door [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", env = "SIDETONE_LISTEN")]
@@ -44,3 +38,10 @@ Examples:
 Genesys Cloud dials `wss` alone: put a proxy that ends TLS in front of the door. It must leave
 path and Host as they are, or the configuration must say what they were; the signature of a
 request covers both.";
+
+/// What the command is for, at length.
+pub(super) const LONG_ABOUT: &str = "\
+    Runs everything in one process: the AudioHook door, the tracker of call events, the stream, \
+    and the recorder. On a terminal it shows a live table of calls, elsewhere one line for each \
+    change. Ctrl-C refuses new calls, lets running ones finish within a limit, and ends; a \
+    second Ctrl-C ends at once.";

@@ -13,15 +13,9 @@ use crate::failure::Failure;
 
 /// What `simulate` understands.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(
-    long_about = "Plays Genesys Cloud: login, platform API, notification sockets and AudioHook \
-        clients, with scripted calls in two voices. Embedded, it starts a whole Sidetone of its \
-        own and judges what that delivered and recorded against the script; against a target \
-        it plays the AudioHook client alone and judges the protocol.",
-    after_help = after_help()
-)]
+#[command(after_help = after_help())]
 pub struct SimulateArgs {
-    /// Start a Sidetone of its own and judge it; so it is without --target
+    /// Start a Sidetone of its own and judge that; the default without --target
     #[arg(long, conflicts_with = "target")]
     pub embedded: bool,
     /// The AudioHook address to dial, ws:// or wss://
@@ -117,3 +111,10 @@ Examples:
   sidetone simulate --target wss://audio.example.net/audiohook/ws --api-key KEY \\
       --client-secret-file secret.txt --scenario probe,answered
 ";
+
+/// What the command is for, at length.
+pub(super) const LONG_ABOUT: &str = "\
+    Plays Genesys Cloud: login, platform API, notification sockets and AudioHook clients, with \
+    scripted calls in two voices. Embedded, it starts a whole Sidetone of its own and judges \
+    what that delivered and recorded against the script; against a target it plays the AudioHook \
+    client alone and judges the protocol.";

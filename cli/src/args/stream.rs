@@ -9,12 +9,7 @@ use super::value::ConversationStart;
 
 /// What `tail` understands.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(
-    long_about = "Follows the stream of the running Sidetone: what happened on each call, in \
-        order. Plain, audio is summed up about once a second; as JSON, each record is one \
-        object a line.",
-    after_help = TAIL_HELP
-)]
+#[command(after_help = TAIL_HELP)]
 pub struct TailArgs {
     /// One conversation alone; the beginning of its id is enough
     #[arg(long, value_name = "ID")]
@@ -52,12 +47,7 @@ Examples:
 
 /// What `listen` understands.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(
-    long_about = "Writes a conversation's audio to a stereo WAV file: the customer left, the \
-        agent right, gaps kept in time, without what fell to nobody of ours. The call may still \
-        be running; then it is what there is by now.",
-    after_help = LISTEN_HELP
-)]
+#[command(after_help = LISTEN_HELP)]
 pub struct ListenArgs {
     /// The conversation; the beginning of its id is enough
     #[arg(value_name = "CONVERSATION")]
@@ -80,3 +70,14 @@ Examples:
 
 Finished calls also lie in the data directory, under recordings, with a JSON file beside each
 that says who talked when.";
+
+/// What the command is for, at length.
+pub(super) const TAIL_ABOUT: &str = "\
+    Follows the stream of the running Sidetone: what happened on each call, in order. Plain, \
+    audio is summed up about once a second; as JSON, each record is one object a line.";
+
+/// What the command is for, at length.
+pub(super) const LISTEN_ABOUT: &str = "\
+    Writes a conversation's audio to a stereo WAV file: the customer left, the agent right, gaps \
+    kept in time, without what fell to nobody of ours. The call may still be running; then it is \
+    what there is by now.";

@@ -137,3 +137,19 @@ fn logging_more_is_asked_for_by_v() {
     assert_eq!(parsed("sidetone run -v").global.log_filter("warn"), "info,sidetone=debug");
     assert_eq!(parsed("sidetone -vv run").global.log_filter("warn"), "debug,sidetone=trace");
 }
+
+#[test]
+fn what_a_command_is_for_stands_at_the_top_of_its_long_help() {
+    let mut command = Args::command();
+    command.build();
+    for (name, words) in [
+        ("run", "a second Ctrl-C ends at once"),
+        ("simulate", "judges the protocol"),
+        ("tail", "Plain, audio is summed up"),
+        ("listen", "the customer left, the agent right"),
+    ] {
+        let sub = command.find_subcommand_mut(name).unwrap();
+        let help = sub.render_long_help().to_string().replace('\n', " ");
+        assert!(help.contains(words), "{help}");
+    }
+}

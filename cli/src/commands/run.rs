@@ -43,7 +43,8 @@ pub(crate) async fn run(
     }
     let looks = output.looks();
     let mut screen = Screen::new(Mode::fitting(looks), output.results());
-    match screen.log_lines() {
+    // A log that goes to a file does not get in the way of the table.
+    match screen.log_lines().filter(|_| looks.error_terminal) {
         Some(lines) => {
             let filter = global.log_filter("warn");
             start_log_to(global.log_format(), filter, move || lines.clone(), looks.colour);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sidetone_delivery_wire::reason_name;
 use sidetone_driver::{MatchState, SessionStatus};
-use sidetone_model::{ConnectionId, Timestamp};
+use sidetone_model::{ConnectionId, Timestamp, UnmatchedReason};
 
 /// How long a call stays on the screen after its end.
 const ENDED_STAYS: Duration = Duration::from_secs(10);
@@ -165,7 +165,24 @@ impl Call {
         match &engine.state {
             _ if engine.probe => "probe".to_owned(),
             MatchState::Matched(agent) => agent.to_string(),
+            // Until the end these are not the last word.
+            MatchState::Unmatched(UnmatchedReason::NoAgent) if !self.status.ended => {
+                "(no agent yet)".to_owned()
+            }
+            MatchState::Unmatched(UnmatchedReason::NotAnswered) if engine.listens => {
+                "(ringing)".to_owned()
+            }
             MatchState::Unmatched(reason) => format!("({})", reason_name(*reason)),
+        }
+    }
+
+    /// Returns why it belongs to nobody, if it does not and should.
+    pub(super) const fn reason(&self) -> Option<&'static str> {
+        match &self.status.engine.state {
+            MatchState::Unmatched(reason) if !self.status.engine.probe => {
+                Some(reason_name(*reason))
+            }
+            MatchState::Unmatched(_) | MatchState::Matched(_) => None,
         }
     }
 

@@ -288,16 +288,18 @@ impl<W: Write> Screen<W> {
 
 impl<W: Write> Drop for Screen<W> {
     fn drop(&mut self) {
-        if self.drawn_on.is_none() {
-            return;
-        }
-        // What the log still had to say belongs below the last table.
+        // What could not be drawn any more, such as why nothing started, is told all the same.
         let mut bytes = Vec::new();
-        for line in self.log.take() {
+        let log = self.log.take();
+        for line in self.notes.drain(..).chain(log) {
             put(&mut bytes, &line);
         }
-        let _ = queue!(bytes, Show);
-        self.write(&bytes);
+        if self.drawn_on.is_some() {
+            let _ = queue!(bytes, Show);
+        }
+        if !bytes.is_empty() {
+            self.write(&bytes);
+        }
     }
 }
 
@@ -318,7 +320,7 @@ fn session_json(now: Timestamp, call: &Call) -> Value {
         "session_id": status.session,
         "probe": engine.probe,
         "agent_id": call.is_matched().then(|| call.who()),
-        "reason": (!call.is_matched() && !engine.probe).then(|| call.who().replace(['(', ')'], "")),
+        "reason": call.reason(),
         "state": call.doing().as_str(),
         "position_ms": engine.position.as_millis(),
         "frames_accepted": engine.frames_accepted,

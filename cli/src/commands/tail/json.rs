@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sidetone_consumer::{Ordered, Origin};
-use sidetone_delivery_wire::{Body, Direction};
+use sidetone_delivery_wire::{Body, CallEvent, Direction};
 use sidetone_model::Timestamp;
 
 use super::line::{cause_name, channel_name, event_name, format_name, gap_name};
@@ -86,22 +86,7 @@ fn fields(body: &Body, with_audio: bool) -> (&'static str, Value) {
         }
         Body::Paused(one) => ("paused", json!({ "position": one.position, "asked": one.asked })),
         Body::Resumed(one) => ("resumed", json!({ "from": one.from, "to": one.to })),
-        Body::CallEvent(one) => {
-            let fields = json!({
-                "kind": event_name(one.kind()),
-                "ordinal": one.ordinal,
-                "at": moment(one.at_us),
-                "position": one.position,
-                "communication_id": one.communication_id,
-                "participant_id": one.participant_id,
-                "agent_id": one.agent_id,
-                "user_id": one.user_id,
-                "direction": direction_name(one.direction()),
-                "queue_id": one.queue_id,
-                "end_reason": one.end_reason,
-            });
-            ("call-event", fields)
-        }
+        Body::CallEvent(one) => ("call-event", call_event(one)),
         Body::Match(one) => {
             let (agent_id, reason, position) = (&one.agent_id, &one.reason, one.position);
             ("match", json!({ "agent_id": agent_id, "reason": reason, "position": position }))
@@ -119,6 +104,22 @@ fn fields(body: &Body, with_audio: bool) -> (&'static str, Value) {
             ("session-ended", fields)
         }
     }
+}
+
+fn call_event(event: &CallEvent) -> Value {
+    json!({
+        "kind": event_name(event.kind()),
+        "ordinal": event.ordinal,
+        "at": moment(event.at_us),
+        "position": event.position,
+        "communication_id": event.communication_id,
+        "participant_id": event.participant_id,
+        "agent_id": event.agent_id,
+        "user_id": event.user_id,
+        "direction": direction_name(event.direction()),
+        "queue_id": event.queue_id,
+        "end_reason": event.end_reason,
+    })
 }
 
 fn moment(micros: i64) -> String {

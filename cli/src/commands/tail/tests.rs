@@ -79,13 +79,15 @@ async fn one_call() -> Stream {
 async fn audio_is_summed_up_and_the_rest_told_line_by_line() {
     assert_eq!(
         tailed(&one_call().await, "").await,
-        "09:00:12.864  c0ffee12    00:00.0                      session started: PCMU external+internal, listens matched\n\
+        "09:00:12.864  c0ffee12    00:00.0                      \
+         session started: PCMU external+internal, listens matched\n\
          09:00:12.864  c0ffee12    00:00.1  ada                 started\n\
          09:00:12.864  c0ffee12    00:00.1  ada                 matched\n\
          09:00:12.864  c0ffee12    00:00.0  ada                 audio 1.0 s in 5 frames\n\
          09:00:12.864  c0ffee12    00:01.0  ada                 audio 400 ms in 2 frames\n\
          09:00:12.864  c0ffee12    00:01.4                      gap of 200 ms (overflow), 1 frame\n\
-         09:00:12.864  c0ffee12    00:01.6                      session ended (closed): 0 frames received, 8 of an agent, 0 of these in gaps\n"
+         09:00:12.864  c0ffee12    00:01.6                      \
+         session ended (closed): 0 frames received, 8 of an agent, 0 of these in gaps\n"
     );
 }
 

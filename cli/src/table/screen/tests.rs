@@ -118,9 +118,9 @@ fn a_terminal_shows_every_call_in_place() {
         shown(&bytes, 100),
         [
             "AudioHook at ws://127.0.0.1:8080/audiohook/ws",
-            "SINCE UTC  CALL      AGENT         AUDIO    POSITION   IN STREAM",
-            "09:00:01   c0ffee12  ada.ashgrove  on hold     01:02  309 of 310",
-            "09:00:04   0000beef  (no-agent)    paused      00:00           0",
+            "SINCE UTC  CALL      AGENT           AUDIO    POSITION   IN STREAM",
+            "09:00:01   c0ffee12  ada.ashgrove    on hold     01:02  309 of 310",
+            "09:00:04   0000beef  (no agent yet)  paused      00:00           0",
             "",
             "2 live, 0 ended; 1 matched, 0 unmatched; 0 recordings in data/recordings",
             "look further: sidetone tail | sidetone listen c0ffee12 -o call.wav | Ctrl-C ends",
@@ -231,7 +231,7 @@ fn elsewhere_each_change_is_a_line_and_progress_is_none() {
     screen.finish(at(9));
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
-        "09:00:00  00000001  (no-agent)                paused       00:00       0 frames\n\
+        "09:00:00  00000001  (no agent yet)            paused       00:00       0 frames\n\
          09:00:01  00000001  ada                       listening    00:01       5 frames\n\
          09:00:09  00000001  ada                       ended        00:09      45 frames\n\
          0 live, 1 ended; 1 matched, 0 unmatched; 0 recordings\n\
