@@ -169,7 +169,7 @@ impl Call {
             MatchState::Unmatched(UnmatchedReason::NoAgent) if !self.status.ended => {
                 "(no agent yet)".to_owned()
             }
-            MatchState::Unmatched(UnmatchedReason::NotAnswered) if engine.listens => {
+            MatchState::Unmatched(UnmatchedReason::NotAnswered) if engine.rings => {
                 "(ringing)".to_owned()
             }
             MatchState::Unmatched(reason) => format!("({})", reason_name(*reason)),

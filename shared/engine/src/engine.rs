@@ -3,8 +3,9 @@
 //! It holds the protocol's session machine and decides what that leaves open: when to listen,
 //! and what of the audio is delivered as whose.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sidetone_audiohook_proto::{
@@ -12,18 +13,18 @@ use sidetone_audiohook_proto::{
     ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent, Violation,
 };
 use sidetone_model::{
-    AgentId, CallEvent, CallEventKind, CommunicationId, ConnectionId, ConversationKey, Leg, Listen,
-    MediaClock, OrganizationId, OwnerId, Position, SessionId, SessionItem, SessionPhase, Timeline,
-    Timestamp, UnmatchedReason,
+    ConnectionId, ConversationKey, Leg, Listen, MediaClock, OrganizationId, OwnerId, Position,
+    SessionId, SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
 };
 
 use crate::config::EngineConfig;
 use crate::delivery::{
-    AudioDelivery, CallEventDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState,
-    SessionEnded, SessionStarted,
+    AudioDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState, SessionEnded,
+    SessionStarted,
 };
 use crate::matching::{Conversation, LABEL_AFTER, Wish};
 use crate::ring::Ring;
+use crate::told::ToldEvents;
 
 /// What comes in.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub struct EngineStatus {
     pub state: MatchState,
     /// Whether audio is wanted and flows.
     pub listens: bool,
+    /// Whether it rings at an agent of ours.
+    pub rings: bool,
     /// Whether an agent of ours has the customer on hold.
     pub held: bool,
     /// How far the media has come.
@@ -93,18 +96,9 @@ enum Phase {
     Done,
 }
 
-/// An event that the stream has been told of.
-#[derive(Debug)]
-struct Told {
-    event: CallEvent,
-    position: Position,
-    agent: Option<AgentId>,
-}
-
-/// How far a call event's place may be off before it is told again.
-///
-/// Units: samples; 20 ms.
-const EVENT_SHIFT_MAX: u64 = 160;
+/// How much better the media clock must have become before the legs are placed anew: early
+/// messages improve it one by one, by microseconds.
+const CLOCK_STEP_MIN: Duration = Duration::from_millis(1);
 
 /// One AudioHook session with its match.
 #[derive(Debug)]
@@ -120,8 +114,10 @@ pub struct Engine {
     conversation: Conversation,
     clock: MediaClock,
     timeline: Timeline,
+    /// The media's start by which the timeline was made.
+    placed_by: Option<Timestamp>,
     ring: Ring,
-    told: BTreeMap<(CommunicationId, CallEventKind, u32), Told>,
+    told: ToldEvents,
     match_told: Option<MatchState>,
     wish: Option<Wish>,
     probe: bool,
@@ -161,8 +157,9 @@ impl Engine {
             conversation: Conversation::default(),
             clock: MediaClock::default(),
             timeline: Timeline::default(),
+            placed_by: None,
             ring: Ring::default(),
-            told: BTreeMap::new(),
+            told: ToldEvents::default(),
             match_told: None,
             wish: None,
             probe: false,
@@ -239,6 +236,7 @@ impl Engine {
                 None => MatchState::Unmatched(UnmatchedReason::NoAgent),
             },
             listens: self.session.listens(),
+            rings: self.conversation.rings(),
             held: self.conversation.legs.iter().any(Leg::is_held),
             position: self.position,
             frames_accepted: self.figures.frames_accepted,
@@ -403,7 +401,12 @@ impl Engine {
     /// Notes how far the media had come; a better estimate of its start moves every leg.
     fn observe(&mut self, now: Timestamp, position: Position) {
         self.position = self.position.max(position);
-        if self.clock.observe(now, position) && !self.conversation.legs.is_empty() {
+        if self.clock.observe(now, position)
+            && !self.conversation.legs.is_empty()
+            && self.clock.start().is_none_or(|start| {
+                self.placed_by.is_none_or(|placed| placed.since(start) >= CLOCK_STEP_MIN)
+            })
+        {
             self.place_legs();
         }
     }
@@ -438,35 +441,16 @@ impl Engine {
     /// Puts the legs on the media, tells what moved, and lets go what now has an owner.
     fn place_legs(&mut self) {
         self.timeline = self.conversation.timeline(self.clock);
-        self.tell_events();
+        self.placed_by = self.clock.start();
+        for event in self.told.news(&self.conversation.legs, self.clock) {
+            self.publish(Delivery::CallEvent(Box::new(event)));
+        }
         for frame in self.ring.release(&self.timeline) {
             self.deliver(frame);
         }
         for (from, to) in self.ring.release_forgotten(&self.timeline) {
             self.miss(from, to, GapCause::LateEvent);
         }
-    }
-
-    fn tell_events(&mut self) {
-        let mut news = Vec::new();
-        for leg in &self.conversation.legs {
-            let agent = leg.attribution.agent();
-            for event in leg.events() {
-                let position = self.clock.position_at(event.at).unwrap_or_default();
-                let name = (leg.communication.clone(), event.kind, event.ordinal);
-                let known = self.told.get(&name).is_some_and(|told| {
-                    told.event == event
-                        && told.agent.as_ref() == agent
-                        && told.position.samples().abs_diff(position.samples()) <= EVENT_SHIFT_MAX
-                });
-                if !known {
-                    self.told.insert(name, Told { event, position, agent: agent.cloned() });
-                    let leg = leg.clone();
-                    news.push(CallEventDelivery { event, position, leg });
-                }
-            }
-        }
-        news.into_iter().for_each(|event| self.publish(Delivery::CallEvent(Box::new(event))));
     }
 
     /// Tells the stream of a match at once, of its absence when it is time.

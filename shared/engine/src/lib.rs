@@ -7,6 +7,7 @@ mod delivery;
 mod engine;
 mod matching;
 mod ring;
+mod told;
 
 pub use config::EngineConfig;
 pub use delivery::{

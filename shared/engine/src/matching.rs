@@ -57,6 +57,11 @@ impl Conversation {
             .map(|(_, agent)| agent)
     }
 
+    /// Returns whether it rings at an agent of ours.
+    pub(crate) fn rings(&self) -> bool {
+        self.ours().any(|(leg, _)| leg.is_ringing())
+    }
+
     /// Returns whether another session of the same conversation and participant goes first.
     pub(crate) fn has_session_before(&self, own: &SessionItem) -> bool {
         self.sessions.iter().any(|other| other.goes_before(own))
@@ -70,7 +75,7 @@ impl Conversation {
         if self.has_session_before(own) {
             return Wish::Pause;
         }
-        let rings = self.ours().any(|(leg, _)| leg.is_ringing());
+        let rings = self.rings();
         let talking = self
             .ours()
             .any(|(leg, _)| leg.is_connected() && !(on_hold == OnHold::Pause && leg.is_held()));

@@ -21,6 +21,7 @@ fn status(number: u128) -> SessionStatus {
             probe: false,
             state: MatchState::Unmatched(UnmatchedReason::NoAgent),
             listens: false,
+            rings: false,
             held: false,
             position: Position::ZERO,
             frames_accepted: 0,

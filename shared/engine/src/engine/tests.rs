@@ -1,9 +1,8 @@
 //! Whole sessions through the engine, as a call would bring them.
 
-use std::time::Duration;
-
 use sidetone_model::{
-    AgentId, Attribution, Direction, EndReason, Hold, NotOurs, OnHold, ParticipantId, UserId,
+    AgentId, Attribution, CallEventKind, CommunicationId, Direction, EndReason, Hold, NotOurs,
+    OnHold, ParticipantId, UserId,
 };
 
 use super::*;
@@ -74,7 +73,7 @@ impl Call {
                 }
                 Output::Publish(delivery) => self.delivered.push(delivery),
                 Output::Join(item) | Output::Save(item) => self.items.push(item),
-                Output::DropSocket => {}
+                Output::DropSocket | Output::Noted(_) => {}
                 Output::Done => self.done = true,
             }
         }
