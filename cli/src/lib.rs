@@ -20,6 +20,9 @@ pub use args::{
     Plant, RunArgs, ScenarioChoice, SecretsCommand, SimulateArgs, TailArgs, TailFrom, UserListArgs,
     UsersCommand,
 };
+pub use commands::simulate::{
+    Embedded, EmbeddedReport, Story, TargetCall, TargetReport, TargetRun,
+};
 pub use entry::{main, run_with};
 pub use failure::{Exit, Failure};
 pub use judge::{

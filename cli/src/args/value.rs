@@ -23,6 +23,13 @@ pub struct ScenarioChoice(
     pub Vec<Scenario>,
 );
 
+impl ScenarioChoice {
+    /// Returns whether it is the short round.
+    pub fn is_tour(&self) -> bool {
+        self.0 == TOUR
+    }
+}
+
 impl FromStr for ScenarioChoice {
     type Err = UnknownScenario;
 

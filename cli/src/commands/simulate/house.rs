@@ -1,0 +1,168 @@
+//! A Sidetone of the simulation's own, with a stage before it and an ear behind it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sidetone_bootstrap::AudioHookConfig;
+use sidetone_consumer::recording_name;
+use sidetone_genesys_sim::{CallerReport, Expected, Script, Source, Stage};
+use sidetone_model::Listen;
+use sidetone_ports::{Clock, RecordingStore};
+use sidetone_ports_embedded::{DataDir, Stream};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::evidence::Evidence;
+use super::follow::Follower;
+use crate::args::Plant;
+use crate::failure::Failure;
+use crate::judge::PlantedSink;
+use crate::simulated::Simulated;
+use crate::system::{Settings, System};
+
+/// How long the tracker may take to listen to everybody. Units: real time.
+const TRACKER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a session's end may take to be in the stream after its client has gone: late call
+/// events are waited for, and then there is the stream.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long everything may take in real time at least, however fast the clock runs.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long after a probe it is looked whether it left something.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether something is there. Units: real time.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running system, and what surrounds it.
+pub(super) struct House {
+    clock: Clock,
+    stage: Stage,
+    system: System<PlantedSink<Stream>>,
+    follower: Follower,
+    _stop_following: DropGuard,
+}
+
+/// What a house is built from.
+pub(super) struct Plan<'a> {
+    pub(super) clock: Clock,
+    pub(super) simulated: &'a Simulated,
+    pub(super) listen: Listen,
+    pub(super) data: &'a Path,
+    pub(super) sound: Option<Source>,
+    pub(super) plant: Option<Plant>,
+}
+
+impl House {
+    /// Starts a system, provisions it, and waits until it hears the platform.
+    pub(super) async fn start(plan: Plan<'_>) -> Result<Self, Failure> {
+        let data = DataDir::open(plan.data)?;
+        plan.simulated.provision(&data).await?;
+        let settings = Settings {
+            clock: plan.clock,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            audiohook: AudioHookConfig { listen: plan.listen, ..AudioHookConfig::default() },
+            tracker: Some(plan.simulated.tracker()?),
+            retention: Duration::from_secs(24 * 3_600),
+        };
+        let sink = |stream| PlantedSink::new(stream, plan.plant);
+        let system = System::start(settings, data, sink).await?;
+        let stop = CancellationToken::new();
+        let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
+        let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
+        let house = Self {
+            clock: plan.clock,
+            stage,
+            system,
+            follower,
+            _stop_following: stop.drop_guard(),
+        };
+        house.hears_the_platform().await?;
+        Ok(house)
+    }
+
+    async fn hears_the_platform(&self) -> Result<(), Failure> {
+        let Some(mut status) = self.system.tracker() else { return Ok(()) };
+        let connected = tokio::time::timeout(
+            TRACKER_LIMIT,
+            status.wait_for(|status| status.is_connected()),
+        );
+        if connected.await.is_ok_and(|heard| heard.is_ok()) {
+            return Ok(());
+        }
+        let problem = status.borrow().problem.clone();
+        let failure = Failure::fault("the tracker does not hear the simulated platform");
+        Err(match problem {
+            Some(problem) => failure.because(problem),
+            None => failure,
+        })
+    }
+
+    /// Returns where finished recordings lie.
+    pub(super) fn recordings(&self) -> PathBuf {
+        self.system.recordings_directory().to_owned()
+    }
+
+    /// Plays a call, and waits until everything of it is delivered and recorded.
+    pub(super) async fn play(&self, script: Script) -> Vec<Evidence> {
+        let played = self.stage.play(script, &CancellationToken::new()).await;
+        let mut all = Vec::with_capacity(played.sessions.len());
+        for (truth, report) in played.truth.sessions.into_iter().zip(played.sessions) {
+            if truth.expected == Expected::Probe {
+                self.clock.sleep(PROBE_WAIT).await;
+            } else {
+                self.is_over(&report).await;
+            }
+            all.push(Evidence {
+                scenario: played.scenario,
+                seed: played.script.seed,
+                truth,
+                heard: self.follower.take(report.session),
+                report,
+                began_at: played.begun_at,
+            });
+        }
+        all
+    }
+
+    /// Waits for a session's end in the stream, and for its recording.
+    async fn is_over(&self, report: &CallerReport) {
+        let until = self.clock.now() + END_LIMIT;
+        let patience = Instant::now() + PATIENCE;
+        while self.clock.now() < until || Instant::now() < patience {
+            if self.follower.is_over(report.session) && self.sidecar(report).await.is_some() {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Reads the sidecar of a session, if its recording is finished.
+    pub(super) async fn sidecar(&self, report: &CallerReport) -> Option<bytes::Bytes> {
+        self.recording(&format!("{}.json", name(report))).await
+    }
+
+    /// Reads the sound of a session, if it has any.
+    pub(super) async fn wav(&self, report: &CallerReport) -> Option<bytes::Bytes> {
+        self.recording(&format!("{}.wav", name(report))).await
+    }
+
+    async fn recording(&self, name: &str) -> Option<bytes::Bytes> {
+        self.system.recordings().recording(name).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a recording cannot be read");
+            None
+        })
+    }
+
+    /// Stops the system in order.
+    pub(super) async fn stop(self) {
+        self.system.stop().await;
+    }
+}
+
+fn name(report: &CallerReport) -> String {
+    recording_name(report.conversation, report.session)
+}

@@ -1,0 +1,145 @@
+//! The findings for people.
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use super::embedded::EmbeddedReport;
+use super::target::TargetReport;
+use crate::judge::Verdict;
+use crate::output::printable;
+
+/// Returns the findings of an embedded run as a table.
+pub(super) fn verdicts(report: &EmbeddedReport) -> String {
+    let mut table = table(&[
+        "scenario", "seed", "outcome", "opened", "matched", "frames", "missed", "extra", "exact",
+        "",
+    ]);
+    for call in &report.calls {
+        table.add_row([
+            Cell::new(&call.scenario),
+            number(call.seed.to_string()),
+            Cell::new(&call.outcome),
+            number(millis(call.opened_ms)),
+            number(millis(call.matched_ms)),
+            number(format!("{} of {}", call.frames_committed, call.frames_sent)),
+            number(millis(Some(call.missed_ms))),
+            number(millis(Some(call.extra_ms))),
+            Cell::new(exactness(call)),
+            Cell::new(if call.ok { "ok" } else { "NO" }),
+        ]);
+    }
+    drawn(table)
+}
+
+/// Returns what the clients saw as a table.
+pub(super) fn sessions(report: &TargetReport) -> String {
+    let mut table = table(&[
+        "scenario", "seed", "opened", "pong", "frames", "sent", "paused", "end", "",
+    ]);
+    for call in &report.calls {
+        table.add_row([
+            Cell::new(&call.scenario),
+            number(call.seed.to_string()),
+            number(millis(call.opened_ms)),
+            number(millis(call.pong_ms_max)),
+            number(call.frames_sent.to_string()),
+            number(millis(Some(call.sent_ms))),
+            number(millis(Some(call.paused_ms))),
+            Cell::new(printable(&call.end)),
+            Cell::new(if call.ok { "ok" } else { "NO" }),
+        ]);
+    }
+    drawn(table)
+}
+
+/// Returns, for every call that is not as it has to be, what is wrong and how to play it again.
+pub(super) fn complaints(report: &EmbeddedReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    for call in report.calls.iter().filter(|call| !call.ok) {
+        lines.push(format!("{} (seed {}, session {}):", call.scenario, call.seed, call.session_id));
+        lines.extend(call.problems.iter().map(|problem| format!("  {}", printable(problem))));
+        lines.push(format!(
+            "  once more: sidetone simulate --embedded --scenario {} --seed {} --speed {}",
+            call.scenario, call.seed, report.speed
+        ));
+    }
+    let violations = report.violations.iter();
+    lines.extend(violations.map(|one| format!("a rule of Genesys was broken: {}", printable(one))));
+    lines
+}
+
+/// Returns the calls of a round in sentences.
+pub(super) fn stories(report: &EmbeddedReport) -> Vec<String> {
+    let width = report.stories.iter().map(|story| story.scenario.as_str().len()).max();
+    let width = width.unwrap_or(0);
+    let mut lines = Vec::new();
+    for story in &report.stories {
+        lines.push(format!("  {:width$}  {}", story.scenario.as_str(), story.sentence()));
+        if let (Some(wav), false) = (&story.wav, report.recordings.is_empty()) {
+            lines.push(format!("  {:width$}  {wav}", ""));
+        }
+    }
+    lines
+}
+
+/// Returns the verdict in a line.
+pub(super) fn verdict(bad: usize, sessions: usize, violations: usize) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let sessions = counted(sessions, "session");
+    match (bad, violations) {
+        (0, 0) => format!("{sessions}, all as they have to be"),
+        (0, broken) => format!(
+            "{sessions}, all as they have to be, but {} of Genesys broken",
+            counted(broken, "rule")
+        ),
+        (bad, _) => format!("{bad} of {sessions} not as they have to be"),
+    }
+}
+
+fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    table
+}
+
+fn drawn(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+fn number(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn millis(millis: Option<u64>) -> String {
+    millis.map_or_else(|| "-".to_owned(), |millis| format!("{millis} ms"))
+}
+
+/// Names what is not exact.
+fn exactness(call: &Verdict) -> String {
+    let all = [
+        ("audio", call.audio_exact),
+        ("agents", call.agents_exact),
+        ("holds", call.holds_exact),
+        ("wav", call.wav_exact),
+    ];
+    let wrong: Vec<&str> = all.iter().filter(|(_, exact)| !exact).map(|(what, _)| *what).collect();
+    if wrong.is_empty() { "all".to_owned() } else { format!("not {}", wrong.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_in_words() {
+        assert_eq!(verdict(0, 1, 0), "1 session, all as they have to be");
+        assert_eq!(verdict(2, 9, 0), "2 of 9 sessions not as they have to be");
+        assert!(verdict(0, 9, 1).ends_with("but 1 rule of Genesys broken"));
+    }
+}
