@@ -90,7 +90,7 @@ where
     let core = Arc::clone(&house.core);
     match welcome {
         Welcome::Session(admitted, place) => {
-            let session = session::hold(core, house.host.clone(), upgraded, admitted, place);
+            let session = session::hold(core, &house.host, upgraded, admitted, place);
             house.core.tasks.spawn(session);
         }
         Welcome::Turnaway(handshake, why, place) => {

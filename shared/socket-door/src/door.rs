@@ -43,6 +43,23 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    pub(crate) fn new(config: DoorConfig, clock: Clock, checks: Vec<ReadinessCheck>) -> Self {
+        let limits = config.limits;
+        Self {
+            config,
+            clock,
+            figures: Figures::new(),
+            readiness: Readiness::new(clock, checks),
+            handshakes: Places::new(limits.handshakes_max),
+            refusals: Places::new(limits.refusals_max),
+            sessions: Places::new(limits.sessions_max),
+            turnaways: Places::new(limits.turnaways_max),
+            alarms: Alarms::default(),
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
     /// Returns whether no new session is let in.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
@@ -159,25 +176,12 @@ where
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let clock = *host.clock();
-        let limits = config.limits;
         let keys = Keys::new(clock, keys, &config.pace);
         let house = House {
             host,
             authenticator: Arc::new(Authenticator::new(keys)),
             http: connection::http(&config.pace, clock.speed()),
-            core: Arc::new(Core {
-                config,
-                clock,
-                figures: Figures::new(),
-                readiness: Readiness::new(clock, checks),
-                handshakes: Places::new(limits.handshakes_max),
-                refusals: Places::new(limits.refusals_max),
-                sessions: Places::new(limits.sessions_max),
-                turnaways: Places::new(limits.turnaways_max),
-                alarms: Alarms::default(),
-                tasks: TaskTracker::new(),
-                draining: AtomicBool::new(false),
-            }),
+            core: Arc::new(Core::new(config, clock, checks)),
         };
         Ok(Self { house: Arc::new(house), listener, address })
     }

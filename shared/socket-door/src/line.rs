@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{FutureExt, Sink, Stream};
 use sidetone_audiohook_proto::Violation;
 use sidetone_ports::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,20 +70,27 @@ pub(crate) struct Line {
 
 impl Line {
     /// Takes over a connection after its upgrade, with what was read of it too early.
-    pub(crate) async fn new(stream: TcpStream, early: &[u8]) -> Self {
+    pub(crate) fn new(stream: TcpStream, early: &[u8]) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_QUEUE_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let (role, config) = (Role::Server, Some(config));
+        // Without a handshake there is nothing to wait for.
         let socket = match early {
-            [] => WebSocketStream::from_raw_socket(stream, role, config).await,
-            early => {
-                WebSocketStream::from_partially_read(stream, early.to_vec(), role, config).await
+            [] => {
+                WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).now_or_never()
             }
+            early => WebSocketStream::from_partially_read(
+                stream,
+                early.to_vec(),
+                Role::Server,
+                Some(config),
+            )
+            .now_or_never(),
         };
+        let socket = socket.expect("a socket without a handshake is there at once");
         Self { socket, unflushed: false, closed: false, large: None }
     }
 

@@ -9,12 +9,11 @@ use futures_util::future::join;
 use metrics::Gauge;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_driver::{Host, Input, Session, SocketOutput};
-use sidetone_model::{ConnectionId, Timestamp};
+use sidetone_model::{ConnectionId, SessionId, Timestamp};
 use sidetone_ports::{CallStore, Mailbox, NonceStore, OwnerStore, RecordSink};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use uuid::Uuid;
 
 use crate::auth::Admitted;
 use crate::counts::Place;
@@ -57,90 +56,148 @@ pub(crate) struct Upgraded {
     pub(crate) accepted_at: Instant,
 }
 
-/// Holds a session until the stream has all of it.
-pub(crate) async fn hold<S, R>(
+/// Holds a session until its socket has come to its end; what follows is another task's.
+///
+/// No `async fn`: what those take as arguments stays in them twice.
+pub(crate) fn hold<S, R>(
     core: Arc<Core>,
-    host: Host<S, R>,
+    host: &Host<S, R>,
     upgraded: Upgraded,
     admitted: Admitted,
     place: Place,
-) where
+) -> impl Future<Output = ()> + Send + use<S, R>
+where
     S: CallStore + Mailbox + NonceStore + OwnerStore,
     R: RecordSink,
 {
     let Admitted { handshake, nonce, correlation, attempt } = admitted;
-    let connection = ConnectionId::new(Uuid::new_v4().simple().to_string());
-    let session_id = handshake.session_id.session_id();
+    let mut scene = Scene::new(&handshake, upgraded.accepted_at);
     tracing::info!(
-        session = %session_id,
-        %connection,
+        session = %scene.session,
+        connection = %scene.connection,
         organization = %handshake.organization,
         correlation = correlation.as_deref(),
         attempt,
         "session begins"
     );
-    drop(correlation);
-    let Upgraded { stream, early, accepted_at } = upgraded;
-    let counted = Counted::new(core.figures.sessions.clone());
-    let held = AssertUnwindSafe(async {
-        let mut line = Line::new(stream, &early).await;
-        drop(early);
-        let mut session = host.session(handshake, connection.clone(), nonce);
-        drop(host);
-        let mut scene = Scene::new(session_id, connection.clone(), accepted_at);
+    let seat = Seat::new(place, core.figures.sessions.clone());
+    let mut line = Line::new(upgraded.stream, &upgraded.early);
+    let mut session = host.session(handshake, scene.connection.clone(), nonce);
+    let (watch, session_id, connection) =
+        (Arc::clone(&core), scene.session, scene.connection.clone());
+    let talk = async move {
         let ending = converse(&mut line, &mut session, &core, &mut scene).await;
         scene.count(&core.figures);
         if ending == Ending::SlowReader {
             core.figures.slow_readers.increment(1);
         }
-        tracing::info!(session = %session_id, %connection, ending = ending.label(), "session ends");
-        let leave = async {
-            take_leave(line, &core, ending).await;
-            drop((counted, place));
-        };
-        // Boxed: a session that still has its socket need not have room for what comes after.
-        join(Box::pin(leave), Box::pin(session.finish())).await;
-    });
-    if held.catch_unwind().await.is_err() {
-        core.figures.panics.increment(1);
-        tracing::error!(session = %session_id, %connection, "session ended in a panic");
-    }
+        tracing::info!(
+            session = %scene.session,
+            connection = %scene.connection,
+            ending = ending.label(),
+            "session ends"
+        );
+        // In a task of its own: one that still has its socket need not have room for this.
+        core.tasks.spawn(end(Arc::clone(&core), line, session, scene, ending, seat));
+    };
+    isolated(watch, session_id, connection, talk)
+}
+
+/// Sees client and session to their ends, each in its own time.
+fn end<S, R>(
+    core: Arc<Core>,
+    line: Line,
+    session: Session<S, R>,
+    scene: Scene,
+    ending: Ending,
+    seat: Seat,
+) -> impl Future<Output = ()> + Send
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    let watch = Arc::clone(&core);
+    let leave = async move {
+        take_leave(line, &core, ending).await;
+        drop(seat);
+    };
+    let ends = join(leave, session.finish()).map(|((), ())| ());
+    isolated(watch, scene.session, scene.connection, ends)
 }
 
 /// Tells a client to try again, and waits for it to leave.
-pub(crate) async fn turn_away(
+pub(crate) fn turn_away(
     core: Arc<Core>,
     upgraded: Upgraded,
     handshake: Handshake,
     why: Why,
-    _place: Place,
-) {
-    let session = handshake.session_id.session_id();
+    place: Place,
+) -> impl Future<Output = ()> + Send {
+    let mut scene = Scene::new(&handshake, upgraded.accepted_at);
+    let (session, connection) = (scene.session, scene.connection.clone());
     Figures::turned_away(why.label());
-    tracing::warn!(%session, why = why.label(), "told a client to try again");
-    let connection = ConnectionId::new("");
-    let Upgraded { stream, early, accepted_at } = upgraded;
-    let mut line = Line::new(stream, &early).await;
+    tracing::warn!(%session, %connection, why = why.label(), "told a client to try again");
+    let mut line = Line::new(upgraded.stream, &upgraded.early);
     let mut turnaway = Turnaway::new(core.clock, handshake, why);
-    let mut scene = Scene::new(session, connection, accepted_at);
-    let ending = converse(&mut line, &mut turnaway, &core, &mut scene).await;
-    take_leave(line, &core, ending).await;
+    let watch = Arc::clone(&core);
+    let farewell = async move {
+        let ending = converse(&mut line, &mut turnaway, &core, &mut scene).await;
+        take_leave(line, &core, ending).await;
+        drop(place);
+    };
+    isolated(watch, session, connection, farewell)
 }
 
-/// One more in a gauge, until it is dropped.
-struct Counted(Gauge);
+/// Does what is one session's own: a panic in it ends that session and nothing else.
+///
+/// In the session's task, as another task to watch it would cost memory all the session long.
+pub(crate) fn isolated(
+    core: Arc<Core>,
+    session: SessionId,
+    connection: ConnectionId,
+    work: impl Future<Output = ()> + Send,
+) -> impl Future<Output = ()> + Send {
+    // What the panic left behind is dropped with the future, and nobody looks at it again.
+    AssertUnwindSafe(work).catch_unwind().map(move |outcome| {
+        if outcome.is_err() {
+            core.figures.panics.increment(1);
+            tracing::error!(%session, %connection, "session ended in a panic");
+        }
+    })
+}
 
-impl Counted {
-    fn new(gauge: Gauge) -> Self {
+/// A session's place among all, which the gauge shows.
+struct Seat {
+    gauge: Gauge,
+    _place: Place,
+}
+
+impl Seat {
+    fn new(place: Place, gauge: Gauge) -> Self {
         gauge.increment(1);
-        Self(gauge)
+        Self { gauge, _place: place }
     }
 }
 
-impl Drop for Counted {
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.decrement(1);
+        self.gauge.decrement(1);
     }
+}
+
+/// Returns what a session's task takes besides its buffers.
+#[cfg(test)]
+pub(crate) fn task_bytes<S, R>() -> usize
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    fn bytes<S, R, F>(
+        _: impl FnOnce(Arc<Core>, &Host<S, R>, Upgraded, Admitted, Place) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+    bytes(hold::<S, R>)
 }
 
 async fn take_leave(mut line: Line, core: &Core, ending: Ending) {

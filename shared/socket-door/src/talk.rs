@@ -8,10 +8,11 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use sidetone_audiohook_proto::SessionEvent;
+use sidetone_audiohook_proto::{Handshake, SessionEvent};
 use sidetone_driver::{Input, SocketOutput};
 use sidetone_model::{ConnectionId, SessionId, Timestamp};
 use tokio::time::{Instant, Sleep};
+use uuid::Uuid;
 
 use crate::config::{STREAK_MAX, TIMER_STEP_MIN};
 use crate::door::{Alarm, Core};
@@ -76,8 +77,16 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn new(session: SessionId, connection: ConnectionId, accepted_at: Instant) -> Self {
-        Self { session, connection, accepted_at, greeted: false, frames: 0, media_bytes: 0 }
+    /// Gives a socket its name, fresh for each upgrade.
+    pub(crate) fn new(handshake: &Handshake, accepted_at: Instant) -> Self {
+        Self {
+            session: handshake.session_id.session_id(),
+            connection: ConnectionId::new(Uuid::new_v4().simple().to_string()),
+            accepted_at,
+            greeted: false,
+            frames: 0,
+            media_bytes: 0,
+        }
     }
 
     /// Counts what was read since the last time.

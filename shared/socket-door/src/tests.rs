@@ -7,6 +7,7 @@ mod broken_sessions;
 mod client;
 mod drain;
 mod gate_of_pauses;
+mod isolation;
 mod limits;
 mod messages;
 mod refusals;

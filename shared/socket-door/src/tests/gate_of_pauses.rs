@@ -28,7 +28,7 @@ async fn assert_no_marker(stream: &Stream) {
 }
 
 #[tokio::test]
-async fn frames_in_the_same_segment_as_paused_reach_nothing() {
+async fn c65_frames_in_the_same_segment_as_paused_reach_nothing() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
     client.send_audio(vec![1; 3_200]).await;
@@ -108,7 +108,7 @@ fn matched() -> (Stage<Stream>, Store) {
 }
 
 #[tokio::test]
-async fn frames_between_our_pause_and_paused_are_kept_and_none_after() {
+async fn c66_frames_between_our_pause_and_paused_are_kept_and_none_after() {
     let (stage, store) = matched();
     let conversation = Uuid::new_v4().to_string();
     let mut call = Call::new(store, stage.clock, &conversation);

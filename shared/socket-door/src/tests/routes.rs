@@ -52,6 +52,9 @@ async fn c2_no_subprotocol_is_chosen_even_if_one_is_offered() {
     let answer = head_of(&answer, stream).await;
     assert_eq!(answer.status, 101);
     assert!(!answer.head.contains("sec-websocket-protocol"), "{}", answer.head);
+    assert!(answer.head.contains("\r\nconnection: upgrade\r\n"), "{}", answer.head);
+    assert_eq!(answer.head.matches("connection:").count(), 1, "{}", answer.head);
+    assert!(answer.head.contains("\r\nupgrade: websocket\r\n"), "{}", answer.head);
     assert!(answer.head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="));
 }
 
