@@ -14,9 +14,9 @@ pub struct TailArgs {
     /// One conversation alone; the beginning of its id is enough
     #[arg(long, value_name = "ID")]
     pub conversation: Option<ConversationStart>,
-    /// Where to begin
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t)]
-    pub from: TailFrom,
+    /// Where to begin [default: now; start with --once]
+    #[arg(long, value_name = "WHERE", value_enum)]
+    pub from: Option<TailFrom>,
     /// Stop at the end of what there is
     #[arg(long)]
     pub once: bool,
@@ -29,13 +29,19 @@ pub struct TailArgs {
 }
 
 /// Where to begin in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TailFrom {
     /// At the oldest record there is
     Start,
     /// With what comes from now on
-    #[default]
     Now,
+}
+
+impl TailArgs {
+    /// Returns where to begin: what is to end by itself has only what is there already.
+    pub fn start(&self) -> TailFrom {
+        self.from.unwrap_or(if self.once { TailFrom::Start } else { TailFrom::Now })
+    }
 }
 
 const TAIL_HELP: &str = "\
@@ -43,7 +49,7 @@ Examples:
   sidetone tail
   sidetone tail --conversation c0ffee12 --from start
   sidetone tail --json | jq 'select(.type == \"match\")'
-  sidetone tail --json --audio --from start --once > stream.jsonl";
+  sidetone tail --json --audio --once > stream.jsonl";
 
 /// What `listen` understands.
 #[derive(Debug, Clone, ClapArgs)]

@@ -99,7 +99,7 @@ fn the_plain_uses_have_sensible_values() {
     assert_eq!((simulate.calls, simulate.speed, simulate.plant), (1, 1.0, None));
     assert_eq!(simulate.scenario.0, value::TOUR);
     let Command::Tail(tail) = parsed("sidetone tail").command else { panic!("tail") };
-    assert_eq!(tail.from, TailFrom::Now);
+    assert_eq!(tail.start(), TailFrom::Now);
 }
 
 #[test]

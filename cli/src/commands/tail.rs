@@ -51,7 +51,7 @@ async fn follow<S: RecordSource>(
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let end = if args.once { Some(source.tip().await?) } else { None };
-    let start = match args.from {
+    let start = match args.start() {
         TailFrom::Start => Start::Beginning,
         TailFrom::Now => Start::Tip,
     };
