@@ -63,9 +63,9 @@ pub(crate) async fn serve<S, R, K>(
     };
     let parts = connection.into_parts();
     let (mut stream, early) = (parts.io.into_inner(), parts.read_buf);
-    drop(place);
     match (slot.take(), served) {
         (Some(welcome), Ok(())) => {
+            drop(place);
             let upgraded = Upgraded { stream, early, accepted_at };
             enter(&house, upgraded, welcome);
         }

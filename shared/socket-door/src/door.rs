@@ -165,6 +165,9 @@ where
 {
     /// Begins to listen; [`Door::serve`] lets somebody in.
     ///
+    /// Needs a tokio runtime. Metrics go to the recorder that is installed by now. Each session
+    /// takes a file descriptor, so the process' limit should be above all of [`crate::DoorLimits`].
+    ///
     /// Errors: [`DoorError::Listen`] if the address cannot be had.
     pub fn bind(
         config: DoorConfig,
