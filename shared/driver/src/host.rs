@@ -11,6 +11,7 @@ use sidetone_model::{
 };
 use sidetone_ports::{
     CallStore, Clock, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision, StoreError,
+    chain,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -20,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 use crate::calls;
 use crate::lock::lock;
 use crate::producer::{Outlet, Producer, ProducerConfig};
-use crate::report::chain;
 use crate::session::Session;
 use crate::sweep;
 

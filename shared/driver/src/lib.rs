@@ -9,7 +9,6 @@ mod lock;
 mod outbox;
 mod producer;
 mod records;
-mod report;
 mod session;
 mod sweep;
 

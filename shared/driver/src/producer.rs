@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_model::Timestamp;
-use sidetone_ports::{Clock, PutOutcome, RecordSink, StreamRecord};
+use sidetone_ports::{Clock, PutOutcome, RecordSink, StreamRecord, chain};
 use tokio::sync::Notify;
 
 use crate::lock::lock;
 use crate::outbox::{Outbox, OutboxLimits};
-use crate::report::chain;
 
 /// How a producer works.
 #[derive(Debug, Clone, Copy)]

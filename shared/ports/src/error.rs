@@ -71,3 +71,15 @@ pub struct SourceError {
     #[source]
     pub source: Cause,
 }
+
+/// Writes an error and its causes in one line, for the log at a door.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

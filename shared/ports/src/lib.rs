@@ -9,7 +9,7 @@ mod store;
 mod stream;
 
 pub use clock::Clock;
-pub use error::{SinkError, SourceError, StoreError};
+pub use error::{SinkError, SourceError, StoreError, chain};
 pub use store::{
     CallStore, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore, Revision,
     SecretSource, StoredKey, UserStore,

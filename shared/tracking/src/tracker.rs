@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sidetone_model::{OrganizationId, UserId};
 use sidetone_notification_proto::{Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan};
-use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore};
+use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::{HEARD_MAX, Holder, Intake};
 use crate::legs::{WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
-use crate::roster::{Periods, Roster, chain};
+use crate::roster::{Periods, Roster};
 use crate::secret::Secret;
 use crate::status::{StatusBoard, TrackerStatus};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sidetone_model::UserId;
 use sidetone_notification_proto::Backoff;
-use sidetone_ports::Clock;
+use sidetone_ports::{Clock, chain};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,7 +19,6 @@ use uuid::Uuid;
 use super::intake::Intake;
 use super::socket::{News, Socket};
 use crate::platform::{NotificationChannel, PlatformClient, PlatformError};
-use crate::roster::chain;
 use crate::status::StatusBoard;
 
 /// How long a socket must last before its channel counts as sound.

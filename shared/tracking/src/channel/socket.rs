@@ -208,7 +208,7 @@ impl Reader {
             Ok(frame) => frame,
             Err(error) => {
                 count("unreadable");
-                tracing::debug!(error = crate::roster::chain(&error), "frame not read");
+                tracing::debug!(error = sidetone_ports::chain(&error), "frame not read");
                 return;
             }
         };

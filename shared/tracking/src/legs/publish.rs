@@ -45,7 +45,7 @@ pub(super) async fn publish<R: RecordSink>(
         })
         .collect();
     let outcomes = sink.put(records).await.map_err(|error| {
-        tracing::debug!(error = crate::roster::chain(&error), "put not answered");
+        tracing::debug!(error = sidetone_ports::chain(&error), "put not answered");
         PublishError
     })?;
     let committed = outcomes.iter().all(|outcome| match outcome {

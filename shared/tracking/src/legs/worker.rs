@@ -12,14 +12,14 @@ use sidetone_model::{
     Timestamp,
 };
 use sidetone_notification_proto::{ConversationLegs, LegUpdate};
-use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore};
+use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::partition::{self, Partition};
 use super::publish::publish;
 use crate::channel::Heard;
-use crate::roster::{Roster, chain};
+use crate::roster::Roster;
 
 /// How many workers share the conversations: enough to hide the latency of a remote store at
 /// a hundred changes a second, few enough for an embedded one with a single writer.

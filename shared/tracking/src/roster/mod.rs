@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use sidetone_model::{Attribution, NotOurs, OrganizationId, UserId};
-use sidetone_ports::{Clock, StoreError, UserStore};
+use sidetone_ports::{Clock, StoreError, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -243,18 +243,6 @@ impl<S: UserStore> Roster<S> {
     fn write(&self) -> RwLockWriteGuard<'_, Directory> {
         self.directory.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Writes an error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge of a count far below 2^52")]

@@ -171,7 +171,7 @@ async fn a_host_that_is_not_there_is_unreachable_and_its_address_unsaid() {
     let client = PlatformClient::new(hosts, CLIENT_ID, Secret::new("x"), clock).unwrap();
     let error = client.organization().await.unwrap_err();
     assert!(matches!(error, PlatformError::Unreachable { .. }), "{error}");
-    assert!(!crate::roster::chain(&error).contains("http://"), "{error:?}");
+    assert!(!sidetone_ports::chain(&error).contains("http://"), "{error:?}");
 }
 
 #[tokio::test]
