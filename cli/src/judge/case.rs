@@ -4,7 +4,7 @@ use sidetone_audiohook_proto::EndCause;
 use sidetone_consumer::GapView;
 use sidetone_delivery_wire::{GapReason, reason_name};
 use sidetone_genesys_sim::{CallerReport, Expected, SessionTruth, Stretch};
-use sidetone_model::{AgentId, Media, Timestamp, UnmatchedReason};
+use sidetone_model::{AgentId, Media, NotOurs, Timestamp, UnmatchedReason};
 
 use super::heard::Heard;
 use super::pace::Pace;
@@ -58,10 +58,13 @@ struct Sets {
 pub fn judge(case: &Case<'_>) -> Verdict {
     let mut problems = Vec::new();
     let sets = case.sets();
-    let expected = expected_name(case.truth.expected);
-    let outcome = case.outcome();
+    let expected = case.truth.expected.as_str().to_owned();
+    let (outcome, reason) = case.outcome();
     if outcome != expected {
         problems.push(format!("expected {expected}, the outcome is {outcome}"));
+    } else if !case.may_be_unmatched_for(reason.as_deref()) {
+        let reason = reason.as_deref().unwrap_or("none");
+        problems.push(format!("it is unmatched for another reason than expected: {reason}"));
     }
     case.check_client(&mut problems);
     let (accepted, committed, in_gaps) = case.check_frames(&mut problems);
@@ -84,7 +87,8 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         conversation_id: case.report.conversation.to_string(),
         session_id: case.report.session.to_string(),
         expected,
-        outcome,
+        outcome: outcome.to_owned(),
+        reason,
         opened_ms,
         matched_ms,
         frames_sent: case.report.frames_sent,
@@ -116,17 +120,42 @@ impl Case<'_> {
         self.report.media.unwrap_or(Media::PCMU_STEREO)
     }
 
-    /// Names what became of the session, by the last thing that was said of its match.
-    fn outcome(&self) -> String {
+    /// Says what became of the session, in the words of [`Expected`], and why it was not
+    /// matched, if it was not.
+    ///
+    /// The last thing said of its match counts. A duplicate whose first session ends before it
+    /// may take over for a moment; that is a match only if something was delivered.
+    fn outcome(&self) -> (&'static str, Option<String>) {
         let Some(heard) = self.heard else {
             let probe = self.report.conversation.is_nil() && self.report.opened_at.is_some();
-            return if probe { "probe" } else { "nothing" }.to_owned();
+            return (if probe { Expected::Probe.as_str() } else { "nothing" }, None);
         };
-        match heard.view().matches().last() {
-            Some(last) if last.agent.is_some() => "matched".to_owned(),
-            Some(last) => last.reason.to_string(),
-            None => "unknown".to_owned(),
+        let matches = heard.view().matches();
+        let Some(last) = matches.last() else { return ("unknown", None) };
+        let reason = matches.iter().rev().find(|one| one.agent.is_none());
+        match reason {
+            Some(reason) if last.agent.is_none() || heard.frames().is_empty() => {
+                let duplicate = UnmatchedReason::Duplicate;
+                let reason = reason.reason.to_string();
+                let expected = match reason == reason_name(duplicate) {
+                    true => Expected::Unmatched(duplicate),
+                    false => Expected::Unmatched(UnmatchedReason::NoAgent),
+                };
+                (expected.as_str(), Some(reason))
+            }
+            Some(_) | None => (Expected::Matched.as_str(), None),
         }
+    }
+
+    /// Returns whether a session may be unmatched for that reason.
+    ///
+    /// Who is on a call with nobody of ours is only known if Genesys happens to tell of it: the
+    /// tracker follows agents of ours, not everybody.
+    fn may_be_unmatched_for(&self, reason: Option<&str>) -> bool {
+        let Expected::Unmatched(expected) = self.truth.expected else { return true };
+        let stranger = UnmatchedReason::NotOurs(NotOurs::UnknownUser);
+        let unseen = expected == stranger && reason == Some(reason_name(UnmatchedReason::NoAgent));
+        unseen || reason == Some(reason_name(expected))
     }
 
     fn check_client(&self, problems: &mut Vec<String>) {
@@ -293,14 +322,4 @@ impl Case<'_> {
         };
         sound::compare_recording(recording, &expected)
     }
-}
-
-/// Returns what should become of a session, as the stream names it.
-fn expected_name(expected: Expected) -> String {
-    match expected {
-        Expected::Matched => "matched",
-        Expected::Unmatched(reason) => reason_name(reason),
-        Expected::Probe => "probe",
-    }
-    .to_owned()
 }

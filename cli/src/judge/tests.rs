@@ -47,8 +47,30 @@ async fn a_faultless_call_is_as_it_has_to_be() {
         assert_eq!(verdict.frames_committed > 0, matched);
         assert_eq!(verdict.frames_accepted, verdict.frames_committed);
     }
-    let twin = Staged::session(Scenario::Twins, 1).judged().await;
-    assert_eq!((twin.ok, twin.outcome.as_str()), (true, "duplicate"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_may_take_over_when_there_is_nothing_left_to_hear() {
+    let mut staged = Staged::session(Scenario::Twins, 1);
+    let verdict = staged.judged().await;
+    assert_eq!((verdict.ok, verdict.outcome.as_str()), (true, "duplicate"), "{verdict:?}");
+    staged.bodies.insert(2, Staged::new(Scenario::Twins).bodies.swap_remove(1));
+    let verdict = staged.judged().await;
+    assert_eq!((verdict.ok, verdict.outcome.as_str()), (true, "duplicate"), "{verdict:?}");
+    staged.add_audio(millis(5_000, 6_000));
+    let verdict = staged.judged().await;
+    says(&verdict, "expected duplicate, the outcome is matched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_may_be_nobody() {
+    let mut staged = Staged::new(Scenario::UnknownAgent);
+    staged.change(|body| {
+        if let Body::Match(matched) = body {
+            matched.reason = "no-agent".to_owned();
+        }
+    });
+    assert!(staged.judged().await.ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +207,9 @@ async fn another_outcome_than_expected_is_noticed() {
             matched.reason = "no-agent".to_owned();
         }
     });
-    says(&staged.judged().await, "expected collision, the outcome is no-agent");
+    let verdict = staged.judged().await;
+    assert_eq!(verdict.reason.as_deref(), Some("no-agent"));
+    says(&verdict, "unmatched for another reason than expected: no-agent");
     let mut staged = Staged::new(Scenario::Abandoned);
     staged.add_audio(millis(1_000, 2_000));
     says(&staged.judged().await, "10 frames of a call that is nobody's");

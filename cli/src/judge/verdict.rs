@@ -13,10 +13,12 @@ pub struct Verdict {
     pub conversation_id: String,
     /// The audio session.
     pub session_id: String,
-    /// `matched`, `probe`, or the reason why it must not be matched, as the stream names it.
+    /// What has to become of it: `matched`, `unmatched`, `duplicate` or `probe`.
     pub expected: String,
-    /// The same of what happened.
+    /// What became of it, in the same words; `unknown` or `nothing` if that was not even said.
     pub outcome: String,
+    /// Why it was not matched, as the stream names it.
+    pub reason: Option<String>,
     /// From `open` to `opened`, by the client; absent if it never came.
     pub opened_ms: Option<u64>,
     /// From the later of the two halves of the match to the commit of the first audio.

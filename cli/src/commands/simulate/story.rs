@@ -1,6 +1,6 @@
 //! A call in a sentence: who talked, what was heard of it, where it lies.
 
-use sidetone_genesys_sim::{Cast, Scenario};
+use sidetone_genesys_sim::{Cast, Expected, Scenario};
 use sidetone_model::{AgentId, Position};
 
 use crate::judge::{SessionRecording, Verdict};
@@ -30,7 +30,9 @@ impl Story {
         verdict: &Verdict,
         recording: Option<&SessionRecording>,
     ) -> Self {
-        let reason = (verdict.outcome != "matched").then(|| verdict.outcome.clone());
+        let matched = verdict.outcome == Expected::Matched.as_str();
+        let reason = verdict.reason.clone().unwrap_or_else(|| verdict.outcome.clone());
+        let reason = (!matched).then_some(reason);
         let mut story = Self {
             scenario,
             agents: Vec::new(),

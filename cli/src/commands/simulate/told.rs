@@ -17,7 +17,7 @@ pub(super) fn verdicts(report: &EmbeddedReport) -> String {
         table.add_row([
             Cell::new(&call.scenario),
             number(call.seed.to_string()),
-            Cell::new(&call.outcome),
+            Cell::new(call.reason.as_ref().unwrap_or(&call.outcome)),
             number(millis(call.opened_ms)),
             number(millis(call.matched_ms)),
             number(format!("{} of {}", call.frames_committed, call.frames_sent)),
