@@ -9,8 +9,12 @@ use sidetone_consumer::{RECORDER_NAME, Recorder};
 use sidetone_driver::{EngineConfig, Host, HostConfig};
 use sidetone_model::OwnerId;
 use sidetone_ports::{Checkpoints, Clock, OwnerStore, RecordSink, RecordSource};
-use sidetone_ports_embedded::{DataDir, KeyFile, KeyFileError, OpenError, Recordings, Store, Stream};
-use sidetone_socket_door::{Door, DoorConfig, DoorError, DoorLimits, DoorPace, ReadinessCheck, Replays, Stop};
+use sidetone_ports_embedded::{
+    DataDir, KeyFile, KeyFileError, OpenError, Recordings, Store, Stream,
+};
+use sidetone_socket_door::{
+    Door, DoorConfig, DoorError, DoorLimits, DoorPace, ReadinessCheck, Replays, Stop,
+};
 use sidetone_tracking::{Tracker, TrackerConfig, TrackerError, TrackerStatus};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -142,7 +146,10 @@ impl<R: RecordSink> System<R> {
         let mut door_task = JoinSet::new();
         let stop = stop_door.clone();
         door_task.spawn(async move {
-            door.serve(stop).await;
+            let drained = door.serve(stop).await;
+            if drained.unflushed > 0 {
+                tracing::error!(sessions = drained.unflushed, "left for the next start to declare");
+            }
         });
         Ok(Self {
             clock,

@@ -52,6 +52,8 @@ pub(crate) async fn run(
         None => start_log(global.log_format(), global.log_filter("info")),
     }
     let mut signals = Signals::new()?;
+    // A session takes a file descriptor. What cannot be had is met when it runs out.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let data = DataDir::open(&config.data)?;
     let clock = Clock::scaled(args.speed);
     let simulated = match args.simulate {

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::{ApiKey, ApiKeyError, KeyId, Secret, SecretError, SignatureRule};
 use sidetone_model::Timestamp;
-use sidetone_ports::{Clock, SecretSource, StoreError, StoredKey};
+use sidetone_ports::{Clock, SecretSource, StoreError, StoredKey, chain};
 use tokio::sync::Semaphore;
 
 use crate::config::DoorPace;
-use crate::readiness::chain;
 
 /// Look-ups under way at once: made-up keys cannot flood the source. The others wait.
 const LOOKUPS_MAX: usize = 8;

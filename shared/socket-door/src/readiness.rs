@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Serialize;
 use sidetone_model::Timestamp;
-use sidetone_ports::Clock;
+use sidetone_ports::{Clock, chain};
 use tokio::sync::Mutex;
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -111,18 +111,6 @@ impl Readiness {
         });
         join_all(looks).await.into_iter().collect()
     }
-}
-
-/// Writes an error and its causes, each once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
