@@ -338,6 +338,16 @@ where
         self.note(cell, engine, committed, true);
     }
 
+    /// Notes that a session is over if it broke off before it could say so: it is shown as it
+    /// last was.
+    pub(crate) fn report_broken_off(&self, cell: &StatusCell) {
+        let mut latest = lock(&cell.latest);
+        let Some(status) = latest.as_mut().filter(|status| !status.ended) else { return };
+        status.ended = true;
+        // Nobody listening is fine.
+        let _ = self.0.news.send(status.clone());
+    }
+
     fn note(&self, cell: &StatusCell, engine: EngineStatus, frames_committed: u64, ended: bool) {
         let connection = cell.connection.clone();
         let status =

@@ -128,7 +128,8 @@ impl Outbox {
         if self.in_flight.is_empty() {
             return None;
         }
-        let data: Bytes = encode(&self.heading, self.in_flight.iter().cloned());
+        let lent = self.in_flight.iter().map(|(number, made_at, body)| (*number, *made_at, body));
+        let data: Bytes = encode(&self.heading, lent);
         Some(StreamRecord { partition_key: self.heading.key().conversation, data })
     }
 

@@ -168,11 +168,13 @@ where
         if let Some(saver) = self.saver.take() {
             let _ = saver.await;
         }
+        // A probe has no outlet, nor has a session that never came to `open`; both end all the same.
+        let mut committed = 0;
         if let Some(outlet) = &self.outlet {
             outlet.drained().await;
-            let committed = outlet.committed_frames();
-            self.host.report_end(&self.status, self.engine.status(), committed);
+            committed = outlet.committed_frames();
         }
+        self.host.report_end(&self.status, self.engine.status(), committed);
     }
 
     fn decide(&mut self, freshness: Freshness) -> Option<Input<'static>> {
@@ -227,6 +229,7 @@ where
     R: RecordSink,
 {
     fn drop(&mut self) {
+        self.host.report_broken_off(&self.status);
         self.host.forget(&self.status);
         if let Some(own) = self.own.take()
             && !self.engine.is_done()
@@ -240,3 +243,6 @@ where
 fn conversation(view: &mut watch::Receiver<Arc<Conversation>>) -> Input<'static> {
     Input::Conversation(Conversation::clone(&view.borrow_and_update()))
 }
+
+#[cfg(test)]
+mod tests;
