@@ -1,6 +1,8 @@
 //! Records to bytes and back.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::borrow::Borrow;
+
+use bytes::{BufMut, Bytes};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use sidetone_model::{ConnectionId, ConversationKey, SessionId, Timestamp};
@@ -50,24 +52,26 @@ impl Heading {
     }
 }
 
-/// Encodes records of one session and connection as the data of one stream record.
-pub fn encode(heading: &Heading, records: impl Iterator<Item = (u64, Timestamp, Body)>) -> Bytes {
-    let mut data = BytesMut::new();
+/// Encodes records of one session and connection as the data of one stream record; bodies may
+/// be lent.
+pub fn encode<B: Borrow<Body>>(
+    heading: &Heading,
+    records: impl Iterator<Item = (u64, Timestamp, B)>,
+) -> Bytes {
+    let mut data = Vec::new();
     for (number, made_at, body) in records {
-        let own = CallRecord {
-            number,
-            made_at_us: made_at.as_micros(),
-            body: Some(body),
-            ..CallRecord::default()
-        };
-        let length = heading.prefix.len() + own.encoded_len();
+        let body = body.borrow();
+        // Without its body, which then need not be copied to be encoded.
+        let own = CallRecord { number, made_at_us: made_at.as_micros(), ..CallRecord::default() };
+        let length = heading.prefix.len() + own.encoded_len() + body.encoded_len();
         data.reserve(length + 1 + encoded_len_varint(length as u64));
         encode_key(1, WireType::LengthDelimited, &mut data);
         encode_varint(length as u64, &mut data);
         data.put_slice(&heading.prefix);
         own.encode_raw(&mut data);
+        body.encode(&mut data);
     }
-    data.freeze()
+    data.into()
 }
 
 /// Decodes the data of one stream record; audio shares its memory.
