@@ -5,7 +5,7 @@
 //! again under the same numbers.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use sidetone_delivery_wire::{Body, Heading};
@@ -68,6 +68,9 @@ struct Shared {
     news: Notify,
     audio_bytes: AtomicUsize,
     put_slots: Arc<tokio::sync::Semaphore>,
+    /// Looked up at the first commit, when a recorder is there: a look-up for each would cost
+    /// more than the recording.
+    waited: OnceLock<metrics::Histogram>,
 }
 
 /// One session's place among all.
@@ -98,6 +101,7 @@ impl<R: RecordSink> Producer<R> {
             news: Notify::new(),
             audio_bytes: AtomicUsize::new(0),
             put_slots: Arc::new(tokio::sync::Semaphore::new(config.puts_max)),
+            waited: OnceLock::new(),
         });
         Self { shared, sink }
     }
@@ -148,9 +152,10 @@ impl<R: RecordSink> Producer<R> {
                 vec![PutOutcome::Failed; asked]
             }
         };
+        let now = clock.now();
         for (cell, outcome) in batch.cells.into_iter().zip(outcomes) {
             match outcome {
-                PutOutcome::Committed(_) => self.shared.settle(cell),
+                PutOutcome::Committed(_) => self.shared.settle(cell, now),
                 PutOutcome::Throttled | PutOutcome::Failed => self.shared.put_again(cell),
             }
         }
@@ -159,14 +164,15 @@ impl<R: RecordSink> Producer<R> {
 
 impl Shared {
     /// Notes that the stream took what was in flight, and queues what came meanwhile.
-    fn settle(&self, cell: Arc<Cell>) {
+    fn settle(&self, cell: Arc<Cell>, now: Timestamp) {
         let mut outbox = lock(&cell.outbox);
         let committed = outbox.commit();
         self.audio_bytes.fetch_sub(committed.audio_bytes, Ordering::Relaxed);
         cell.committed_frames.fetch_add(committed.frames, Ordering::Relaxed);
         if let Some(oldest) = committed.oldest {
-            let waited = self.clock.now().since(oldest);
-            metrics::histogram!("sidetone_accepted_to_committed_seconds").record(waited);
+            let name = "sidetone_accepted_to_committed_seconds";
+            let waited = self.waited.get_or_init(|| metrics::histogram!(name));
+            waited.record(now.since(oldest));
         }
         cell.failures.store(0, Ordering::Relaxed);
         if outbox.is_empty() {

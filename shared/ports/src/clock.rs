@@ -54,18 +54,17 @@ impl Clock {
 
     /// Returns the moment it is.
     pub fn now(&self) -> Timestamp {
-        self.epoch + self.started.elapsed().mul_f64(self.speed)
+        self.epoch + self.of_this_clock(self.started.elapsed())
     }
 
     /// Returns the runtime's instant at which this clock shows `moment`.
     pub fn instant_at(&self, moment: Timestamp) -> Instant {
-        let wait = moment.since(self.epoch).div_f64(self.speed).min(WAIT_MAX);
-        self.started + wait
+        self.started + self.in_the_world(moment.since(self.epoch))
     }
 
     /// Waits some time of this clock.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration.div_f64(self.speed).min(WAIT_MAX)).await;
+        tokio::time::sleep(self.in_the_world(duration)).await;
     }
 
     /// Waits until this clock shows `moment`; returns at once if it has passed.
@@ -75,7 +74,17 @@ impl Clock {
 
     /// Gives a future some time of this clock; nothing if that was too little.
     pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
-        tokio::time::timeout(limit.div_f64(self.speed).min(WAIT_MAX), future).await.ok()
+        tokio::time::timeout(self.in_the_world(limit), future).await.ok()
+    }
+
+    /// Nearly every clock runs with the world, and each frame reads it: that needs no floats.
+    fn of_this_clock(&self, real: Duration) -> Duration {
+        if self.speed == 1.0 { real } else { real.mul_f64(self.speed) }
+    }
+
+    fn in_the_world(&self, own: Duration) -> Duration {
+        let real = if self.speed == 1.0 { own } else { own.div_f64(self.speed) };
+        real.min(WAIT_MAX)
     }
 }
 
