@@ -14,8 +14,7 @@ use sidetone_ports::{
     chain,
 };
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls;
@@ -23,6 +22,7 @@ use crate::lock::lock;
 use crate::producer::{Outlet, Producer, ProducerConfig};
 use crate::session::Session;
 use crate::sweep;
+use crate::view::View;
 
 /// How a host works.
 #[derive(Debug, Clone, Default)]
@@ -126,7 +126,7 @@ struct Inner<S, R> {
 #[derive(Debug)]
 struct Watcher {
     connection: ConnectionId,
-    view: watch::Sender<Arc<Conversation>>,
+    view: Arc<View>,
 }
 
 /// How many status changes may wait for a slow reader before it misses some.
@@ -248,7 +248,7 @@ where
     }
 
     /// Has a session told of its conversation from now on.
-    pub(crate) fn watch(&self, item: &SessionItem, view: watch::Sender<Arc<Conversation>>) {
+    pub(crate) fn watch(&self, item: &SessionItem, view: Arc<View>) {
         if let Some(cell) = lock(&self.0.sessions).get(&item.connection) {
             *lock(&cell.key) = Some(item.key);
         }
@@ -306,7 +306,7 @@ where
     pub(crate) fn give_up(
         &self,
         mut item: SessionItem,
-        saver: Option<JoinHandle<Revision>>,
+        saver: Option<oneshot::Receiver<Revision>>,
         outlet: Option<Outlet>,
         granted: bool,
     ) {
@@ -387,7 +387,7 @@ where
         let conversation = Arc::new(conversation);
         if let Some(watchers) = lock(&self.0.watchers).get(&key) {
             for watcher in watchers {
-                watcher.view.send_replace(Arc::clone(&conversation));
+                watcher.view.show(Arc::clone(&conversation));
             }
         }
     }

@@ -11,6 +11,7 @@ mod producer;
 mod records;
 mod session;
 mod sweep;
+mod view;
 
 pub use host::{Host, HostConfig, NonceCheck, Pace, SessionStatus};
 pub use outbox::OutboxLimits;

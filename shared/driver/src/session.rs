@@ -1,19 +1,22 @@
 //! One session as its socket task holds it: the engine, and what it wants done.
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use sidetone_audiohook_proto::SessionEvent;
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_engine::{Conversation, Engine, Input, Output};
 use sidetone_model::{SessionItem, Timestamp};
 use sidetone_ports::{CallStore, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision};
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::host::{Host, StatusCell};
 use crate::producer::Outlet;
 use crate::records;
+use crate::view::View;
 
 /// What the socket task has to do for its session.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +40,14 @@ enum Entry {
     Refused,
 }
 
+/// What comes from behind a session.
+enum News {
+    /// The shared nonce memory has answered.
+    Answer(Freshness),
+    /// The conversation changed.
+    View(Arc<Conversation>),
+}
+
 /// One session; dropped when its task ends, however it ends.
 #[derive(Debug)]
 pub struct Session<S, R>
@@ -50,9 +61,10 @@ where
     own: Option<SessionItem>,
     entry: Entry,
     outlet: Option<Outlet>,
-    view: watch::Receiver<Arc<Conversation>>,
-    view_sender: watch::Sender<Arc<Conversation>>,
-    saver: Option<JoinHandle<Revision>>,
+    view: Arc<View>,
+    /// Answers once what was saved last is written. Not the task's handle: that would keep the
+    /// task's memory as long as the session.
+    saver: Option<oneshot::Receiver<Revision>>,
     status: Arc<StatusCell>,
     socket: VecDeque<SocketOutput>,
 }
@@ -68,7 +80,6 @@ where
         answer: Option<oneshot::Receiver<Freshness>>,
         status: Arc<StatusCell>,
     ) -> Self {
-        let (view_sender, view) = watch::channel(Arc::default());
         let entry = match answer {
             Some(answer) => Entry::Asked { answer, waiting: Vec::new() },
             None => Entry::Granted,
@@ -79,8 +90,7 @@ where
             own: None,
             entry,
             outlet: None,
-            view,
-            view_sender,
+            view: Arc::default(),
             saver: None,
             status,
             socket: VecDeque::new(),
@@ -132,20 +142,24 @@ where
     ///
     /// May be dropped and called again at any time.
     pub async fn changed(&mut self) {
-        let input = match &mut self.entry {
-            Entry::Asked { answer, .. } => tokio::select! {
-                answer = answer => self.decide(answer.unwrap_or(Freshness::Fresh)),
-                _ = self.view.changed() => Some(conversation(&mut self.view)),
-            },
-            Entry::Granted | Entry::Refused => {
-                // The sender lives as long as this value.
-                let _ = self.view.changed().await;
-                Some(conversation(&mut self.view))
+        let input = match poll_fn(|cx| self.poll_news(cx)).await {
+            News::Answer(freshness) => self.decide(freshness),
+            News::View(conversation) => {
+                Some(Input::Conversation(Arc::unwrap_or_clone(conversation)))
             }
         };
         if let Some(input) = input {
             self.handle(input);
         }
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<News> {
+        if let Entry::Asked { answer, .. } = &mut self.entry
+            && let Poll::Ready(answer) = Pin::new(answer).poll(cx)
+        {
+            return Poll::Ready(News::Answer(answer.unwrap_or(Freshness::Fresh)));
+        }
+        self.view.poll_news(cx).map(News::View)
     }
 
     /// Goes on without a socket until the session is over and the stream has all of it.
@@ -206,20 +220,23 @@ where
         let heading = Heading::new(item.key, Some(item.session), &item.connection);
         self.outlet = Some(self.host.producer().outlet(heading));
         self.own = Some(item.clone());
-        self.host.watch(item, self.view_sender.clone());
+        self.host.watch(item, Arc::clone(&self.view));
     }
 
     /// Writes the item behind the session, after what was written before it.
     fn save(&mut self, item: SessionItem) {
         let host = self.host.clone();
         let before = self.saver.take();
-        self.saver = Some(tokio::spawn(async move {
+        let (written, saver) = oneshot::channel();
+        self.saver = Some(saver);
+        tokio::spawn(async move {
             let revision = match before {
                 Some(before) => before.await.unwrap_or_default(),
                 None => 0,
             };
-            host.save(item, revision).await
-        }));
+            // The session may be gone by then.
+            let _ = written.send(host.save(item, revision).await);
+        });
     }
 }
 
@@ -239,10 +256,3 @@ where
         }
     }
 }
-
-fn conversation(view: &mut watch::Receiver<Arc<Conversation>>) -> Input<'static> {
-    Input::Conversation(Conversation::clone(&view.borrow_and_update()))
-}
-
-#[cfg(test)]
-mod tests;
