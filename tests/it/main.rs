@@ -1,3 +1,6 @@
 //! One binary for every test across crates: it links once.
 
+mod foreign;
+mod pauses;
 mod tidy;
+mod world;

@@ -25,7 +25,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may not know a clock, a socket, a store or chance.
-const PURE: &[&str] = &["model", "audiohook-proto", "notification-proto", "engine", "delivery-wire"];
+const PURE: &[&str] =
+    &["model", "audiohook-proto", "notification-proto", "engine", "delivery-wire"];
 
 /// What makes a crate impure. `uuid` is there without its generators' use: clippy bans them not,
 /// but nothing pure asks for a new one.
