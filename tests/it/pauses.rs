@@ -184,6 +184,7 @@ async fn the_simulated_client_that_will_not_be_quiet_is_cut_off() {
         }
     });
     running.process.logs("audio while paused").await;
+    running.process.told("of the session's end", |told| told["state"] == "ended").await;
     stop.cancel();
     let played = played.await.expect("the simulation does not panic");
     assert_eq!(played.sessions.len(), 1);
