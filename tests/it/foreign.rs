@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::world::{
     Ledger, LiveCall, ORGANIZATION, PATIENCE, Process, Running, Site, ada,
-    assert_recording_is_exact, assert_talk_is_delivered, recording_files, until,
+    assert_recording_is_exact, assert_talk_is_delivered, delivered, recording_files,
 };
 
 fn root() -> &'static Path {
@@ -114,11 +114,7 @@ async fn a_matched_session_delivers_what_the_client_sent_while_the_agent_talked(
     running.session_is(session, "listening").await;
     let answered_at = call.answer(ada());
     let data = site.data();
-    until("some talk is in the stream", || async {
-        let ledger = Ledger::read(&data).await;
-        (ledger.audio(session).len() >= 12).then_some(())
-    })
-    .await;
+    delivered(&site, session, 12).await;
     let ended_at = call.hang_up();
     let seen = seen_by(client).await;
 

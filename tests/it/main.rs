@@ -1,5 +1,6 @@
 //! One binary for every test across crates: it links once.
 
+mod bad_input;
 mod foreign;
 mod killed;
 mod pauses;

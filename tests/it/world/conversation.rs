@@ -17,6 +17,9 @@ use uuid::Uuid;
 use super::site::{ORGANIZATION, Running, Site};
 use super::sound::source;
 
+/// What a neighbour says at least, in frames.
+const TALK_FRAMES_MIN: usize = 5;
+
 /// How long a caller talks at most; tests end their calls long before.
 const TALK_MAX: Duration = Duration::from_secs(600);
 
@@ -147,6 +150,16 @@ impl SimCaller {
     }
 }
 
+/// Waits until some frames of a session are in the stream.
+pub(crate) async fn delivered(site: &Site, session: SessionId, frames: usize) {
+    let data = site.data();
+    super::until("an agent's audio is in the stream", || async {
+        let ledger = super::Ledger::read(&data).await;
+        (ledger.audio(session).len() >= frames).then_some(())
+    })
+    .await;
+}
+
 /// A call that runs beside what a test does, to see that it takes no harm.
 pub(crate) struct Neighbour {
     call: LiveCall,
@@ -174,6 +187,7 @@ impl Neighbour {
 
     /// Ends the call, and asserts that every word of it was delivered and recorded.
     pub(crate) async fn takes_no_harm(mut self, site: &Site, running: &Running) {
+        delivered(site, self.caller.session, TALK_FRAMES_MIN).await;
         let ended_at = self.call.hang_up();
         running.session_is(self.caller.session, "paused").await;
         let (session, begins) = (self.caller.session, self.caller.begins);

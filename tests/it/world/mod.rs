@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use client::{Answer, Client, Upgrade, binary_frame, text_frame};
-pub(crate) use conversation::{LiveCall, Neighbour, SimCaller};
+pub(crate) use conversation::{LiveCall, Neighbour, SimCaller, delivered};
 pub(crate) use ledger::{
     Ledger, assert_recording_is_exact, assert_talk_is_delivered, recording, recording_files,
 };
