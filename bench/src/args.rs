@@ -13,6 +13,7 @@ Examples:
   bench --json > figures.json     the same as one JSON object; progress goes to stderr
   bench --only sink,null          without the durable stream
   bench --sessions 1000 --no-ramp the steady figures alone, at 1,000 sessions
+  bench --work-only               the ratios alone, two minutes; what a change is judged by
 
 Close other programs first: the figures are those of the whole machine. Ratios within one run
 mean more than seconds.";
@@ -43,12 +44,15 @@ pub(crate) struct Plan {
     /// Sessions of the steady load [default: 2000, or 500 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(450..=20_000))]
     pub(crate) sessions: Option<u32>,
-    /// Seconds of the steady window [default: 20, or 8 with --quick]
+    /// Seconds of the steady window [default: 12, or 6 with --quick]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=600))]
     pub(crate) window: Option<u64>,
     /// Leave out the ramp
     #[arg(long)]
     pub(crate) no_ramp: bool,
+    /// Measure nothing but processor time, all servers in turns
+    #[arg(long)]
+    pub(crate) work_only: bool,
     /// Where the ramp ends at the latest
     #[arg(long, value_name = "N", default_value_t = 16_000)]
     pub(crate) sessions_max: u32,
@@ -69,7 +73,7 @@ impl Plan {
 
     /// Returns how long the steady load is measured.
     pub(crate) fn steady_window(&self) -> Duration {
-        Duration::from_secs(self.window.unwrap_or(if self.quick { 8 } else { 20 }))
+        Duration::from_secs(self.window.unwrap_or(if self.quick { 6 } else { 12 }))
     }
 }
 

@@ -6,11 +6,12 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use crate::Failure;
-use crate::args::{Kind, Plan};
+use crate::args::Plan;
 use crate::figures::Outcome;
 use crate::places::{Cores, Machine, core_count, move_to};
+use crate::relay::relay;
 use crate::report;
-use crate::visit::{visit, visit_briefly};
+use crate::visit::visit;
 
 /// Measures what was asked for and prints it.
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
@@ -40,18 +41,15 @@ async fn measure(
 ) -> Result<Outcome, Failure> {
     let command = std::env::args().skip(1).filter(|arg| arg != "--placed");
     let command = std::iter::once("bench".to_owned()).chain(command).collect::<Vec<_>>().join(" ");
-    let mut outcome = Outcome { machine, command, servers: Vec::new(), sink_again: None };
     let mut kinds = plan.only.clone();
     kinds.sort_unstable();
     kinds.dedup();
-    for kind in &kinds {
-        outcome.servers.push(visit(*kind, plan, cores, &data).await?);
+    let relays = relay(&kinds, plan, cores, &data).await?;
+    let mut servers = Vec::new();
+    for kind in kinds.into_iter().filter(|_| !plan.work_only) {
+        servers.push(visit(kind, plan, cores, &data).await?);
     }
-    // The machine may have changed meanwhile; ratios are to the middle of both.
-    if kinds.len() > 1 && kinds.contains(&Kind::Sink) && !plan.quick {
-        outcome.sink_again = Some(visit_briefly(Kind::Sink, plan, cores, &data).await?);
-    }
-    Ok(outcome)
+    Ok(Outcome { machine, command, relays, servers })
 }
 
 /// This process is pinned by now, so what it may use says nothing of the server's core: that

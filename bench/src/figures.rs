@@ -64,11 +64,6 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Returns CPU seconds for one session over one hour.
-    pub(crate) fn per_session_hour(&self) -> f64 {
-        (self.user_s + self.system_s) / (self.sessions as f64 * self.window_s / 3_600.0)
-    }
-
     /// Returns which share of one core the server had.
     pub(crate) fn busy(&self) -> f64 {
         (self.user_s + self.system_s) / self.window_s
@@ -163,26 +158,36 @@ pub(crate) struct Figures {
     pub(crate) ramp: Option<Ramp>,
 }
 
+/// A server's turns beside the others'.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Relay {
+    pub(crate) kind: Kind,
+    pub(crate) turns: Vec<Work>,
+}
+
+impl Relay {
+    /// Returns CPU seconds for one session over one hour, over all turns.
+    pub(crate) fn per_session_hour(&self) -> f64 {
+        let hours = |work: &Work| work.sessions as f64 * work.window_s / 3_600.0;
+        let seconds: f64 = self.turns.iter().map(|work| work.user_s + work.system_s).sum();
+        seconds / self.turns.iter().map(hours).sum::<f64>()
+    }
+}
+
 /// A whole run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) machine: Machine,
     pub(crate) command: String,
+    pub(crate) relays: Vec<Relay>,
     pub(crate) servers: Vec<Figures>,
-    /// The sink's CPU seconds per session-hour measured once more at the end.
-    pub(crate) sink_again: Option<Work>,
 }
 
 impl Outcome {
-    /// Returns what was measured of a server.
-    pub(crate) fn of(&self, kind: Kind) -> Option<&Figures> {
-        self.servers.iter().find(|figures| figures.kind == kind)
-    }
-
-    /// Returns the sink's CPU seconds per session-hour, over the whole run.
-    pub(crate) fn sink_per_session_hour(&self) -> Option<f64> {
-        let first = self.of(Kind::Sink)?.steady.work.per_session_hour();
-        Some(self.sink_again.map_or(first, |again| (first + again.per_session_hour()) / 2.0))
+    /// Returns a server's CPU seconds for one session over one hour.
+    pub(crate) fn per_session_hour(&self, kind: Kind) -> Option<f64> {
+        let relay = self.relays.iter().find(|relay| relay.kind == kind)?;
+        Some(relay.per_session_hour())
     }
 }
 
@@ -192,9 +197,10 @@ mod tests {
 
     #[test]
     fn a_thousand_sessions_for_18_s_are_five_session_hours() {
-        let work = Work { sessions: 1_000, window_s: 18.0, user_s: 0.5, system_s: 0.7 };
-        assert!((work.per_session_hour() - 0.24).abs() < 1e-9);
-        assert!((work.busy() - 0.0667).abs() < 1e-3);
+        let turn = Work { sessions: 1_000, window_s: 9.0, user_s: 0.2, system_s: 0.4 };
+        let relay = Relay { kind: Kind::Sink, turns: vec![turn; 2] };
+        assert!((relay.per_session_hour() - 0.24).abs() < 1e-9);
+        assert!((turn.busy() - 0.0667).abs() < 1e-3);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod figures;
 mod load;
 mod places;
 mod recorder;
+mod relay;
 mod report;
 mod serve;
 mod server;

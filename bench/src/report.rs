@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::args::Kind;
-use crate::figures::{Figures, Latency, Outcome, RampEnd};
+use crate::figures::{Figures, Latency, Outcome, RampEnd, Relay};
 use crate::visit::PONG_P99_MAX_MS;
 
 /// What design.md allows a session in memory.
@@ -48,15 +48,7 @@ pub(crate) fn print(outcome: &Outcome) -> Result<(), Failure> {
         };
         writeln!(out, "  {:<24}{figure:<34}{target}", kind.label())?;
     }
-    if let (Some(first), Some(again)) = (outcome.of(Kind::Sink), &outcome.sink_again) {
-        let (first, again) = (first.steady.work.per_session_hour(), again.per_session_hour());
-        writeln!(
-            out,
-            "\nThe sink needed {first:.3} s at the beginning and {again:.3} s at the end; ratios \
-             are to the middle."
-        )?;
-    }
-    writeln!(out, "The machine may be shared: compare within one run, not between runs.")?;
+    writeln!(out, "\nThe machine may be shared: compare within one run, not between runs.")?;
     Ok(())
 }
 
@@ -80,29 +72,27 @@ pub(crate) fn print_json(outcome: &Outcome) -> Result<(), Failure> {
 }
 
 fn lines(outcome: &Outcome) -> Vec<Line> {
-    let of_each: [fn(&Outcome, &Figures) -> Option<Line>; 8] = [
+    let work = outcome.relays.iter().map(|relay| work_line(outcome, relay));
+    let of_each: [fn(&Figures) -> Option<Line>; 7] = [
         sessions_line,
-        work_line,
         memory_line,
-        |_, figures| {
+        |figures| {
             let aim = Some(BURST_P99_MAX_MS);
             opened_line(figures, "Opened, burst of 400 at 800/s", figures.opened_in_burst, aim)
         },
-        |_, figures| {
+        |figures| {
             let latency = figures.opened_in_burst_under_load;
             opened_line(figures, "Opened, the same burst beside the steady load", latency, None)
         },
-        |_, figures| opened_line(figures, "Opened, 80/s", figures.opened_steadily, None),
+        |figures| opened_line(figures, "Opened, 80/s", figures.opened_steadily, None),
         pong_line,
         committed_line,
     ];
-    of_each
-        .iter()
-        .flat_map(|line| outcome.servers.iter().filter_map(|figures| line(outcome, figures)))
-        .collect()
+    let others = of_each.iter().flat_map(|line| outcome.servers.iter().filter_map(line));
+    work.chain(others).collect()
 }
 
-fn sessions_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+fn sessions_line(figures: &Figures) -> Option<Line> {
     let ramp = figures.ramp.as_ref()?;
     let (prefix, note) = match ramp.end {
         RampEnd::PongTooSlow => ("", ""),
@@ -122,23 +112,23 @@ fn sessions_line(_: &Outcome, figures: &Figures) -> Option<Line> {
     })
 }
 
-fn work_line(outcome: &Outcome, figures: &Figures) -> Option<Line> {
-    let seconds = figures.steady.work.per_session_hour();
-    let ratio = outcome.sink_per_session_hour().map(|sink| seconds / sink);
-    let figure = match (figures.kind, ratio) {
+fn work_line(outcome: &Outcome, relay: &Relay) -> Line {
+    let (kind, seconds) = (relay.kind, relay.per_session_hour());
+    let ratio = outcome.per_session_hour(Kind::Sink).map(|sink| seconds / sink);
+    let figure = match (kind, ratio) {
         (Kind::Sink, _) | (_, None) => format!("{seconds:.3} s"),
         (_, Some(ratio)) => format!("{seconds:.3} s, {ratio:.2} times the sink"),
     };
-    let target = figures.kind.ratio_target().zip(ratio);
-    Some(Line {
-        what: "CPU seconds per session-hour, steady load",
-        kind: figures.kind,
+    let target = kind.ratio_target().zip(ratio);
+    Line {
+        what: "CPU seconds per session-hour, all in turns",
+        kind,
         figure,
         target: target.map(|(target, ratio)| (format!("at most {target} times"), ratio <= target)),
-    })
+    }
 }
 
-fn memory_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+fn memory_line(figures: &Figures) -> Option<Line> {
     let (idle, rested) =
         (figures.memory_idle.per_session_kib(), figures.memory_rested.per_session_kib());
     let target = (figures.kind != Kind::Sink)
@@ -162,7 +152,7 @@ fn opened_line(
     Some(Line { what, kind: figures.kind, figure: spread(latency), target })
 }
 
-fn pong_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+fn pong_line(figures: &Figures) -> Option<Line> {
     let latency = figures.steady.ping_to_pong;
     let met = latency.p99_ms < PONG_P99_MAX_MS;
     Some(Line {
@@ -174,7 +164,7 @@ fn pong_line(_: &Outcome, figures: &Figures) -> Option<Line> {
     })
 }
 
-fn committed_line(_: &Outcome, figures: &Figures) -> Option<Line> {
+fn committed_line(figures: &Figures) -> Option<Line> {
     let latency = figures.steady.accepted_to_committed?;
     let sessions = figures.steady.work.sessions;
     Some(Line {

@@ -28,6 +28,8 @@ const FILL_PER_SECOND: u32 = 400;
 const SETTLE: Duration = Duration::from_secs(2);
 /// The first pings and frames of a load.
 const WARM_UP_LOAD: Duration = Duration::from_secs(5);
+/// The first frames of a turn.
+const WARM_UP_TURN: Duration = Duration::from_millis(800);
 /// A window of the ramp: every session pings once in 5 s.
 const RAMP_WINDOW: Duration = Duration::from_secs(6);
 /// What pongs may take.
@@ -38,7 +40,7 @@ const STEP_SHORT: usize = 500;
 const HALF_IDLE: f64 = 0.55;
 
 /// A server with its load.
-struct Visit<'p> {
+pub(crate) struct Visit<'p> {
     kind: Kind,
     plan: &'p Plan,
     server: Server,
@@ -59,22 +61,14 @@ pub(crate) async fn visit(
     Ok(figures)
 }
 
-/// Measures the processor time of one server under the steady load, and nothing else.
-pub(crate) async fn visit_briefly(
-    kind: Kind,
-    plan: &Plan,
-    cores: Cores,
-    data: &Path,
-) -> Result<Work, Failure> {
-    let mut visit = Visit::begin(kind, plan, cores, data).await?;
-    visit.fill(plan.steady_sessions()).await?;
-    let steady = visit.steady().await?;
-    visit.end().await?;
-    Ok(steady.work)
-}
-
 impl<'p> Visit<'p> {
-    async fn begin(kind: Kind, plan: &'p Plan, cores: Cores, data: &Path) -> Result<Self, Failure> {
+    /// Starts a server, and nothing that talks to it yet.
+    pub(crate) async fn begin(
+        kind: Kind,
+        plan: &'p Plan,
+        cores: Cores,
+        data: &Path,
+    ) -> Result<Self, Failure> {
         say(&format!("{}: starting", kind.label()));
         let server = Server::start(kind, cores.server, data).await?;
         let fleet = Fleet::new(kind, server.address);
@@ -83,9 +77,26 @@ impl<'p> Visit<'p> {
         Ok(Self { kind, plan, server, fleet, pace })
     }
 
-    async fn end(self) -> Result<(), Failure> {
+    /// Ends the server.
+    pub(crate) async fn end(self) -> Result<(), Failure> {
         self.pace.abort();
         self.server.stop().await
+    }
+
+    /// Returns which server it is.
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Measures a short time of load, and is silent before and after it.
+    pub(crate) async fn turn(&mut self, duration: Duration) -> Result<Work, Failure> {
+        self.fleet.talk(true);
+        sleep(WARM_UP_TURN).await;
+        let window = self.window(duration).await?;
+        self.fleet.talk(false);
+        // What was accepted last is put before the next server's turn.
+        sleep(WARM_UP_TURN).await;
+        Ok(window.work)
     }
 
     async fn measure(&mut self) -> Result<Figures, Failure> {
@@ -126,7 +137,8 @@ impl<'p> Visit<'p> {
         }
     }
 
-    async fn fill(&self, sessions: usize) -> Result<(), Failure> {
+    /// Opens sessions until there are so many.
+    pub(crate) async fn fill(&self, sessions: usize) -> Result<(), Failure> {
         self.open(sessions.saturating_sub(self.fleet.len()), FILL_PER_SECOND).await.map(drop)
     }
 

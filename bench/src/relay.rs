@@ -1,0 +1,49 @@
+//! All servers side by side, one of them under load at a time, round after round.
+//!
+//! What a processor does in a second depends on what else the machine does, and changes within
+//! minutes. Servers measured one after the other would be compared over such changes; those
+//! that take turns of a few seconds meet the same machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Failure;
+use crate::args::{Kind, Plan};
+use crate::figures::{Relay, Work};
+use crate::places::Cores;
+use crate::report::say;
+use crate::visit::Visit;
+
+/// How often each server gets its turn.
+const ROUNDS: usize = 5;
+const ROUNDS_QUICK: usize = 2;
+/// A turn, after the first frames of it.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Measures the processor time of several servers in turns.
+pub(crate) async fn relay(
+    kinds: &[Kind],
+    plan: &Plan,
+    cores: Cores,
+    data: &Path,
+) -> Result<Vec<Relay>, Failure> {
+    let mut visits = Vec::new();
+    for kind in kinds {
+        let visit = Visit::begin(*kind, plan, cores, data).await?;
+        visit.fill(plan.steady_sessions()).await?;
+        visits.push((visit, Vec::<Work>::new()));
+    }
+    let rounds = if plan.quick { ROUNDS_QUICK } else { ROUNDS };
+    for round in 1..=rounds {
+        say(&format!("all in turns, round {round} of {rounds}"));
+        for (visit, turns) in &mut visits {
+            turns.push(visit.turn(TURN).await?);
+        }
+    }
+    let mut relays = Vec::new();
+    for (visit, turns) in visits {
+        relays.push(Relay { kind: visit.kind(), turns });
+        visit.end().await?;
+    }
+    Ok(relays)
+}
