@@ -96,6 +96,12 @@ enum Phase {
     Done,
 }
 
+/// The longest frame that is given whole to one agent; a longer message, as a backlog brings
+/// them, is taken as several frames.
+///
+/// Units: samples; 200 ms, which is what Genesys usually sends.
+const PIECE_MAX: u64 = 1_600;
+
 /// How much better the media clock must have become before the legs are placed anew: early
 /// messages improve it one by one, by microseconds.
 const CLOCK_STEP_MIN: Duration = Duration::from_millis(1);
@@ -268,7 +274,7 @@ impl Engine {
     fn on_session_event(&mut self, now: Timestamp, event: SessionEvent) {
         match event {
             SessionEvent::OpenRequested { open, .. } => self.on_open(now, open),
-            SessionEvent::Audio { position, frame } => self.on_audio(now, position, frame),
+            SessionEvent::Audio { position, frame } => self.on_audio(now, position, &frame),
             SessionEvent::PositionObserved { position } => self.observe(now, position),
             SessionEvent::Paused { position, cause } => {
                 if self.paused_at.is_none() {
@@ -360,20 +366,29 @@ impl Engine {
         self.publish(Delivery::SessionStarted(started));
     }
 
-    fn on_audio(&mut self, now: Timestamp, position: Position, frame: Frame) {
+    fn on_audio(&mut self, now: Timestamp, position: Position, frame: &Frame) {
         if self.own.is_none() {
             return;
         }
         let samples = frame.samples();
-        let end = position.plus_samples(samples);
-        self.figures.frames_received += 1;
         self.figures.samples_streamed += samples;
-        self.observe(now, end);
-        // A message is at most 64 KiB, so its samples always fit.
-        let samples = u32::try_from(samples).unwrap_or(u32::MAX);
-        let data = frame.into_bytes();
+        self.observe(now, position.plus_samples(samples));
+        let mut from = 0;
+        while from < samples {
+            let to = samples.min(from + PIECE_MAX);
+            self.on_piece(now, position.plus_samples(from), frame.slice(from..to));
+            from = to;
+        }
+    }
+
+    fn on_piece(&mut self, now: Timestamp, position: Position, piece: Frame) {
+        self.figures.frames_received += 1;
+        // At most PIECE_MAX, so it always fits.
+        let samples = u32::try_from(piece.samples()).unwrap_or(u32::MAX);
+        let data = piece.into_bytes();
         let frame = AudioDelivery { position, samples, data, agent: None, held: false };
-        if self.timeline.owner_of(position, end).is_some() || self.config.listen == Listen::Always {
+        let owned = self.timeline.owner_of(position, frame.end()).is_some();
+        if owned || self.config.listen == Listen::Always {
             self.deliver(frame);
         } else {
             self.ring.push(now, frame);

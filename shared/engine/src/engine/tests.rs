@@ -218,6 +218,23 @@ fn opens_listening_if_the_agent_was_first() {
 }
 
 #[test]
+fn a_backlog_in_one_message_is_given_out_by_the_piece() {
+    let mut call = Call::new(Listen::Matched);
+    call.open(0);
+    call.legs(4_005, vec![call.connected("ada", 1_500)]);
+    let whole: Vec<u8> = (0..64_000u32).map(|byte| (byte % 251) as u8).collect();
+    call.feed(4_010, Input::Media(Bytes::from(whole.clone())));
+    assert_eq!(call.audio_of(), [("ada", 1_400, 4_000)]);
+    let mut delivered = Vec::new();
+    for delivery in &call.delivered {
+        if let Delivery::Audio(audio) = delivery {
+            delivered.extend_from_slice(&audio.data);
+        }
+    }
+    assert_eq!(delivered, whole[1_400 * 16..]);
+}
+
+#[test]
 fn opens_within_200_ms_whatever_the_store_does() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
