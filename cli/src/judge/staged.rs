@@ -100,14 +100,11 @@ impl Staged {
     /// Removes the frames that lie in a stretch, and lets the door know nothing of them.
     pub(super) fn lose_audio(&mut self, stretch: Stretch) {
         let before = self.bodies.len();
-        self.bodies.retain(|body| match body {
-            Body::Audio(audio) => {
-                let from = Position::from_samples(audio.position);
-                Stretch::new(from, from.plus_samples(audio.samples.into()))
-                    .common(stretch)
-                    .is_none()
-            }
-            _ => true,
+        self.bodies.retain(|body| {
+            let Body::Audio(audio) = body else { return true };
+            let from = Position::from_samples(audio.position);
+            let frame = Stretch::new(from, from.plus_samples(audio.samples.into()));
+            frame.common(stretch).is_none()
         });
         let lost = before - self.bodies.len();
         self.count(-(lost as i64));

@@ -145,11 +145,9 @@ async fn an_edge_may_be_off_by_a_little() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_too_many_or_too_few_is_noticed() {
     let mut staged = Staged::new(Scenario::Hold);
-    staged.bodies.retain(|body| match body {
-        Body::CallEvent(event) => {
-            !(event.ordinal == 1 && matches!(event.kind(), CallEventKind::Held))
-        }
-        _ => true,
+    staged.bodies.retain(|body| {
+        let Body::CallEvent(event) = body else { return true };
+        event.ordinal != 1 || event.kind() != CallEventKind::Held
     });
     assert!(!staged.judged().await.holds_exact);
 }

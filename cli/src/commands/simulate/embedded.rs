@@ -98,21 +98,19 @@ impl Embedded {
         let premises = Premises::open(self.data.as_deref())?;
         let clock = Clock::scaled(self.speed);
         let simulated = Simulated::start(clock).await?;
+        let listens: BTreeMap<Mode, Listen> =
+            self.scripts().map(|script| (Mode::of(script.listen), script.listen)).collect();
         let mut houses = BTreeMap::new();
-        for script in self.scripts() {
-            let listen = Mode::of(script.listen);
-            if !houses.contains_key(&listen) {
-                let data = premises.for_mode(listen);
-                let plan = Plan {
-                    clock,
-                    simulated: &simulated,
-                    listen: script.listen,
-                    data: &data,
-                    sound: self.sound.clone().map(Source::File),
-                    plant: self.plant,
-                };
-                houses.insert(listen, Arc::new(House::start(plan).await?));
-            }
+        for (mode, listen) in listens {
+            let plan = Plan {
+                clock,
+                simulated: &simulated,
+                listen,
+                data: &premises.for_mode(mode),
+                sound: self.sound.clone().map(Source::File),
+                plant: self.plant,
+            };
+            houses.insert(mode, Arc::new(House::start(plan).await?));
         }
         let mut findings = self.play(clock, &houses, over).await?;
         findings.sort_by_key(|(place, _, _)| *place);
@@ -147,9 +145,9 @@ impl Embedded {
     /// Writes every call, story by story.
     fn scripts(&self) -> impl Iterator<Item = Script> {
         let seeds = move || (0..u64::from(self.calls)).map(|call| self.seed.wrapping_add(call));
-        self.scenarios.iter().flat_map(move |scenario| {
-            seeds().map(move |seed| Script::new(*scenario, seed))
-        })
+        self.scenarios
+            .iter()
+            .flat_map(move |scenario| seeds().map(move |seed| Script::new(*scenario, seed)))
     }
 
     async fn play(
@@ -162,7 +160,8 @@ impl Embedded {
             self.scripts().enumerate().map(|(call, script)| ((call, 0), script)).collect();
         // The longest first, so that no long one is left alone at the end.
         scripts.sort_by_key(|(_, script)| script.length());
-        let mut court = Court { pace: Pace::new(self.speed), waiting: Vec::new(), done: Vec::new() };
+        let mut court =
+            Court { pace: Pace::new(self.speed), waiting: Vec::new(), done: Vec::new() };
         let mut calls: JoinSet<Vec<Waiting>> = JoinSet::new();
         let mut stagger = Duration::ZERO;
         loop {
@@ -263,9 +262,9 @@ impl Premises {
             return Ok(Self::Kept(data.to_owned()));
         }
         let temporary = tempfile::Builder::new().prefix("sidetone-").tempdir();
-        temporary.map(Self::Removed).map_err(|error| {
-            Failure::fault("cannot make a temporary directory").because(error)
-        })
+        temporary
+            .map(Self::Removed)
+            .map_err(|error| Failure::fault("cannot make a temporary directory").because(error))
     }
 
     /// Returns the data directory of a system; the usual one has the place itself.

@@ -73,23 +73,16 @@ impl House {
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
         let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
-        let house = Self {
-            clock: plan.clock,
-            stage,
-            system,
-            follower,
-            _stop_following: stop.drop_guard(),
-        };
+        let house =
+            Self { clock: plan.clock, stage, system, follower, _stop_following: stop.drop_guard() };
         house.hears_the_platform().await?;
         Ok(house)
     }
 
     async fn hears_the_platform(&self) -> Result<(), Failure> {
         let Some(mut status) = self.system.tracker() else { return Ok(()) };
-        let connected = tokio::time::timeout(
-            TRACKER_LIMIT,
-            status.wait_for(|status| status.is_connected()),
-        );
+        let connected =
+            tokio::time::timeout(TRACKER_LIMIT, status.wait_for(|status| status.is_connected()));
         if connected.await.is_ok_and(|heard| heard.is_ok()) {
             return Ok(());
         }

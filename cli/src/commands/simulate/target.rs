@@ -118,7 +118,10 @@ impl TargetRun {
                 .map_err(|error| Failure::fault("a simulated call broke off").because(error))?;
             let seed = played.script.seed;
             let calls = played.sessions.iter();
-            found.push((place, calls.map(|one| TargetCall::of(played.scenario, seed, one)).collect()));
+            found.push((
+                place,
+                calls.map(|one| TargetCall::of(played.scenario, seed, one)).collect(),
+            ));
             over();
         }
         found.sort_by_key(|(place, _)| *place);

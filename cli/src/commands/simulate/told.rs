@@ -32,9 +32,8 @@ pub(super) fn verdicts(report: &EmbeddedReport) -> String {
 
 /// Returns what the clients saw as a table.
 pub(super) fn sessions(report: &TargetReport) -> String {
-    let mut table = table(&[
-        "scenario", "seed", "opened", "pong", "frames", "sent", "paused", "end", "",
-    ]);
+    let mut table =
+        table(&["scenario", "seed", "opened", "pong", "frames", "sent", "paused", "end", ""]);
     for call in &report.calls {
         table.add_row([
             Cell::new(&call.scenario),
