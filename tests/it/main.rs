@@ -1,6 +1,7 @@
 //! One binary for every test across crates: it links once.
 
 mod bad_input;
+mod command;
 mod foreign;
 mod killed;
 mod pauses;

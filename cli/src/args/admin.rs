@@ -73,6 +73,7 @@ pub enum SecretsCommand {
     #[command(after_help = NEW_HELP)]
     New(NewSecretArgs),
     /// Show which keys there are; never a secret
+    #[command(after_help = KEYS_HELP)]
     List,
 }
 
@@ -87,6 +88,11 @@ pub struct NewSecretArgs {
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
 }
+
+const KEYS_HELP: &str = "\
+Examples:
+  sidetone secrets list
+  sidetone secrets list --json | jq -r '.keys[].fingerprint'";
 
 const NEW_HELP: &str = "\
 Enter both in Genesys Cloud, Admin > Integrations > AudioHook Monitor > Credentials. The secret

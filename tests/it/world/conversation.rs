@@ -180,11 +180,6 @@ impl Neighbour {
         Self { call, caller, agent, answered_at }
     }
 
-    /// Returns the call's audio session.
-    pub(crate) fn session(&self) -> SessionId {
-        self.caller.session
-    }
-
     /// Ends the call, and asserts that every word of it was delivered and recorded.
     pub(crate) async fn takes_no_harm(mut self, site: &Site, running: &Running) {
         delivered(site, self.caller.session, TALK_FRAMES_MIN).await;

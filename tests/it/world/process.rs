@@ -96,6 +96,11 @@ fn binary() -> PathBuf {
 impl Process {
     /// Starts the command.
     pub(crate) fn sidetone<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::start(Self::command(arguments))
+    }
+
+    /// Prepares the command, with nothing of this process's own settings.
+    pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments);
         for (name, _) in std::env::vars_os() {
@@ -103,7 +108,7 @@ impl Process {
                 command.env_remove(name);
             }
         }
-        Self::start(command)
+        command
     }
 
     /// Starts any command.
