@@ -13,8 +13,8 @@ use sidetone_audiohook_proto::{
     ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent, Violation,
 };
 use sidetone_model::{
-    ConnectionId, ConversationKey, Leg, Listen, MediaClock, OrganizationId, OwnerId, Position,
-    SessionId, SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
+    ConnectionId, ConversationKey, Leg, Listen, OrganizationId, OwnerId, Position, SessionId,
+    SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
 };
 
 use crate::config::EngineConfig;
@@ -23,6 +23,7 @@ use crate::delivery::{
     SessionStarted,
 };
 use crate::matching::{Conversation, LABEL_AFTER, Wish};
+use crate::placement::Placement;
 use crate::ring::Ring;
 use crate::told::ToldEvents;
 
@@ -118,7 +119,7 @@ pub struct Engine {
     phase: Phase,
     own: Option<SessionItem>,
     conversation: Conversation,
-    clock: MediaClock,
+    placement: Placement,
     timeline: Timeline,
     /// The media's start by which the timeline was made.
     placed_by: Option<Timestamp>,
@@ -161,7 +162,7 @@ impl Engine {
             phase: Phase::AwaitingOpen,
             own: None,
             conversation: Conversation::default(),
-            clock: MediaClock::default(),
+            placement: Placement::default(),
             timeline: Timeline::default(),
             placed_by: None,
             ring: Ring::default(),
@@ -306,6 +307,8 @@ impl Engine {
                 });
             }
             SessionEvent::Closed { by, .. } => {
+                self.placement.end = Some(self.position);
+                self.place_legs();
                 self.cause.get_or_insert(match by {
                     ClosedBy::Agreement => EndCause::Closed,
                     ClosedBy::Timeout => EndCause::Timeout,
@@ -406,7 +409,7 @@ impl Engine {
         frame.held = segment.is_some_and(|segment| {
             let leg = |leg: &&Leg| leg.communication == segment.communication;
             self.conversation.legs.iter().find(leg).is_some_and(|leg| {
-                self.clock.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
+                self.placement.clock.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
             })
         });
         self.figures.frames_accepted += 1;
@@ -416,9 +419,9 @@ impl Engine {
     /// Notes how far the media had come; a better estimate of its start moves every leg.
     fn observe(&mut self, now: Timestamp, position: Position) {
         self.position = self.position.max(position);
-        if self.clock.observe(now, position)
+        if self.placement.clock.observe(now, position)
             && !self.conversation.legs.is_empty()
-            && self.clock.start().is_none_or(|start| {
+            && self.placement.clock.start().is_none_or(|start| {
                 self.placed_by.is_none_or(|placed| placed.since(start) >= CLOCK_STEP_MIN)
             })
         {
@@ -455,9 +458,9 @@ impl Engine {
 
     /// Puts the legs on the media, tells what moved, and lets go what now has an owner.
     fn place_legs(&mut self) {
-        self.timeline = self.conversation.timeline(self.clock);
-        self.placed_by = self.clock.start();
-        for event in self.told.news(&self.conversation.legs, self.clock) {
+        self.timeline = self.conversation.timeline(self.placement);
+        self.placed_by = self.placement.clock.start();
+        for event in self.told.news(&self.conversation.legs, self.placement) {
             self.publish(Delivery::CallEvent(Box::new(event)));
         }
         for frame in self.ring.release(&self.timeline) {

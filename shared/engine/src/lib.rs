@@ -6,6 +6,7 @@ mod config;
 mod delivery;
 mod engine;
 mod matching;
+mod placement;
 mod ring;
 mod told;
 

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use sidetone_model::{
-    AgentId, Attribution, Leg, Listen, MediaClock, OnHold, SessionItem, Span, Timeline,
-    UnmatchedReason,
+    AgentId, Attribution, Leg, Listen, OnHold, SessionItem, Span, Timeline, UnmatchedReason,
 };
 
 use crate::delivery::MatchState;
+use crate::placement::Placement;
 
 /// What a conversation's partition holds, as last read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,13 +110,13 @@ impl Conversation {
     }
 
     /// Places the connected legs of our agents on the session's media.
-    pub(crate) fn timeline(&self, clock: MediaClock) -> Timeline {
+    pub(crate) fn timeline(&self, placement: Placement) -> Timeline {
         Timeline::new(self.ours().filter_map(|(leg, agent)| {
             Some(Span {
                 communication: leg.communication.clone(),
                 agent: agent.clone(),
-                from: clock.position_at(leg.connected_at?)?,
-                to: leg.ended_at.and_then(|ended| clock.position_at(ended)),
+                from: placement.at(leg.connected_at?)?,
+                to: leg.ended_at.and_then(|ended| placement.end_at(ended)),
             })
         }))
     }

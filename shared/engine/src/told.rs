@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sidetone_model::{
-    AgentId, CallEvent, CallEventKind, CommunicationId, Leg, MediaClock, Position,
-};
+use sidetone_model::{AgentId, CallEvent, CallEventKind, CommunicationId, Leg, Position};
 
 use crate::delivery::CallEventDelivery;
+use crate::placement::Placement;
 
 /// How far an event's place may be off before it is told again.
 ///
@@ -26,11 +25,11 @@ struct Told {
 
 impl ToldEvents {
     /// Returns what there is to tell of these legs, and notes it as told.
-    pub(crate) fn news(&mut self, legs: &[Leg], clock: MediaClock) -> Vec<CallEventDelivery> {
+    pub(crate) fn news(&mut self, legs: &[Leg], placement: Placement) -> Vec<CallEventDelivery> {
         let mut news = Vec::new();
         for leg in legs {
             for event in leg.events() {
-                let position = clock.position_at(event.at).unwrap_or_default();
+                let position = placement.of(event);
                 let name = (leg.communication.clone(), event.kind, event.ordinal);
                 if self.0.get(&name).is_none_or(|told| told.differs(leg, event, position)) {
                     let agent = leg.attribution.agent().cloned();
