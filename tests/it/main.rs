@@ -5,5 +5,6 @@ mod command;
 mod foreign;
 mod killed;
 mod pauses;
+mod scenarios;
 mod tidy;
 mod world;
