@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sidetone_consumer::{Ordered, SessionKey, SessionView};
 use sidetone_delivery_wire::Body;
 use sidetone_genesys_sim::Stretch;
-use sidetone_model::{Position, Timestamp};
+use sidetone_model::{Media, Position, Timestamp};
 
 /// One frame as the stream had it.
 #[derive(Debug, Clone)]
@@ -55,9 +55,25 @@ impl Heard {
         &self.frames
     }
 
-    /// Returns the frames that the library's user may use, after all corrections.
-    pub fn kept(&self) -> impl Iterator<Item = &HeardFrame> {
-        self.frames.iter().filter(|frame| self.view.keeps(frame.stretch.from, frame.stretch.to))
+    /// Returns what the library's user may use of each frame, after all corrections.
+    pub fn kept(&self) -> impl Iterator<Item = HeardFrame> {
+        let step = self.view.media().map_or(1, Media::bytes_per_step);
+        self.frames.iter().flat_map(move |frame| {
+            let begin = frame.stretch.from;
+            let parts = self.view.kept(begin, frame.stretch.to);
+            parts.into_iter().map(move |(from, to)| {
+                let byte = |position: Position| {
+                    let sample =
+                        usize::try_from(position.samples_since(begin)).unwrap_or(usize::MAX);
+                    sample.saturating_mul(step).min(frame.data.len())
+                };
+                HeardFrame {
+                    stretch: Stretch::new(from, to),
+                    data: frame.data.slice(byte(from)..byte(to)),
+                    committed_at: frame.committed_at,
+                }
+            })
+        })
     }
 
     /// Returns whether the session is over.

@@ -80,9 +80,9 @@ pub(crate) async fn write_wav(
         let data = open.audio(piece.sequence, &connection.id, piece.number).await?;
         let chunk = Chunk {
             // In order of position, so none begins before the first.
-            offset: piece.position - start,
+            offset: piece.from() - start,
             skip: piece.skip as usize,
-            samples: piece.samples as usize,
+            until: piece.until as usize,
             data,
             media,
         };

@@ -121,6 +121,15 @@ impl Attribution {
         self.timeline.owner_of(from, to)
     }
 
+    /// Returns what of the media from `from` to `to` belongs to an agent of ours, in order.
+    pub fn owned(
+        &self,
+        from: Position,
+        to: Position,
+    ) -> impl Iterator<Item = (Position, Position)> {
+        self.timeline.owned(from, to)
+    }
+
     /// Returns every leg, ours or not, in order of its id.
     pub fn legs(&self) -> impl Iterator<Item = &MediaLeg> {
         self.legs.values()

@@ -99,14 +99,27 @@ struct Frame {
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
     pub(crate) position: u64,
-    pub(crate) samples: u32,
-    /// Samples at its beginning that were there before.
+    /// Up to which of its samples it is used.
+    pub(crate) until: u32,
+    /// Samples at its beginning that are not: nobody's, or there before.
     pub(crate) skip: u32,
     /// Where its record lies.
     pub(crate) sequence: Sequence,
     pub(crate) number: u64,
     /// Index into [`Plan::connections`].
     pub(crate) connection: usize,
+}
+
+impl Piece {
+    /// Returns the position of the first sample that is used.
+    pub(crate) fn from(&self) -> u64 {
+        self.position + u64::from(self.skip)
+    }
+
+    /// Returns the position behind the last one.
+    pub(crate) fn to(&self) -> u64 {
+        self.position + u64::from(self.until)
+    }
 }
 
 /// A connection as the recording names it.
@@ -301,12 +314,12 @@ impl Found {
 impl Plan {
     /// Returns the position of the recording's first sample, if it has any.
     pub(crate) fn start(&self) -> Option<u64> {
-        self.pieces.first().map(|piece| piece.position)
+        self.pieces.first().map(Piece::from)
     }
 
     /// Returns the position behind the recording's last sample, if it has any.
     pub(crate) fn end(&self) -> Option<u64> {
-        self.pieces.last().map(|piece| piece.position + u64::from(piece.samples))
+        self.pieces.last().map(Piece::to)
     }
 
     /// Chooses the frames that are used, each sample at most once.
@@ -324,30 +337,37 @@ impl Plan {
             if frame.samples == 0 {
                 continue;
             }
-            if !self.view.keeps(from, to) {
-                of_nobody.insert(frame.position, end);
-                continue;
-            }
             let connection = rank[frame.connection as usize];
-            // Without a description of its media, audio cannot be understood.
-            if end <= cursor || self.connections[connection].media.is_none() {
-                continue;
+            let mut rest = frame.position;
+            for (from, to) in self.view.kept(from, to) {
+                let (from, to) = (from.samples(), to.samples());
+                if rest < from {
+                    of_nobody.insert(rest, from);
+                }
+                rest = to;
+                // Without a description of its media, audio cannot be understood.
+                if to <= cursor || self.connections[connection].media.is_none() {
+                    continue;
+                }
+                if to - *begin.get_or_insert(from) > RECORDING_SAMPLES_MAX {
+                    self.cut = true;
+                    continue;
+                }
+                kept.insert(from, to);
+                self.pieces.push(Piece {
+                    position: frame.position,
+                    // Both lie within the frame.
+                    until: u32::try_from(to - frame.position).unwrap_or(frame.samples),
+                    skip: u32::try_from(from.max(cursor) - frame.position).unwrap_or(0),
+                    sequence: frame.sequence,
+                    number: frame.number,
+                    connection,
+                });
+                cursor = to;
             }
-            if end - *begin.get_or_insert(frame.position) > RECORDING_SAMPLES_MAX {
-                self.cut = true;
-                continue;
+            if rest < end {
+                of_nobody.insert(rest, end);
             }
-            kept.insert(frame.position, end);
-            self.pieces.push(Piece {
-                position: frame.position,
-                samples: frame.samples,
-                // Less than the frame's samples, as its end lies behind the cursor.
-                skip: u32::try_from(cursor.saturating_sub(frame.position)).unwrap_or(0),
-                sequence: frame.sequence,
-                number: frame.number,
-                connection,
-            });
-            cursor = end;
         }
         let mut either = kept.clone();
         of_nobody.iter().for_each(|(from, to)| _ = either.insert(from, to));
@@ -371,9 +391,7 @@ mod tests {
     }
 
     fn laid_out(plan: &Plan) -> Vec<(u64, u64)> {
-        let place = |piece: &Piece| {
-            (piece.position + u64::from(piece.skip), piece.position + u64::from(piece.samples))
-        };
+        let place = |piece: &Piece| (piece.from(), piece.to());
         plan.pieces.iter().map(place).collect()
     }
 
@@ -393,9 +411,9 @@ mod tests {
         let script =
             Script::new("c").start("matched").event(started).frames(0, 500).event(ended).end(4_000);
         let plan = plan_of(&[script]);
-        // The frame behind the end begins within the margin in which a last word is kept.
-        assert_eq!((plan.start(), plan.end()), (Some(800), Some(2_400)));
-        assert_eq!(plan.samples_of_nobody, 2_400);
+        // 50 ms before the leg and 250 ms behind it are its own, where nobody else has a claim.
+        assert_eq!((plan.start(), plan.end()), (Some(400), Some(3_600)));
+        assert_eq!(plan.samples_of_nobody, 800);
         assert!(plan.complete);
     }
 

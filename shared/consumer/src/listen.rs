@@ -146,9 +146,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         found[0].write_wav(&path).await.unwrap();
-        assert_eq!(read_wav(std::fs::read(&path).unwrap()).len(), 400 * 8);
+        assert_eq!(read_wav(std::fs::read(&path).unwrap()).len(), 450 * 8);
         let sidecar = found[0].sidecar();
-        assert_eq!((sidecar.start_ms, sidecar.end_ms, sidecar.end), (Some(100), Some(500), None));
+        assert_eq!((sidecar.start_ms, sidecar.end_ms, sidecar.end), (Some(50), Some(500), None));
         assert_eq!(found[1].sidecar().unmatched_reason.as_deref(), Some("duplicate"));
     }
 

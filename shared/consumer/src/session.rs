@@ -170,10 +170,13 @@ impl SessionView {
         self.attribution.owner_of(from, to)
     }
 
-    /// Returns whether the media from `from` to `to` may be used: an agent of ours owns it,
-    /// or the session listens always.
-    pub fn keeps(&self, from: Position, to: Position) -> bool {
-        self.listens_always() || self.owner_of(from, to).is_some()
+    /// Returns what of the media from `from` to `to` may be used, in order: what belongs to an
+    /// agent of ours, or all of it if the session listens always.
+    pub fn kept(&self, from: Position, to: Position) -> Vec<(Position, Position)> {
+        if self.listens_always() {
+            return vec![(from, to)];
+        }
+        self.attribution.owned(from, to).collect()
     }
 
     /// Returns whether audio that belongs to nobody is kept.
@@ -480,7 +483,7 @@ mod tests {
         assert_eq!(effects[5], Effect::Corrected { from: at(1_500) });
         assert_eq!(effects[6], Effect::Corrected { from: at(1_500) });
         assert_eq!(view.revision(), 4);
-        assert!(view.keeps(at(0), at(1_000)) && !view.keeps(at(1_100), at(1_300)));
+        assert_eq!(view.kept(at(0), at(2_000)), [(at(0), at(1_250))]);
     }
 
     #[test]

@@ -17,12 +17,12 @@ const SILENCE_SAMPLES_MAX: u64 = 8_000;
 /// Samples that have a place in the file.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// Where they begin, from the file's first sample.
+    /// Where the first that is used goes, from the file's first sample.
     pub(crate) offset: u64,
     /// How many at their beginning are not used.
     pub(crate) skip: usize,
-    /// How many they claim to be, with those not used.
-    pub(crate) samples: usize,
+    /// Up to which they are used, if there are as many.
+    pub(crate) until: usize,
     pub(crate) data: Bytes,
     pub(crate) media: Media,
 }
@@ -55,9 +55,9 @@ impl WavFile {
     ///
     /// Samples that claim to be more than their data holds end where it does.
     pub(crate) fn put(&mut self, chunk: &Chunk) -> io::Result<()> {
-        self.silence_to(chunk.offset + chunk.skip as u64)?;
+        self.silence_to(chunk.offset)?;
         let step = chunk.media.bytes_per_step();
-        let whole = (chunk.data.len() / step).min(chunk.samples);
+        let whole = (chunk.data.len() / step).min(chunk.until);
         let steps = chunk.data[..whole * step].chunks_exact(step).skip(chunk.skip);
         let count = steps.len();
         if count == 0 {
@@ -139,8 +139,8 @@ mod tests {
         Media { format, channels: MediaChannels::new(channels).unwrap() }
     }
 
-    fn chunk(offset: u64, skip: usize, samples: usize, data: &[u8], media: Media) -> Chunk {
-        Chunk { offset, skip, samples, data: Bytes::copy_from_slice(data), media }
+    fn chunk(offset: u64, skip: usize, until: usize, data: &[u8], media: Media) -> Chunk {
+        Chunk { offset, skip, until, data: Bytes::copy_from_slice(data), media }
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
         let mono = media(Format::Pcmu, &[MediaChannel::External]);
         let sample = audio_codec_algorithms::decode_ulaw(0x10);
         let data = [0x10; 4];
-        let chunks = [chunk(0, 0, 2, &data[..2], mono), chunk(3, 2, 4, &data, mono)];
+        let chunks = [chunk(0, 0, 2, &data[..2], mono), chunk(5, 2, 4, &data, mono)];
         let expected = [1, 1, 0, 0, 0, 1, 1, 0, 0].map(|heard| (heard * sample, 0));
         assert_eq!(written(&chunks, 9), expected);
     }

@@ -144,7 +144,7 @@ mod tests {
         (0..10).for_each(|n| ring.push(Timestamp::default(), frame(n * 200)));
         let released = ring.release(&timeline(400, Some(800)));
         let positions: Vec<_> = released.iter().map(|f| f.position.as_millis()).collect();
-        assert_eq!(positions, [400, 600, 800]);
-        assert_eq!(ring.frames.len(), 7);
+        assert_eq!(positions, [200, 400, 600, 800, 1_000]);
+        assert_eq!(ring.frames.len(), 5);
     }
 }

@@ -27,16 +27,32 @@ pub type Segment = Span;
 ///
 /// Where legs overlap, the one that was connected first has the customer until it ends: in a
 /// consult the second agent is not heard by the customer before the first has left.
+///
+/// A segment reaches a little beyond its ends where nobody else has a claim, as the positions of
+/// call events are only as good as the clocks they come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     segments: Vec<Segment>,
+    /// What each segment reaches; in the same order, without overlaps.
+    reaches: Vec<Reach>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reach {
+    from: Position,
+    to: Option<Position>,
+}
+
+/// How far before a leg's beginning audio still counts as its own: Genesys' clock may be some
+/// milliseconds behind ours.
+pub(crate) const BEGIN_MARGIN: Duration = Duration::from_millis(50);
 
 /// How far past a leg's end audio still counts as its own.
 ///
-/// A position is computed from arrival times and so never lies late, only early; without this
-/// the last word of a call would be cut.
-pub(crate) const END_MARGIN: Duration = Duration::from_millis(100);
+/// A position is computed from arrival times and so lies early by the least delay seen; without
+/// this the last word of a call would be cut. With [`BEGIN_MARGIN`] it makes up the 300 ms that
+/// may fall on the wrong side.
+pub(crate) const END_MARGIN: Duration = Duration::from_millis(250);
 
 impl Timeline {
     /// Orders spans and resolves overlaps.
@@ -53,7 +69,8 @@ impl Timeline {
                 segments.push(span);
             }
         }
-        Self { segments }
+        let reaches = reaches(&segments);
+        Self { segments, reaches }
     }
 
     /// Returns the segments in order; they do not overlap.
@@ -63,26 +80,56 @@ impl Timeline {
 
     /// Returns the segment that has most of the media from `from` to `to`, if any has some.
     ///
-    /// Frames are given whole to one agent, so at a change of agents up to one frame falls on
-    /// the wrong side.
+    /// For whoever gives frames whole to one agent.
     pub fn owner_of(&self, from: Position, to: Position) -> Option<&Segment> {
-        let first = self.segments.partition_point(|segment| {
-            segment.to.is_some_and(|end| end.plus(END_MARGIN) <= from && end < to)
-        });
-        self.segments[first..]
-            .iter()
-            .take_while(|segment| segment.from < to || (segment.from == to && from == to))
-            .filter_map(|segment| {
-                let end = segment.to.map_or(to, |end| end.plus(END_MARGIN)).min(to);
-                let own = segment.to.unwrap_or(to).min(to);
-                let begin = segment.from.max(from);
-                // Its own media decides; the margin only where nobody else has any.
-                (end > begin || from == to)
-                    .then(|| ((own.samples_since(begin), end.samples_since(begin)), segment))
-            })
-            .max_by(|a, b| a.0.cmp(&b.0))
-            .map(|(_, segment)| segment)
+        let (first, parts) = self.common(from, to);
+        parts
+            .enumerate()
+            // Of equals the first, so the agent who was there stays.
+            .min_by_key(|(_, (from, to))| std::cmp::Reverse(to.samples_since(*from)))
+            .map(|(index, _)| &self.segments[first + index])
     }
+
+    /// Returns what of the media from `from` to `to` belongs to somebody, in order, to the
+    /// sample.
+    pub fn owned(
+        &self,
+        from: Position,
+        to: Position,
+    ) -> impl Iterator<Item = (Position, Position)> {
+        self.common(from, to).1
+    }
+
+    /// What of a stretch each segment reaches, beginning with the segment of the index returned.
+    fn common(
+        &self,
+        from: Position,
+        to: Position,
+    ) -> (usize, impl Iterator<Item = (Position, Position)>) {
+        let first = self.reaches.partition_point(|reach| reach.to.is_some_and(|end| end <= from));
+        let parts = self.reaches[first..]
+            .iter()
+            .take_while(move |reach| reach.from < to)
+            .map(move |reach| (reach.from.max(from), reach.to.map_or(to, |end| end.min(to))));
+        (first, parts)
+    }
+}
+
+fn reaches(segments: &[Segment]) -> Vec<Reach> {
+    let mut reaches: Vec<Reach> = Vec::with_capacity(segments.len());
+    for (index, segment) in segments.iter().enumerate() {
+        let next = segments.get(index + 1).map(|next| next.from);
+        let to = segment.to.map(|to| {
+            let reach = to.plus(END_MARGIN);
+            next.map_or(reach, |next| reach.min(next))
+        });
+        let begin = Position::from_samples(
+            segment.from.samples().saturating_sub(Position::ZERO.plus(BEGIN_MARGIN).samples()),
+        );
+        let before = reaches.last().and_then(|before| before.to).unwrap_or_default();
+        reaches.push(Reach { from: begin.max(before), to });
+    }
+    reaches
 }
 
 #[cfg(test)]
@@ -120,7 +167,7 @@ mod tests {
     fn a_frame_goes_whole_to_whoever_has_most_of_it() {
         let timeline =
             Timeline::new([span("ada", 1_000, Some(2_050)), span("bo", 2_050, Some(3_000))]);
-        assert_eq!(owner(&timeline, 800, 1_000), None);
+        assert_eq!(owner(&timeline, 750, 950), None);
         assert_eq!(owner(&timeline, 900, 1_100), Some("ada"));
         assert_eq!(owner(&timeline, 2_000, 2_200), Some("bo"));
         assert_eq!(owner(&timeline, 1_900, 2_100), Some("ada"));
@@ -129,8 +176,20 @@ mod tests {
     #[test]
     fn the_last_word_is_not_cut_and_what_follows_is_nobodys() {
         let timeline = Timeline::new([span("ada", 1_000, Some(2_000))]);
-        assert_eq!(owner(&timeline, 2_000, 2_200), Some("ada"));
-        assert_eq!(owner(&timeline, 2_100, 2_300), None);
+        assert_eq!(owner(&timeline, 2_200, 2_400), Some("ada"));
+        assert_eq!(owner(&timeline, 2_250, 2_450), None);
+    }
+
+    #[test]
+    fn what_is_owned_is_known_to_the_sample() {
+        let timeline = Timeline::new([
+            span("ada", 1_000, Some(2_000)),
+            span("bo", 2_100, Some(3_000)),
+            span("cy", 5_000, None),
+        ]);
+        let owned: Vec<_> = timeline.owned(ms(0), ms(9_000)).collect();
+        assert_eq!(owned, [(ms(950), ms(2_100)), (ms(2_100), ms(3_250)), (ms(4_950), ms(9_000))]);
+        assert_eq!(timeline.owned(ms(3_250), ms(4_950)).count(), 0);
     }
 
     #[test]

@@ -157,14 +157,14 @@ async fn audio_goes_to_whom_later_events_give_it() {
         .event(ended("l2", "bo", 2_000))
         .end(16_000);
     let bench = recorded(&[script]).await;
-    // The end's margin takes one frame more, so that no last word is cut.
-    let expected = [sound(0, 600), silence(400), sound(1_000, 2_000)].concat();
+    // 250 ms behind an end and 50 ms before a start are kept, so that no word is cut.
+    let expected = [sound(0, 750), silence(200), sound(950, 2_000)].concat();
     assert_eq!(bench.wav(1).unwrap(), expected);
     let sidecar = bench.sidecar(1);
     let agents: Vec<_> =
         sidecar.agents.iter().map(|one| (one.agent.as_str(), one.from_ms, one.to_ms)).collect();
     assert_eq!(agents, [("ada", 0, Some(500)), ("bo", 1_000, Some(2_000))]);
-    assert_eq!(sidecar.audio.samples_of_nobody, 400 * 8);
+    assert_eq!(sidecar.audio.samples_of_nobody, 200 * 8);
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn a_start_that_moves_back_silences_what_came_before_it() {
         .event(started("l1", "ada", 400))
         .end(8_000);
     let bench = recorded(&[script]).await;
-    assert_eq!(bench.wav(1).unwrap(), sound(400, 1_000));
-    assert_eq!(bench.sidecar(1).start_position, Some(3_200));
+    assert_eq!(bench.wav(1).unwrap(), sound(350, 1_000));
+    assert_eq!(bench.sidecar(1).start_position, Some(2_800));
 }
 
 #[tokio::test]
@@ -385,7 +385,7 @@ async fn listening_always_keeps_what_is_nobodys() {
     assert_eq!(bench.wav(1).unwrap(), sound(0, 600));
     assert_eq!(bench.sidecar(1).agents[0].from_ms, 300);
     let bench = recorded(&[script("ready")]).await;
-    assert_eq!(bench.wav(1).unwrap(), sound(300, 500));
+    assert_eq!(bench.wav(1).unwrap(), sound(250, 600));
 }
 
 #[tokio::test]
