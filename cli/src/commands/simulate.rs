@@ -4,9 +4,12 @@ mod embedded;
 mod evidence;
 mod follow;
 mod house;
+mod premises;
+mod round;
 mod story;
 mod target;
 mod told;
+mod weather;
 
 use std::sync::Arc;
 
@@ -83,6 +86,9 @@ async fn judge_own(
     }
     let bad = report.calls.iter().filter(|call| !call.ok).count();
     output.line(told::verdict(bad, report.calls.len(), report.violations.len()))?;
+    if let Some(line) = told::replays(&report) {
+        output.line(line)?;
+    }
     match &report.recordings[..] {
         [] => output.line("recordings were removed; keep them with --data DIR")?,
         directories => {

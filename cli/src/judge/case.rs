@@ -7,8 +7,8 @@ use sidetone_genesys_sim::{CallerReport, Expected, SessionTruth, Stretch};
 use sidetone_model::{AgentId, Media, NotOurs, Timestamp, UnmatchedReason};
 
 use super::heard::Heard;
-use super::pace::Pace;
 use super::people::What;
+use super::problems::{Problem, Problems};
 use super::recording::SessionRecording;
 use super::sound::{self, Expectation};
 use super::stretches::{around_edges, common, joined, millis_up, place_of_first, samples, without};
@@ -18,6 +18,12 @@ use super::verdict::Verdict;
 ///
 /// Units: milliseconds.
 const EDGE_MS: u64 = 300;
+
+/// The limit for delivery, after the later of the two halves of a match.
+const MATCHED_MS_MAX: u64 = 1_000;
+
+/// The limit for `opened`: 200 ms whatever the store does, and the way there and back.
+const OPENED_MS_MAX: u64 = 400;
 
 /// Everything about one audio session.
 #[derive(Debug)]
@@ -32,14 +38,10 @@ pub struct Case<'a> {
     pub report: &'a CallerReport,
     /// When the call began on the run's clock.
     pub began_at: Timestamp,
-    /// When Genesys really told of the answer, if it came later than the script says.
-    pub told_at: Option<Timestamp>,
     /// What the stream delivered; nothing if it has nothing of this session.
     pub heard: Option<&'a Heard>,
     /// What the recorder made of it; nothing if it made nothing.
     pub recording: Option<&'a SessionRecording>,
-    /// How fast the clock ran.
-    pub pace: Pace,
 }
 
 /// Sets of media that several questions need.
@@ -56,15 +58,16 @@ struct Sets {
 
 /// Finds out everything that `simulate` has to show of a session.
 pub fn judge(case: &Case<'_>) -> Verdict {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let sets = case.sets();
     let expected = case.truth.expected.as_str().to_owned();
     let (outcome, reason) = case.outcome();
     if outcome != expected {
-        problems.push(format!("expected {expected}, the outcome is {outcome}"));
+        problems.add(Problem::firm(format!("expected {expected}, the outcome is {outcome}")));
     } else if !case.may_be_unmatched_for(reason.as_deref()) {
         let reason = reason.as_deref().unwrap_or("none");
-        problems.push(format!("it is unmatched for another reason than expected: {reason}"));
+        let sentence = format!("it is unmatched for another reason than expected: {reason}");
+        problems.add(Problem::firm(sentence));
     }
     case.check_client(&mut problems);
     let (accepted, committed, in_gaps) = case.check_frames(&mut problems);
@@ -72,15 +75,12 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     let extra_ms = case.check_extra(&sets, &mut problems);
     let opened_ms = case.check_opened(&mut problems);
     let matched_ms = case.check_matched(&mut problems);
-    let mut exact = |problem: Option<String>| {
-        let is_exact = problem.is_none();
-        problems.extend(problem);
-        is_exact
-    };
-    let audio_exact = exact(case.compare_frames());
-    let agents_exact = exact(case.compare_agents());
-    let holds_exact = exact(case.compare_holds());
-    let wav_exact = exact(case.compare_recording(&sets));
+    let audio_exact = problems.exact(case.compare_frames());
+    let agents_exact = problems.exact(case.compare_people(What::Agents));
+    let holds_exact = problems.exact(case.compare_people(What::Holds));
+    let wav_exact = problems.exact(case.compare_recording(&sets));
+    let timing_alone = problems.is_timing_alone() || case.never_began();
+    let problems = problems.into_sentences();
     Verdict {
         scenario: case.scenario.to_owned(),
         seed: case.seed,
@@ -103,6 +103,8 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         wav_exact,
         ok: problems.is_empty(),
         problems,
+        plays: 1,
+        timing_alone,
     }
 }
 
@@ -158,76 +160,87 @@ impl Case<'_> {
         unseen || reason == Some(reason_name(expected))
     }
 
-    fn check_client(&self, problems: &mut Vec<String>) {
+    /// Returns whether the client gave up before it was answered, by its own time limits.
+    fn never_began(&self) -> bool {
+        self.report.opened_at.is_none() && self.report.faults.is_empty()
+    }
+
+    fn check_client(&self, problems: &mut Problems) {
         let report = self.report;
         if report.opened_at.is_none() {
-            problems.push("the session was never opened".to_owned());
+            problems.add(Problem::timing("the session was never opened"));
         }
         if report.end != EndCause::Completed {
-            problems.push(format!("the session ended in another way than asked: {:?}", report.end));
+            let end = report.end;
+            problems.add(Problem::timing(format!("the session did not end as asked: {end:?}")));
         }
-        let faults = report.faults.iter();
-        problems.extend(faults.map(|fault| format!("the server broke the protocol: {fault}")));
+        for fault in &report.faults {
+            problems.add(Problem::firm(format!("the server broke the protocol: {fault}")));
+        }
     }
 
     /// Compares the door's own counts with the stream's; returns frames accepted, committed,
     /// and in gaps.
-    fn check_frames(&self, problems: &mut Vec<String>) -> (u64, u64, u64) {
+    fn check_frames(&self, problems: &mut Problems) -> (u64, u64, u64) {
         let Some(heard) = self.heard else {
             if self.truth.expected != Expected::Probe {
-                problems.push("the stream has nothing of the session".to_owned());
+                problems.add(Problem::firm("the stream has nothing of the session"));
             }
             return (0, 0, 0);
         };
         if self.truth.expected == Expected::Probe {
-            problems.push("the stream has records of a probe".to_owned());
+            problems.add(Problem::firm("the stream has records of a probe"));
         }
         let view = heard.view();
         let committed = heard.frames().len() as u64;
         if self.truth.expected != Expected::Matched && committed > 0 {
-            problems.push(format!("{committed} frames of a call that is nobody's were delivered"));
+            let sentence = format!("{committed} frames of a call that is nobody's were delivered");
+            problems.add(Problem::firm(sentence));
         }
         let told: u64 = view.gaps().iter().map(|gap| u64::from(gap.frames)).sum();
         let Some(end) = view.end() else {
-            problems.push("the stream does not say that the session ended".to_owned());
+            problems.add(Problem::firm("the stream does not say that the session ended"));
             return (committed, committed, told);
         };
         let (accepted, in_gaps) = (end.ended.frames_accepted, end.ended.frames_in_gaps.max(told));
         if accepted != committed + in_gaps {
-            problems.push(format!(
+            problems.add(Problem::firm(format!(
                 "{accepted} frames were accepted, {committed} committed and {in_gaps} lie in gaps"
-            ));
+            )));
         }
         if in_gaps > 0 {
-            problems.push(format!("{in_gaps} frames lie in gaps"));
+            problems.add(Problem::firm(format!("{in_gaps} frames lie in gaps")));
         }
         let declared = |gap: &GapView| gap.reason == GapReason::Discarded;
         for gap in view.gaps().iter().filter(|gap| !declared(gap)) {
-            problems.push(format!("a gap at {} ms: {:?}", gap.from.as_millis(), gap.reason));
+            let sentence = format!("a gap at {} ms: {:?}", gap.from.as_millis(), gap.reason);
+            // An event comes too late for the ring if the machine stands still.
+            problems.add(Problem { sentence, timing: gap.reason == GapReason::LateEvent });
         }
         if !view.missing().is_empty() {
-            problems.push("records are missing in the stream".to_owned());
+            problems.add(Problem::firm("records are missing in the stream"));
         }
         (accepted, committed, in_gaps)
     }
 
-    fn check_missed(&self, sets: &Sets, problems: &mut Vec<String>) -> u64 {
+    fn check_missed(&self, sets: &Sets, problems: &mut Problems) -> u64 {
         let missed = without(&sets.owed, &sets.kept);
         let missed_ms = millis_up(samples(&missed));
-        let allowed = match self.truth.missed_ms_max {
-            0 => 0,
-            some => some + self.pace.switch_allowance_ms(),
-        };
+        let allowed = self.truth.missed_ms_max;
         // Something may be missed where the agent changes, never in mid-talk.
         let elsewhere = without(&missed, &around_edges(&sets.segments, allowed));
         if missed_ms > allowed || !elsewhere.is_empty() {
             let place = place_of_first(if elsewhere.is_empty() { &missed } else { &elsewhere });
-            problems.push(format!("{missed_ms} ms were missed, {allowed} may be: {place}"));
+            let sentence = format!("{missed_ms} ms were missed, {allowed} may be: {place}");
+            // What was sent and belongs to an agent is delivered, however late.
+            let sent = joined(self.report.sent.iter().copied());
+            let timing = common(&missed, &sent).is_empty();
+            problems.add(Problem { sentence, timing });
         }
         missed_ms
     }
 
-    fn check_extra(&self, sets: &Sets, problems: &mut Vec<String>) -> u64 {
+    fn check_extra(&self, sets: &Sets, problems: &mut Problems) -> u64 {
         let nobodys = without(&sets.kept, &sets.segments);
         // What the client withheld cannot have been delivered, whoever was connected.
         let secret = common(&sets.kept, &sets.withheld);
@@ -237,80 +250,79 @@ impl Case<'_> {
         let elsewhere = joined(without(&nobodys, &near).into_iter().chain(secret));
         if extra_ms > self.truth.extra_ms_max || !elsewhere.is_empty() {
             let place = place_of_first(if elsewhere.is_empty() { &extra } else { &elsewhere });
-            problems.push(format!(
+            let sentence = format!(
                 "{extra_ms} ms of nobody's were delivered, {} may be: {place}",
                 self.truth.extra_ms_max
-            ));
+            );
+            let timing = common(&sets.kept, &sets.withheld).is_empty();
+            problems.add(Problem { sentence, timing });
         }
         extra_ms
     }
 
-    fn check_opened(&self, problems: &mut Vec<String>) -> Option<u64> {
+    fn check_opened(&self, problems: &mut Problems) -> Option<u64> {
         let opened_ms =
             u64::try_from(self.report.opened_after?.as_micros().div_ceil(1_000)).ok()?;
-        let limit = self.pace.opened_limit_ms();
-        if opened_ms > limit {
-            problems.push(format!("it was opened after {opened_ms} ms, the limit is {limit}"));
+        if opened_ms > OPENED_MS_MAX {
+            let sentence =
+                format!("it was opened after {opened_ms} ms, the limit is {OPENED_MS_MAX}");
+            problems.add(Problem::timing(sentence));
         }
         Some(opened_ms)
     }
 
-    fn check_matched(&self, problems: &mut Vec<String>) -> Option<u64> {
+    fn check_matched(&self, problems: &mut Problems) -> Option<u64> {
         let matchable = self.began_at + self.truth.matchable?;
         let report = self.report;
         let asked = report.opened_at.zip(report.opened_after).map(|(at, after)| at - after);
-        let halves = [Some(matchable), asked, self.told_at];
-        let later = halves.into_iter().flatten().max()?;
+        let later = asked.map_or(matchable, |asked| asked.max(matchable));
         let first = self.heard?.kept().map(|frame| frame.committed_at).min()?;
         let matched_ms = u64::try_from(first.since(later).as_micros().div_ceil(1_000)).ok()?;
-        let limit = self.pace.match_limit_ms();
-        if matched_ms >= limit {
-            problems.push(format!(
+        if matched_ms >= MATCHED_MS_MAX {
+            problems.add(Problem::timing(format!(
                 "the first audio was delivered {matched_ms} ms after the match, the limit is \
-                 {limit}"
-            ));
+                 {MATCHED_MS_MAX}"
+            )));
         }
         Some(matched_ms)
     }
 
-    fn compare_frames(&self) -> Option<String> {
+    fn compare_frames(&self) -> Option<Problem> {
         let sent = joined(self.report.sent.iter().copied());
         sound::compare_frames(self.heard?, self.truth, self.media(), &sent)
     }
 
-    fn compare_agents(&self) -> Option<String> {
-        let segments = self.truth.segments.iter();
-        let truth: Vec<_> = segments.map(|one| (one.agent.clone(), one.stretch)).collect();
-        self.compare_people(What::Agents, &truth)
-    }
-
-    fn compare_holds(&self) -> Option<String> {
-        let holds = self.truth.holds.iter();
-        let truth: Vec<_> = holds.map(|one| (one.agent.clone(), one.stretch)).collect();
-        self.compare_people(What::Holds, &truth)
-    }
-
     /// Compares what the library says, and what stands beside the recording, with the truth.
-    fn compare_people(&self, what: What, truth: &[(AgentId, Stretch)]) -> Option<String> {
+    fn compare_people(&self, what: What) -> Option<Problem> {
         // A duplicate is told of the same call; that it delivers nothing is another question.
         if self.truth.expected == Expected::Unmatched(UnmatchedReason::Duplicate) {
             return None;
         }
+        let truth: Vec<(AgentId, Stretch)> = match what {
+            What::Agents => {
+                let segments = self.truth.segments.iter();
+                segments.map(|one| (one.agent.clone(), one.stretch)).collect()
+            }
+            What::Holds => {
+                let holds = self.truth.holds.iter();
+                holds.map(|one| (one.agent.clone(), one.stretch)).collect()
+            }
+        };
         let length = self.truth.length;
         let heard = self.heard.map(|heard| what.heard(heard)).unwrap_or_default();
-        what.compare("in the stream", &heard, truth, length).or_else(|| {
+        what.compare("in the stream", &heard, &truth, length).or_else(|| {
             let recorded = self.recording.map(|one| what.recorded(one)).unwrap_or_default();
-            what.compare("beside the recording", &recorded, truth, length)
+            what.compare("beside the recording", &recorded, &truth, length)
         })
     }
 
-    fn compare_recording(&self, sets: &Sets) -> Option<String> {
+    fn compare_recording(&self, sets: &Sets) -> Option<Problem> {
         let Some(recording) = self.recording else {
             let none = self.truth.expected == Expected::Probe;
-            return (!none).then(|| "no recording was finished".to_owned());
+            return (!none).then(|| Problem::firm("no recording was finished"));
         };
         if self.truth.expected == Expected::Probe {
-            return Some("a probe was recorded".to_owned());
+            return Some(Problem::firm("a probe was recorded"));
         }
         let near = around_edges(&sets.segments, EDGE_MS);
         let expected = Expectation {

@@ -6,9 +6,9 @@
 
 mod case;
 mod heard;
-mod pace;
 mod people;
 mod planted;
+mod problems;
 mod recording;
 mod sound;
 #[cfg(test)]
@@ -20,7 +20,6 @@ mod verdict;
 
 pub use case::{Case, judge};
 pub use heard::{Heard, HeardFrame};
-pub use pace::Pace;
 pub use planted::PlantedSink;
 pub use recording::{RecordingError, SessionRecording, Wave};
 pub use verdict::Verdict;

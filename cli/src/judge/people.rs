@@ -4,6 +4,7 @@ use sidetone_genesys_sim::Stretch;
 use sidetone_model::{AgentId, Position};
 
 use super::heard::Heard;
+use super::problems::Problem;
 use super::recording::SessionRecording;
 use super::stretches::millis_up;
 
@@ -72,7 +73,7 @@ impl What {
         }
     }
 
-    /// Compares stretches with the true ones; a sentence for what is wrong.
+    /// Compares stretches with the true ones; nothing if they are the same.
     ///
     /// What lies behind the end of the media, or lasts no time within it, counts for nothing.
     pub(super) fn compare(
@@ -81,7 +82,7 @@ impl What {
         found: &[Found],
         truth: &[(AgentId, Stretch)],
         length: Position,
-    ) -> Option<String> {
+    ) -> Option<Problem> {
         let whole = Stretch::new(Position::ZERO, length);
         let found: Vec<(AgentId, Stretch)> = found
             .iter()
@@ -91,14 +92,16 @@ impl What {
             })
             .collect();
         let near = |a: Position, b: Position| a.samples().abs_diff(b.samples()) <= EDGE_SHIFT_MAX;
+        let pairs = || found.iter().zip(truth);
         let same = found.len() == truth.len()
-            && found.iter().zip(truth).all(|((agent, stretch), (true_agent, true_stretch))| {
-                agent == true_agent
-                    && near(stretch.from, true_stretch.from)
-                    && near(stretch.to, true_stretch.to)
+            && pairs().all(|((agent, _), (true_agent, _))| agent == true_agent);
+        let exact = same
+            && pairs().all(|((_, stretch), (_, true_stretch))| {
+                near(stretch.from, true_stretch.from) && near(stretch.to, true_stretch.to)
             });
         let what = self.as_str();
-        (!same).then(|| format!("{what} {place}: {}; in truth {}", list(&found), list(truth)))
+        let sentence = || format!("{what} {place}: {}; in truth {}", list(&found), list(truth));
+        (!exact).then(|| Problem { sentence: sentence(), timing: same })
     }
 }
 

@@ -4,38 +4,40 @@ use sidetone_genesys_sim::{SessionTruth, Stretch};
 use sidetone_model::{Format, Media, MediaChannel, Position, SAMPLE_RATE};
 
 use super::heard::{Heard, HeardFrame};
+use super::problems::Problem;
 use super::recording::{SessionRecording, Wave};
 use super::stretches::{joined, place_of_first, samples, without};
 
 /// Samples compared at a time.
 const BLOCK_SAMPLES: u64 = 8_000;
 
-/// Checks every frame of the stream, whether or not its user may use it; a sentence for what
-/// is wrong.
+/// Checks every frame of the stream, whether or not its user may use it; nothing if all is right.
 pub(super) fn compare_frames(
     heard: &Heard,
     truth: &SessionTruth,
     media: Media,
     sent: &[Stretch],
-) -> Option<String> {
+) -> Option<Problem> {
     let frames = heard.frames();
     let all = joined(frames.iter().map(|frame| frame.stretch));
     let unsent = without(&all, sent);
     if !unsent.is_empty() {
         let place = place_of_first(&unsent);
-        return Some(format!("audio was delivered that Genesys never sent, {place}"));
+        return Some(Problem::firm(format!(
+            "audio was delivered that Genesys never sent, {place}"
+        )));
     }
     let total: u64 = frames.iter().map(|frame| frame.stretch.samples()).sum();
     if total != samples(&all) {
-        return Some("some audio was delivered twice under different numbers".to_owned());
+        return Some(Problem::firm("some audio was delivered twice under different numbers"));
     }
     if heard.view().media().is_some_and(|told| told != media) {
-        return Some("the stream names other media than Genesys was told".to_owned());
+        return Some(Problem::firm("the stream names other media than Genesys was told"));
     }
     let differs = |frame: &&HeardFrame| truth.pcm(frame.stretch, media) != frame.data[..];
     let wrong = frames.iter().find(differs)?;
     let place = place_of_first(&[wrong.stretch]);
-    Some(format!("the audio {place} is not what was said there"))
+    Some(Problem::firm(format!("the audio {place} is not what was said there")))
 }
 
 /// What a recording must hold.
@@ -50,37 +52,37 @@ pub(super) struct Expectation<'a> {
     pub(super) tolerated: Vec<Stretch>,
 }
 
-/// Checks a recording; a sentence for what is wrong.
+/// Checks a recording; nothing if all is right.
 pub(super) fn compare_recording(
     recording: &SessionRecording,
     expected: &Expectation<'_>,
-) -> Option<String> {
+) -> Option<Problem> {
     let sidecar = &recording.sidecar;
     let (first, last) = (expected.kept.first(), expected.kept.last());
     let (Some(first), Some(last)) = (first, last) else {
         let silent = |wave: &Wave| wave.samples.iter().all(|sample| *sample == 0);
         let nothing = recording.wave.as_ref().is_none_or(silent);
-        return (!nothing).then(|| "a recording was made of what is nobody's".to_owned());
+        return (!nothing).then(|| Problem::firm("a recording was made of what is nobody's"));
     };
     let Some(wave) = &recording.wave else {
-        return Some("there is no recording".to_owned());
+        return Some(Problem::firm("there is no recording"));
     };
     if (wave.rate, wave.channels) != (SAMPLE_RATE, 2) {
-        return Some(format!(
+        return Some(Problem::firm(format!(
             "the recording has {} channels at {} Hz instead of 2 at {SAMPLE_RATE}",
             wave.channels, wave.rate
-        ));
+        )));
     }
     let whole = (first.from.samples(), last.to.samples());
     let named = (sidecar.start_position, sidecar.end_position);
     if named != (Some(whole.0), Some(whole.1)) || wave.length() != whole.1 - whole.0 {
-        return Some(format!(
+        return Some(Problem::firm(format!(
             "the recording is {} samples long and said to reach from {named:?}; delivered was \
              from {} to {}",
             wave.length(),
             whole.0,
             whole.1
-        ));
+        )));
     }
     compare_samples(wave, first.from, last.to, expected)
 }
@@ -90,7 +92,7 @@ fn compare_samples(
     start: Position,
     end: Position,
     expected: &Expectation<'_>,
-) -> Option<String> {
+) -> Option<Problem> {
     let mut from = start;
     while from < end {
         let block = Stretch::new(from, from.plus_samples(BLOCK_SAMPLES).min(end));
@@ -109,7 +111,10 @@ fn compare_samples(
                 let at = from.plus_samples(index as u64);
                 let what = if allowed == Allowed::Silence { "not silent" } else { "wrong" };
                 let sides = if found == (said.1, said.0) { ", its sides exchanged" } else { "" };
-                return Some(format!("the recording is {what} at {} ms{sides}", at.as_millis()));
+                // Where it is what was said there, only the agent's time is wrong.
+                let timing = allowed == Allowed::Silence && found == said;
+                let sentence = format!("the recording is {what} at {} ms{sides}", at.as_millis());
+                return Some(Problem { sentence, timing });
             }
         }
         from = block.to;

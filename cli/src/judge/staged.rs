@@ -19,7 +19,7 @@ use sidetone_ports::{Clock, RecordSink, RecordSource, RecordingStore, StreamReco
 use sidetone_ports_embedded::{Recordings, Stream};
 
 use super::stretches::{joined, without};
-use super::{Case, Heard, Pace, PlantedSink, SessionRecording, Verdict, judge};
+use super::{Case, Heard, PlantedSink, SessionRecording, Verdict, judge};
 use crate::args::Plant;
 
 /// Records in one stream record; few, as in life.
@@ -175,10 +175,8 @@ impl Staged {
             truth: &self.truth,
             report: &self.report,
             began_at: self.began_at,
-            told_at: None,
             heard: found.heard.as_ref(),
             recording: found.recording.as_ref(),
-            pace: Pace::new(1.0),
         })
     }
 

@@ -245,8 +245,8 @@ async fn a_slow_match_or_opening_is_noticed() {
     assert_eq!(verdict.matched_ms, Some(1_000));
     says(&verdict, "ms after the match");
     let mut staged = Staged::new(Scenario::Queued);
-    staged.report.opened_after = Some(Duration::from_millis(420));
-    says(&staged.judged().await, "opened after 420 ms");
+    staged.report.opened_after = Some(Duration::from_millis(410));
+    says(&staged.judged().await, "opened after 410 ms");
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +256,7 @@ async fn what_the_client_complains_of_counts() {
     says(&staged.judged().await, "broke the protocol: text is not JSON");
     let mut staged = Staged::new(Scenario::Answered);
     staged.report.end = EndCause::PongTimeout;
-    says(&staged.judged().await, "another way than asked");
+    says(&staged.judged().await, "did not end as asked");
     let mut staged = Staged::new(Scenario::Answered);
     staged.report.opened_at = None;
     says(&staged.judged().await, "never opened");

@@ -23,7 +23,8 @@ pub struct Verdict {
     pub opened_ms: Option<u64>,
     /// From the later of the two halves of the match to the commit of the first audio.
     pub matched_ms: Option<u64>,
-    /// Binary messages that the client sent.
+    /// Binary messages that the client sent. The door counts one that is longer than 200 ms, as
+    /// a backlog brings them, as several.
     pub frames_sent: u64,
     /// Of these, such as belonged to an agent's leg, by the door.
     pub frames_accepted: u64,
@@ -47,4 +48,9 @@ pub struct Verdict {
     pub ok: bool,
     /// What is not, each in a sentence.
     pub problems: Vec<String>,
+    /// How often the call was played, because the machine had stood still meanwhile.
+    pub plays: u32,
+    /// What is not as it has to be is all a question of some hundred milliseconds.
+    #[serde(skip)]
+    pub timing_alone: bool,
 }

@@ -1,32 +1,21 @@
 //! Calls against a Sidetone of our own, from the first ring to the verdict.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use sidetone_genesys_sim::{Recording, Scenario, Script, Source};
-use sidetone_model::Listen;
-use sidetone_ports::Clock;
-use tempfile::TempDir;
-use tokio::task::{JoinError, JoinSet};
 
-use super::evidence::Evidence;
-use super::house::{House, Plan};
+use super::premises::{Premises, Wanted};
+use super::round::{Finding, play};
 use super::story::Story;
 use crate::args::Plant;
 use crate::failure::Failure;
-use crate::judge::{Pace, Verdict};
-use crate::simulated::Simulated;
+use crate::judge::Verdict;
 
-/// Time between the beginnings of the first calls, so that they do not run in step.
-const STAGGER: Duration = Duration::from_millis(230);
-
-/// Sessions that may wait for their verdict; each holds its audio in memory.
-///
-/// Judging takes time from the calls that still run, so it waits for their end if it can.
-const UNJUDGED_MAX: usize = 150;
+/// How often a call is played at most, if the machine does not keep still.
+const PLAYS_MAX: u32 = 5;
 
 /// What to play, and how.
 #[derive(Debug, Clone)]
@@ -93,41 +82,39 @@ impl Embedded {
 
     /// Plays everything and judges it; `over` is told of each call that is.
     ///
+    /// A call that the machine disturbed by standing still, and that is not as it has to be by
+    /// some hundred milliseconds and nothing else, is played again.
+    ///
     /// Errors: [`Failure`] if something does not even start.
-    pub async fn run(&self, over: impl FnMut()) -> Result<EmbeddedReport, Failure> {
-        let premises = Premises::open(self.data.as_deref())?;
-        let clock = Clock::scaled(self.speed);
-        let simulated = Simulated::start(clock).await?;
-        let listens: BTreeMap<Mode, Listen> =
-            self.scripts().map(|script| (Mode::of(script.listen), script.listen)).collect();
-        let mut houses = BTreeMap::new();
-        for (mode, listen) in listens {
-            let plan = Plan {
-                clock,
-                simulated: &simulated,
-                listen,
-                data: &premises.for_mode(mode),
-                sound: self.sound.clone().map(Source::File),
-                plant: self.plant,
-            };
-            houses.insert(mode, Arc::new(House::start(plan).await?));
-        }
-        let mut findings = self.play(clock, &houses, over).await?;
-        findings.sort_by_key(|(place, _, _)| *place);
-        let recordings = match &premises {
-            Premises::Kept(_) => houses.values().map(|house| house.recordings()).collect(),
-            Premises::Removed(_) => Vec::new(),
-        };
-        for house in houses.into_values() {
-            if let Some(house) = Arc::into_inner(house) {
-                house.stop().await;
+    pub async fn run(&self, mut over: impl FnMut()) -> Result<EmbeddedReport, Failure> {
+        let scripts: Vec<Script> = self.scripts().collect();
+        let premises = Premises::open(Wanted {
+            speed: self.speed,
+            listens: scripts.iter().map(|script| script.listen).collect(),
+            data: self.data.as_deref(),
+            sound: self.sound.clone().map(Source::File),
+            plant: self.plant,
+        })
+        .await?;
+        let all = scripts.iter().cloned().enumerate().collect();
+        let mut findings = play(&premises, all, self.concurrency, &mut over).await?;
+        for plays in 2..=PLAYS_MAX {
+            let again = self.disturbed(&findings);
+            if again.is_empty() {
+                break;
             }
+            let some = again.iter().map(|call| (*call, scripts[*call].clone())).collect();
+            let fresh = play(&premises, some, self.concurrency, &mut || {}).await?;
+            findings.retain(|finding| !again.contains(&finding.call));
+            findings.extend(fresh.into_iter().map(|finding| Finding {
+                verdict: Verdict { plays, ..finding.verdict },
+                ..finding
+            }));
         }
-        let violations: Vec<String> =
-            simulated.platform().violations().iter().map(ToString::to_string).collect();
-        simulated.platform().stop().await;
+        findings.sort_by_key(|finding| (finding.call, finding.session));
+        let (violations, recordings) = premises.close().await;
         let mut report = EmbeddedReport {
-            ok: violations.is_empty() && findings.iter().all(|(_, verdict, _)| verdict.ok),
+            ok: violations.is_empty() && findings.iter().all(|finding| finding.verdict.ok),
             seed: self.seed,
             speed: self.speed,
             calls: Vec::with_capacity(findings.len()),
@@ -135,9 +122,9 @@ impl Embedded {
             stories: Vec::with_capacity(findings.len()),
             recordings,
         };
-        for (_, verdict, story) in findings {
-            report.calls.push(verdict);
-            report.stories.push(story);
+        for finding in findings {
+            report.calls.push(finding.verdict);
+            report.stories.push(finding.story);
         }
         Ok(report)
     }
@@ -150,133 +137,24 @@ impl Embedded {
             .flat_map(move |scenario| seeds().map(move |seed| Script::new(*scenario, seed)))
     }
 
-    async fn play(
-        &self,
-        clock: Clock,
-        houses: &BTreeMap<Mode, Arc<House>>,
-        mut over: impl FnMut(),
-    ) -> Result<Vec<Finding>, Failure> {
-        let mut scripts: Vec<(Place, Script)> =
-            self.scripts().enumerate().map(|(call, script)| ((call, 0), script)).collect();
-        // The longest first, so that no long one is left alone at the end.
-        scripts.sort_by_key(|(_, script)| script.length());
-        let mut court =
-            Court { pace: Pace::new(self.speed), waiting: Vec::new(), done: Vec::new() };
-        let mut calls: JoinSet<Vec<Waiting>> = JoinSet::new();
-        let mut stagger = Duration::ZERO;
-        loop {
-            while calls.len() < self.concurrency.max(1) {
-                let Some((place, script)) = scripts.pop() else { break };
-                let Some(house) = houses.get(&Mode::of(script.listen)) else { continue };
-                let (house, wait) = (Arc::clone(house), stagger);
-                stagger += STAGGER;
-                calls.spawn(async move {
-                    clock.sleep(wait).await;
-                    let all = house.play(script).await.into_iter().enumerate();
-                    all.map(|(session, evidence)| Waiting {
-                        place: (place.0, session),
-                        house: Arc::clone(&house),
-                        evidence,
-                    })
-                    .collect()
-                });
+    /// Returns the calls whose verdict says more of the machine than of Sidetone.
+    fn disturbed(&self, findings: &[Finding]) -> BTreeSet<usize> {
+        let bad = findings.iter().filter(|finding| !finding.verdict.ok);
+        let disturbed = |finding: &&Finding| {
+            // With a fault planted, no is the right answer.
+            let once_more = finding.verdict.timing_alone && self.plant.is_none();
+            if let Some(lasted) = finding.stood_still {
+                tracing::debug!(
+                    scenario = finding.verdict.scenario,
+                    seed = finding.verdict.seed,
+                    ?lasted,
+                    problems = ?finding.verdict.problems,
+                    once_more,
+                    "the machine stood still during a call"
+                );
             }
-            // Later calls begin where others end, which is as good.
-            stagger = Duration::ZERO;
-            let Some(call) = calls.join_next().await else { break };
-            over();
-            court.waiting.extend(call.map_err(broke_off)?);
-            while court.waiting.len() > UNJUDGED_MAX {
-                court.judge_one().await?;
-            }
-        }
-        while !court.waiting.is_empty() {
-            court.judge_one().await?;
-        }
-        Ok(court.done)
-    }
-}
-
-/// The place of a call in the order in which it was asked for, and of a session in the call.
-type Place = (usize, usize);
-
-type Finding = (Place, Verdict, Story);
-
-struct Waiting {
-    place: Place,
-    house: Arc<House>,
-    evidence: Evidence,
-}
-
-/// Sessions before, and behind, the judge.
-struct Court {
-    pace: Pace,
-    waiting: Vec<Waiting>,
-    done: Vec<Finding>,
-}
-
-impl Court {
-    async fn judge_one(&mut self) -> Result<(), Failure> {
-        let Some(Waiting { place, house, evidence }) = self.waiting.pop() else { return Ok(()) };
-        let sidecar = house.sidecar(&evidence.report).await;
-        let wav = house.wav(&evidence.report).await;
-        let pace = self.pace;
-        let judging = tokio::task::spawn_blocking(move || evidence.judged(sidecar, wav, pace));
-        let (verdict, story) = judging.await.map_err(broke_off)?;
-        self.done.push((place, verdict, story));
-        Ok(())
-    }
-}
-
-fn broke_off(error: JoinError) -> Failure {
-    Failure::fault("a simulated call broke off").because(error)
-}
-
-/// How a system listens, in an order; systems differ in nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mode {
-    Matched,
-    Ready,
-    Always,
-}
-
-impl Mode {
-    const fn of(listen: Listen) -> Self {
-        match listen {
-            Listen::Matched => Self::Matched,
-            Listen::Ready => Self::Ready,
-            Listen::Always => Self::Always,
-        }
-    }
-}
-
-/// The directory in which the systems live.
-enum Premises {
-    Kept(PathBuf),
-    Removed(TempDir),
-}
-
-impl Premises {
-    fn open(data: Option<&Path>) -> Result<Self, Failure> {
-        if let Some(data) = data {
-            return Ok(Self::Kept(data.to_owned()));
-        }
-        let temporary = tempfile::Builder::new().prefix("sidetone-").tempdir();
-        temporary
-            .map(Self::Removed)
-            .map_err(|error| Failure::fault("cannot make a temporary directory").because(error))
-    }
-
-    /// Returns the data directory of a system; the usual one has the place itself.
-    fn for_mode(&self, mode: Mode) -> PathBuf {
-        let root = match self {
-            Self::Kept(path) => path.as_path(),
-            Self::Removed(directory) => directory.path(),
+            once_more && finding.stood_still.is_some()
         };
-        match mode {
-            Mode::Matched => root.to_owned(),
-            Mode::Ready => root.join("ready"),
-            Mode::Always => root.join("always"),
-        }
+        bad.filter(disturbed).map(|finding| finding.call).collect()
     }
 }

@@ -5,7 +5,7 @@ use sidetone_genesys_sim::{CallerReport, Scenario, SessionTruth};
 use sidetone_model::Timestamp;
 
 use super::story::Story;
-use crate::judge::{Case, Heard, Pace, SessionRecording, Verdict, judge};
+use crate::judge::{Case, Heard, SessionRecording, Verdict, judge};
 
 /// A session before the judge.
 pub(super) struct Evidence {
@@ -14,17 +14,14 @@ pub(super) struct Evidence {
     pub(super) truth: SessionTruth,
     pub(super) report: CallerReport,
     pub(super) began_at: Timestamp,
+    /// When everything of it had been delivered and recorded.
+    pub(super) ended_at: Timestamp,
     pub(super) heard: Option<Heard>,
 }
 
 impl Evidence {
     /// Judges the session and tells its story. Takes some tenths of a second of computing.
-    pub(super) fn judged(
-        self,
-        sidecar: Option<Bytes>,
-        wav: Option<Bytes>,
-        pace: Pace,
-    ) -> (Verdict, Story) {
+    pub(super) fn judged(self, sidecar: Option<Bytes>, wav: Option<Bytes>) -> (Verdict, Story) {
         let read = sidecar.map(|sidecar| SessionRecording::read(&sidecar, wav)).transpose();
         let (recording, unreadable) = match read {
             Ok(recording) => (recording, None),
@@ -36,13 +33,12 @@ impl Evidence {
             truth: &self.truth,
             report: &self.report,
             began_at: self.began_at,
-            told_at: None,
             heard: self.heard.as_ref(),
             recording: recording.as_ref(),
-            pace,
         });
         if let Some(problem) = unreadable {
             verdict.ok = false;
+            verdict.timing_alone = false;
             verdict.problems.push(problem);
         }
         let story = Story::of(self.scenario, &verdict, recording.as_ref());

@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::evidence::Evidence;
 use super::follow::Follower;
+use super::weather::{WatchedSink, Weather};
 use crate::args::Plant;
 use crate::failure::Failure;
 use crate::judge::PlantedSink;
@@ -41,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) struct House {
     clock: Clock,
     stage: Stage,
-    system: System<PlantedSink<Stream>>,
+    system: System<PlantedSink<WatchedSink<Stream>>>,
     follower: Follower,
     _stop_following: DropGuard,
 }
@@ -50,6 +51,7 @@ pub(super) struct House {
 pub(super) struct Plan<'a> {
     pub(super) clock: Clock,
     pub(super) simulated: &'a Simulated,
+    pub(super) weather: &'a Weather,
     pub(super) listen: Listen,
     pub(super) data: &'a Path,
     pub(super) sound: Option<Source>,
@@ -68,7 +70,7 @@ impl House {
             tracker: Some(plan.simulated.tracker()?),
             retention: Duration::from_secs(24 * 3_600),
         };
-        let sink = |stream| PlantedSink::new(stream, plan.plant);
+        let sink = |stream| PlantedSink::new(plan.weather.on(stream), plan.plant);
         let system = System::start(settings, data, sink).await?;
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
@@ -116,6 +118,7 @@ impl House {
                 heard: self.follower.take(report.session),
                 report,
                 began_at: played.begun_at,
+                ended_at: self.clock.now(),
             });
         }
         all

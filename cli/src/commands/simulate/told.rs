@@ -97,6 +97,18 @@ pub(super) fn verdict(bad: usize, sessions: usize, violations: usize) -> String 
     }
 }
 
+/// Says how many sessions were played more than once, if some were.
+pub(super) fn replays(report: &EmbeddedReport) -> Option<String> {
+    let again = report.calls.iter().filter(|call| call.plays > 1).count();
+    let plays = report.calls.iter().map(|call| call.plays).max()?;
+    (again > 0).then(|| {
+        format!(
+            "{again} played up to {plays} times, as this machine stood still meanwhile; a lower \
+             --speed or --concurrency helps"
+        )
+    })
+}
+
 fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).force_no_tty();
