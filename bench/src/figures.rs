@@ -85,11 +85,18 @@ pub(crate) struct Client {
 
 /// How late a client may be at most: above, latencies are its own.
 const LATENESS_MAX_MS: f64 = 10.0;
+/// Of a core, what one process can have of it.
+const BUSY_MAX: f64 = 0.97;
 
 impl Client {
-    /// Returns whether the client is at its own end.
+    /// Returns whether its core is used up.
+    pub(crate) fn has_no_time_left(&self) -> bool {
+        self.busy > BUSY_MAX
+    }
+
+    /// Returns whether slow answers may be its own doing.
     pub(crate) fn is_saturated(&self) -> bool {
-        self.busy > 0.97 || self.lateness.p99_ms > LATENESS_MAX_MS
+        self.has_no_time_left() || self.lateness.p99_ms > LATENESS_MAX_MS
     }
 }
 

@@ -19,6 +19,7 @@ const ROUNDS: usize = 5;
 const ROUNDS_QUICK: usize = 2;
 /// A turn, after the first frames of it.
 const TURN: Duration = Duration::from_secs(5);
+const TURN_QUICK: Duration = Duration::from_secs(3);
 
 /// Measures the processor time of several servers in turns.
 pub(crate) async fn relay(
@@ -33,11 +34,11 @@ pub(crate) async fn relay(
         visit.fill(plan.steady_sessions()).await?;
         visits.push((visit, Vec::<Work>::new()));
     }
-    let rounds = if plan.quick { ROUNDS_QUICK } else { ROUNDS };
+    let (rounds, turn) = if plan.quick { (ROUNDS_QUICK, TURN_QUICK) } else { (ROUNDS, TURN) };
     for round in 1..=rounds {
         say(&format!("all in turns, round {round} of {rounds}"));
         for (visit, turns) in &mut visits {
-            turns.push(visit.turn(TURN).await?);
+            turns.push(visit.turn(turn).await?);
         }
     }
     let mut relays = Vec::new();

@@ -23,7 +23,7 @@ const STEADY_PER_SECOND: u32 = 80;
 /// Connections measured at the steady rate, if the load has room for them: 8 s.
 const STEADY_MAX: usize = 640;
 /// How fast sessions come where that is not what is measured.
-const FILL_PER_SECOND: u32 = 400;
+const FILL_PER_SECOND: u32 = 500;
 /// Until connections and buffers have come to rest.
 const SETTLE: Duration = Duration::from_secs(2);
 /// The first pings and frames of a load.
@@ -34,10 +34,10 @@ const WARM_UP_TURN: Duration = Duration::from_millis(800);
 const RAMP_WINDOW: Duration = Duration::from_secs(6);
 /// What pongs may take.
 pub(crate) const PONG_P99_MAX_MS: f64 = 50.0;
-/// Steps of the ramp: long while the server is half idle, then short.
-const STEP_LONG: usize = 1_000;
-const STEP_SHORT: usize = 500;
-const HALF_IDLE: f64 = 0.55;
+/// Steps of the ramp, each for servers that are less busy than that: the nearer the end, the
+/// shorter.
+const STEPS: [(f64, usize); 3] = [(0.35, 2_000), (0.65, 1_000), (f64::INFINITY, STEP_MIN)];
+const STEP_MIN: usize = 500;
 
 /// A server with its load.
 pub(crate) struct Visit<'p> {
@@ -207,7 +207,7 @@ impl<'p> Visit<'p> {
                 return Ok(ramp);
             }
             ramp.most = self.fleet.len();
-            if window.client.is_saturated() {
+            if window.client.has_no_time_left() {
                 ramp.end = RampEnd::ClientSaturated;
                 return Ok(ramp);
             }
@@ -242,9 +242,10 @@ impl<'p> Visit<'p> {
             let target = Kind::sessions_target(self.kind).or(Kind::sessions_target(Kind::Null));
             return target.unwrap_or(sessions);
         }
-        let step = if busy < HALF_IDLE { STEP_LONG } else { STEP_SHORT };
+        let step =
+            STEPS.iter().find(|(below, _)| busy < *below).map_or(STEP_MIN, |(_, step)| *step);
         // On round numbers, whatever came before.
-        ((sessions + step) / STEP_SHORT * STEP_SHORT).min(self.plan.sessions_max as usize)
+        ((sessions + step) / STEP_MIN * STEP_MIN).min(self.plan.sessions_max as usize)
     }
 }
 
