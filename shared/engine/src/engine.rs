@@ -103,6 +103,10 @@ enum Phase {
 /// Units: samples; 200 ms, which is what Genesys usually sends.
 const PIECE_MAX: u64 = 1_600;
 
+/// How long after an agent left audio still comes: until the frame that holds the last words
+/// is full, which a pause would take away unsent.
+const LAST_FRAME_MAX: Duration = Duration::from_millis(300);
+
 /// How much better the media clock must have become before the legs are placed anew: early
 /// messages improve it one by one, by microseconds.
 const CLOCK_STEP_MIN: Duration = Duration::from_millis(1);
@@ -127,6 +131,8 @@ pub struct Engine {
     told: ToldEvents,
     match_told: Option<MatchState>,
     wish: Option<Wish>,
+    /// When to ask for a pause, once an agent has left.
+    pause_at: Option<Timestamp>,
     probe: bool,
     cause: Option<EndCause>,
     paused_at: Option<Position>,
@@ -169,6 +175,7 @@ impl Engine {
             told: ToldEvents::default(),
             match_told: None,
             wish: None,
+            pause_at: None,
             probe: false,
             cause: None,
             paused_at: None,
@@ -220,7 +227,8 @@ impl Engine {
             }
             Phase::AwaitingOpen | Phase::Running | Phase::Done => None,
         };
-        [own, self.session.deadline(), self.ring.deadline()].into_iter().flatten().min()
+        let others = [self.pause_at, self.session.deadline(), self.ring.deadline()];
+        others.into_iter().chain([own]).flatten().min()
     }
 
     /// Returns whether nothing will follow.
@@ -436,13 +444,8 @@ impl Engine {
             return;
         }
         let wish = self.conversation.wish(own, self.config.listen, self.config.on_hold);
-        if matches!(self.phase, Phase::Running) && self.wish != Some(wish) {
-            self.wish = Some(wish);
-            let command = match wish {
-                Wish::Listen => ServerCommand::Resume,
-                Wish::Pause => ServerCommand::Pause,
-            };
-            self.command(now, command);
+        if matches!(self.phase, Phase::Running) {
+            self.follow(now, wish);
         }
         self.place_legs();
         self.tell_match(now, false);
@@ -454,6 +457,28 @@ impl Engine {
         {
             self.end();
         }
+    }
+
+    /// Asks Genesys for what is wished, if it was not asked yet.
+    fn follow(&mut self, now: Timestamp, wish: Wish) {
+        self.pause_at = None;
+        if self.wish == Some(wish) {
+            return;
+        }
+        let command = match wish {
+            Wish::Listen => ServerCommand::Resume,
+            Wish::Pause => {
+                // An agent's last words may still be in a frame that is not full.
+                let due = self.conversation.last_end().map(|end| end + LAST_FRAME_MAX);
+                if due.is_some_and(|due| now < due) {
+                    self.pause_at = due;
+                    return;
+                }
+                ServerCommand::Pause
+            }
+        };
+        self.wish = Some(wish);
+        self.command(now, command);
     }
 
     /// Puts the legs on the media, tells what moved, and lets go what now has an owner.
@@ -487,6 +512,9 @@ impl Engine {
 
     fn pass_deadlines(&mut self, now: Timestamp) {
         self.ring.expire(now);
+        if self.pause_at.is_some_and(|due| now >= due) && matches!(self.phase, Phase::Running) {
+            self.follow(now, Wish::Pause);
+        }
         match &self.phase {
             Phase::Joining { until, .. } if now >= *until => {
                 self.open(now);

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use sidetone_model::{
-    AgentId, Attribution, Leg, Listen, OnHold, SessionItem, Span, Timeline, UnmatchedReason,
+    AgentId, Attribution, Leg, Listen, OnHold, SessionItem, Span, Timeline, Timestamp,
+    UnmatchedReason,
 };
 
 use crate::delivery::MatchState;
@@ -100,6 +101,12 @@ impl Conversation {
     pub(crate) fn is_over(&self) -> bool {
         let mut ours = self.ours().peekable();
         ours.peek().is_some() && ours.all(|(leg, _)| leg.ended_at.is_some())
+    }
+
+    /// Returns when the last agent of ours who talked left.
+    pub(crate) fn last_end(&self) -> Option<Timestamp> {
+        let talked = self.ours().filter(|(leg, _)| leg.connected_at.is_some());
+        talked.filter_map(|(leg, _)| leg.ended_at).max()
     }
 
     /// Returns whether it rang at us last and nobody took the call.

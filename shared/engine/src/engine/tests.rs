@@ -274,6 +274,21 @@ fn transfer_to_somebody_else_pauses_and_the_way_back_resumes() {
 }
 
 #[test]
+fn the_frame_with_the_last_words_is_waited_for() {
+    let mut call = Call::new(Listen::Matched);
+    call.open(0);
+    call.legs(5, vec![call.connected("ada", 0)]);
+    call.audio(0, 4_000);
+    call.legs(4_080, vec![call.ended("ada", 0, 4_050, EndReason::Client)]);
+    assert_eq!(call.replies, ["opened"]);
+    assert_eq!(call.engine.deadline(), Some(call.at(4_350)));
+    call.audio(4_000, 4_200);
+    call.feed(4_350, Input::Timeout);
+    assert_eq!(call.replies, ["opened", "pause"]);
+    assert_eq!(call.audio_of(), [("ada", 0, 4_200)]);
+}
+
+#[test]
 fn transfer_to_another_agent_of_ours_needs_no_pause() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
