@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::world::{
     Ledger, LiveCall, ORGANIZATION, PATIENCE, Process, Running, Site, ada,
-    assert_recording_is_exact, assert_talk_is_delivered, delivered, recording_files,
+    assert_recording_is_exact, assert_talk_is_delivered, delivered, recording_files, until,
 };
 
 fn root() -> &'static Path {
@@ -109,11 +109,15 @@ async fn a_matched_session_delivers_what_the_client_sent_while_the_agent_talked(
     let (session, conversation) = (fresh_session(), call.id().to_string());
     let more = ["--conversation", &conversation, "--seconds", "9"];
     let client = start(&site, &running, session, &more);
-    running.session_is(session, "paused").await;
+    // Opened before it rings, so that it begins paused.
+    let data = site.data();
+    until("the session is open", || async {
+        Ledger::read(&data).await.of(session).next().is_some().then_some(())
+    })
+    .await;
     call.ring(ada());
     running.session_is(session, "listening").await;
     let answered_at = call.answer(ada());
-    let data = site.data();
     delivered(&site, session, 12).await;
     let ended_at = call.hang_up();
     let seen = seen_by(client).await;

@@ -49,6 +49,9 @@ async fn every_scenario_is_delivered_and_recorded_as_its_script_says() {
     let arguments = ["simulate", "--embedded", "--scenario", "all", "--speed", "10", "--json"];
     let played = Process::sidetone(arguments).finish(std::time::Duration::from_secs(90)).await;
     let report = played.json();
+    for call in calls(&report) {
+        assert_eq!(call["ok"], true, "{}: {}", call["scenario"], call["problems"]);
+    }
     assert_eq!((played.code, &report["ok"]), (Some(0), &true.into()), "{report:#}");
     for scenario in Scenario::ALL {
         let name = scenario.as_str();
