@@ -42,18 +42,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn open_gaps(ledger: &Ledger, session: SessionId) -> Vec<&Gap> {
-    let gap = |body| match body {
-        &Body::Gap(ref gap) if gap.open => Some(gap),
-        Body::Gap(_)
-        | Body::SessionStarted(_)
-        | Body::Audio(_)
-        | Body::Paused(_)
-        | Body::Resumed(_)
-        | Body::CallEvent(_)
-        | Body::Match(_)
-        | Body::SessionEnded(_) => None,
-    };
-    ledger.of(session).filter_map(gap).collect()
+    let bodies = ledger.of(session);
+    let gaps = bodies.filter_map(|body| if let Body::Gap(gap) = body { Some(gap) } else { None });
+    gaps.filter(|gap| gap.open).collect()
 }
 
 /// Asserts that nothing but the last moments before the end is missing.

@@ -54,17 +54,11 @@ impl Ledger {
 
     /// Returns a session's audio by its position.
     pub(crate) fn audio(&self, session: SessionId) -> BTreeMap<u64, &Audio> {
-        let audio = |body| match body {
-            &Body::Audio(ref audio) => Some((audio.position, audio)),
-            Body::SessionStarted(_)
-            | Body::Gap(_)
-            | Body::Paused(_)
-            | Body::Resumed(_)
-            | Body::CallEvent(_)
-            | Body::Match(_)
-            | Body::SessionEnded(_) => None,
-        };
-        self.of(session).filter_map(audio).collect()
+        let audio = self.of(session).filter_map(|body| {
+            let Body::Audio(audio) = body else { return None };
+            Some((audio.position, audio))
+        });
+        audio.collect()
     }
 
     /// Returns the positions of a session's audio, joined where it touches.
@@ -82,17 +76,11 @@ impl Ledger {
 
     /// Returns how a session ended, by its last word.
     pub(crate) fn end(&self, session: SessionId) -> Option<&SessionEnded> {
-        let end = |body| match body {
-            &Body::SessionEnded(ref ended) => Some(ended),
-            Body::SessionStarted(_)
-            | Body::Audio(_)
-            | Body::Gap(_)
-            | Body::Paused(_)
-            | Body::Resumed(_)
-            | Body::CallEvent(_)
-            | Body::Match(_) => None,
-        };
-        self.of(session).filter_map(end).last()
+        let ended = self.of(session).filter_map(|body| {
+            let Body::SessionEnded(ended) = body else { return None };
+            Some(ended)
+        });
+        ended.last()
     }
 
     /// Asserts that each frame in the stream is what was said at its place.
