@@ -26,7 +26,7 @@ pub use commands::simulate::{
 pub use entry::{main, run_with};
 pub use failure::{Exit, Failure};
 pub use judge::{
-    Case, Heard, HeardFrame, PlantedSink, RecordingError, SessionRecording, Verdict, Wave,
+    Case, Cause, Heard, HeardFrame, PlantedSink, RecordingError, SessionRecording, Verdict, Wave,
     judge,
 };
 pub use organization::SIMULATED_ORGANIZATION;

@@ -50,7 +50,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// What is said on the calls instead of the built-in voices: 8 kHz, mono or stereo, PCM16
-    /// or PCMU
+    /// or PCMU; against a target and without --scenario the call is the file, once through
     #[arg(long, value_name = "FILE")]
     pub wav: Option<PathBuf>,
     /// How many calls run at once

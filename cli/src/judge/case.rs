@@ -1,6 +1,6 @@
 //! One call before the judge.
 
-use sidetone_audiohook_proto::EndCause;
+use sidetone_audiohook_proto::{EndCause, ServerFault};
 use sidetone_consumer::GapView;
 use sidetone_delivery_wire::{GapReason, reason_name};
 use sidetone_genesys_sim::{CallerReport, Expected, SessionTruth, Stretch};
@@ -8,7 +8,7 @@ use sidetone_model::{AgentId, Media, NotOurs, Timestamp, UnmatchedReason};
 
 use super::heard::Heard;
 use super::people::What;
-use super::problems::{Problem, Problems};
+use super::problems::{Cause, Problem, Problems};
 use super::recording::SessionRecording;
 use super::sound::{self, Expectation};
 use super::stretches::{around_edges, common, joined, millis_up, place_of_first, samples, without};
@@ -63,11 +63,12 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     let expected = case.truth.expected.as_str().to_owned();
     let (outcome, reason) = case.outcome();
     if outcome != expected {
-        problems.add(Problem::firm(format!("expected {expected}, the outcome is {outcome}")));
+        let sentence = format!("expected {expected}, the outcome is {outcome}");
+        problems.add(Problem::standstill(sentence));
     } else if !case.may_be_unmatched_for(reason.as_deref()) {
         let reason = reason.as_deref().unwrap_or("none");
         let sentence = format!("it is unmatched for another reason than expected: {reason}");
-        problems.add(Problem::firm(sentence));
+        problems.add(Problem::standstill(sentence));
     }
     case.check_client(&mut problems);
     let (accepted, committed, in_gaps) = case.check_frames(&mut problems);
@@ -79,8 +80,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     let agents_exact = problems.exact(case.compare_people(What::Agents));
     let holds_exact = problems.exact(case.compare_people(What::Holds));
     let wav_exact = problems.exact(case.compare_recording(&sets));
-    let timing_alone = problems.is_timing_alone() || case.never_began();
-    let problems = problems.into_sentences();
+    let (problems, cause) = problems.summed_up();
     Verdict {
         scenario: case.scenario.to_owned(),
         seed: case.seed,
@@ -104,7 +104,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         ok: problems.is_empty(),
         problems,
         plays: 1,
-        timing_alone,
+        cause,
     }
 }
 
@@ -160,22 +160,19 @@ impl Case<'_> {
         unseen || reason == Some(reason_name(expected))
     }
 
-    /// Returns whether the client gave up before it was answered, by its own time limits.
-    fn never_began(&self) -> bool {
-        self.report.opened_at.is_none() && self.report.faults.is_empty()
-    }
-
     fn check_client(&self, problems: &mut Problems) {
         let report = self.report;
         if report.opened_at.is_none() {
-            problems.add(Problem::timing("the session was never opened"));
+            problems.add(Problem::standstill("the session was never opened"));
         }
         if report.end != EndCause::Completed {
             let end = report.end;
-            problems.add(Problem::timing(format!("the session did not end as asked: {end:?}")));
+            problems.add(Problem::standstill(format!("the session did not end as asked: {end:?}")));
         }
         for fault in &report.faults {
-            problems.add(Problem::firm(format!("the server broke the protocol: {fault}")));
+            let sentence = format!("the server broke the protocol: {fault}");
+            let cause = if ran_out(fault) { Cause::Standstill } else { Cause::Fault };
+            problems.add(Problem { sentence, cause });
         }
     }
 
@@ -184,41 +181,43 @@ impl Case<'_> {
     fn check_frames(&self, problems: &mut Problems) -> (u64, u64, u64) {
         let Some(heard) = self.heard else {
             if self.truth.expected != Expected::Probe {
-                problems.add(Problem::firm("the stream has nothing of the session"));
+                problems.add(Problem::standstill("the stream has nothing of the session"));
             }
             return (0, 0, 0);
         };
         if self.truth.expected == Expected::Probe {
-            problems.add(Problem::firm("the stream has records of a probe"));
+            problems.add(Problem::fault("the stream has records of a probe"));
         }
         let view = heard.view();
         let committed = heard.frames().len() as u64;
         if self.truth.expected != Expected::Matched && committed > 0 {
             let sentence = format!("{committed} frames of a call that is nobody's were delivered");
-            problems.add(Problem::firm(sentence));
+            problems.add(Problem::fault(sentence));
         }
         let told: u64 = view.gaps().iter().map(|gap| u64::from(gap.frames)).sum();
         let Some(end) = view.end() else {
-            problems.add(Problem::firm("the stream does not say that the session ended"));
+            problems.add(Problem::standstill("the stream does not say that the session ended"));
             return (committed, committed, told);
         };
         let (accepted, in_gaps) = (end.ended.frames_accepted, end.ended.frames_in_gaps.max(told));
         if accepted != committed + in_gaps {
-            problems.add(Problem::firm(format!(
+            problems.add(Problem::fault(format!(
                 "{accepted} frames were accepted, {committed} committed and {in_gaps} lie in gaps"
             )));
         }
         if in_gaps > 0 {
-            problems.add(Problem::firm(format!("{in_gaps} frames lie in gaps")));
+            problems.add(Problem::fault(format!("{in_gaps} frames lie in gaps")));
         }
         let declared = |gap: &GapView| gap.reason == GapReason::Discarded;
         for gap in view.gaps().iter().filter(|gap| !declared(gap)) {
             let sentence = format!("a gap at {} ms: {:?}", gap.from.as_millis(), gap.reason);
             // An event comes too late for the ring if the machine stands still.
-            problems.add(Problem { sentence, timing: gap.reason == GapReason::LateEvent });
+            let late = gap.reason == GapReason::LateEvent;
+            let cause = if late { Cause::Standstill } else { Cause::Fault };
+            problems.add(Problem { sentence, cause });
         }
         if !view.missing().is_empty() {
-            problems.add(Problem::firm("records are missing in the stream"));
+            problems.add(Problem::fault("records are missing in the stream"));
         }
         (accepted, committed, in_gaps)
     }
@@ -234,8 +233,9 @@ impl Case<'_> {
             let sentence = format!("{missed_ms} ms were missed, {allowed} may be: {place}");
             // What was sent and belongs to an agent is delivered, however late.
             let sent = joined(self.report.sent.iter().copied());
-            let timing = common(&missed, &sent).is_empty();
-            problems.add(Problem { sentence, timing });
+            let unsent = common(&missed, &sent).is_empty();
+            let cause = Cause::slowness_if(unsent, Cause::Standstill);
+            problems.add(Problem { sentence, cause });
         }
         missed_ms
     }
@@ -254,8 +254,9 @@ impl Case<'_> {
                 "{extra_ms} ms of nobody's were delivered, {} may be: {place}",
                 self.truth.extra_ms_max
             );
-            let timing = common(&sets.kept, &sets.withheld).is_empty();
-            problems.add(Problem { sentence, timing });
+            let misplaced = common(&sets.kept, &sets.withheld).is_empty();
+            let cause = Cause::slowness_if(misplaced, Cause::Fault);
+            problems.add(Problem { sentence, cause });
         }
         extra_ms
     }
@@ -266,7 +267,7 @@ impl Case<'_> {
         if opened_ms > OPENED_MS_MAX {
             let sentence =
                 format!("it was opened after {opened_ms} ms, the limit is {OPENED_MS_MAX}");
-            problems.add(Problem::timing(sentence));
+            problems.add(Problem::slowness(sentence));
         }
         Some(opened_ms)
     }
@@ -279,7 +280,7 @@ impl Case<'_> {
         let first = self.heard?.kept().map(|frame| frame.committed_at).min()?;
         let matched_ms = u64::try_from(first.since(later).as_micros().div_ceil(1_000)).ok()?;
         if matched_ms >= MATCHED_MS_MAX {
-            problems.add(Problem::timing(format!(
+            problems.add(Problem::slowness(format!(
                 "the first audio was delivered {matched_ms} ms after the match, the limit is \
                  {MATCHED_MS_MAX}"
             )));
@@ -319,10 +320,10 @@ impl Case<'_> {
     fn compare_recording(&self, sets: &Sets) -> Option<Problem> {
         let Some(recording) = self.recording else {
             let none = self.truth.expected == Expected::Probe;
-            return (!none).then(|| Problem::firm("no recording was finished"));
+            return (!none).then(|| Problem::standstill("no recording was finished"));
         };
         if self.truth.expected == Expected::Probe {
-            return Some(Problem::firm("a probe was recorded"));
+            return Some(Problem::fault("a probe was recorded"));
         }
         let near = around_edges(&sets.segments, EDGE_MS);
         let expected = Expectation {
@@ -334,4 +335,15 @@ impl Case<'_> {
         };
         sound::compare_recording(recording, &expected)
     }
+}
+
+/// Returns whether a server's fault is that it did not answer in time.
+fn ran_out(fault: &ServerFault) -> bool {
+    matches!(
+        fault,
+        ServerFault::OpenTimeout
+            | ServerFault::PongTimeout
+            | ServerFault::CloseTimeout
+            | ServerFault::ClosedSocketFirst
+    )
 }

@@ -21,5 +21,6 @@ mod verdict;
 pub use case::{Case, judge};
 pub use heard::{Heard, HeardFrame};
 pub use planted::PlantedSink;
+pub use problems::Cause;
 pub use recording::{RecordingError, SessionRecording, Wave};
 pub use verdict::Verdict;

@@ -4,7 +4,7 @@ use sidetone_genesys_sim::Stretch;
 use sidetone_model::{AgentId, Position};
 
 use super::heard::Heard;
-use super::problems::Problem;
+use super::problems::{Cause, Problem};
 use super::recording::SessionRecording;
 use super::stretches::millis_up;
 
@@ -101,7 +101,10 @@ impl What {
             });
         let what = self.as_str();
         let sentence = || format!("{what} {place}: {}; in truth {}", list(&found), list(truth));
-        (!exact).then(|| Problem { sentence: sentence(), timing: same })
+        let misnamed = pairs().any(|((agent, _), (true_agent, _))| agent != true_agent);
+        let otherwise = if misnamed { Cause::Fault } else { Cause::Standstill };
+        let cause = Cause::slowness_if(same, otherwise);
+        (!exact).then(|| Problem { sentence: sentence(), cause })
     }
 }
 

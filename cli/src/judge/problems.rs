@@ -1,36 +1,55 @@
-//! What is wrong with a session, and whether a machine that stood still could be why.
+//! What is wrong with a session, and whether the machine it ran on could be why.
 
-/// Sentences, in the order in which they were found.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    sentences: Vec<String>,
-    firm: bool,
+/// What could have brought a problem about, from the least to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A machine that was slow for a moment: something came some hundred milliseconds late.
+    Slowness,
+    /// A machine that stood still until time limits ran out.
+    Standstill,
+    /// Nothing but a fault of the system that is judged: sound, order, count, names.
+    Fault,
 }
 
 /// What is wrong with one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) sentence: String,
-    /// It is a question of some hundred milliseconds.
-    pub(super) timing: bool,
+    pub(super) cause: Cause,
+}
+
+/// All that is wrong, in the order in which it was found.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    sentences: Vec<String>,
+    worst: Option<Cause>,
+}
+
+impl Cause {
+    /// Returns what it must have been, if slowness is out of the question.
+    pub(super) const fn slowness_if(possible: bool, otherwise: Self) -> Self {
+        if possible { Self::Slowness } else { otherwise }
+    }
 }
 
 impl Problem {
-    /// Something that cannot be, however slow the machine is.
-    pub(super) fn firm(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), timing: false }
+    pub(super) fn slowness(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), cause: Cause::Slowness }
     }
 
-    /// Something that came late, or was placed a little off.
-    pub(super) fn timing(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), timing: true }
+    pub(super) fn standstill(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), cause: Cause::Standstill }
+    }
+
+    pub(super) fn fault(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), cause: Cause::Fault }
     }
 }
 
 impl Problems {
     /// Notes one.
     pub(super) fn add(&mut self, problem: Problem) {
-        self.firm |= !problem.timing;
+        self.worst = self.worst.max(Some(problem.cause));
         self.sentences.push(problem.sentence);
     }
 
@@ -41,13 +60,8 @@ impl Problems {
         exact
     }
 
-    /// Returns whether there are some, and all are questions of time.
-    pub(super) fn is_timing_alone(&self) -> bool {
-        !self.sentences.is_empty() && !self.firm
-    }
-
-    /// Returns the sentences.
-    pub(super) fn into_sentences(self) -> Vec<String> {
-        self.sentences
+    /// Returns the sentences, and the worst cause among them.
+    pub(super) fn summed_up(self) -> (Vec<String>, Option<Cause>) {
+        (self.sentences, self.worst)
     }
 }

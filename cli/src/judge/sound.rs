@@ -4,7 +4,7 @@ use sidetone_genesys_sim::{SessionTruth, Stretch};
 use sidetone_model::{Format, Media, MediaChannel, Position, SAMPLE_RATE};
 
 use super::heard::{Heard, HeardFrame};
-use super::problems::Problem;
+use super::problems::{Cause, Problem};
 use super::recording::{SessionRecording, Wave};
 use super::stretches::{joined, place_of_first, samples, without};
 
@@ -23,21 +23,21 @@ pub(super) fn compare_frames(
     let unsent = without(&all, sent);
     if !unsent.is_empty() {
         let place = place_of_first(&unsent);
-        return Some(Problem::firm(format!(
+        return Some(Problem::fault(format!(
             "audio was delivered that Genesys never sent, {place}"
         )));
     }
     let total: u64 = frames.iter().map(|frame| frame.stretch.samples()).sum();
     if total != samples(&all) {
-        return Some(Problem::firm("some audio was delivered twice under different numbers"));
+        return Some(Problem::fault("some audio was delivered twice under different numbers"));
     }
     if heard.view().media().is_some_and(|told| told != media) {
-        return Some(Problem::firm("the stream names other media than Genesys was told"));
+        return Some(Problem::fault("the stream names other media than Genesys was told"));
     }
     let differs = |frame: &&HeardFrame| truth.pcm(frame.stretch, media) != frame.data[..];
     let wrong = frames.iter().find(differs)?;
     let place = place_of_first(&[wrong.stretch]);
-    Some(Problem::firm(format!("the audio {place} is not what was said there")))
+    Some(Problem::fault(format!("the audio {place} is not what was said there")))
 }
 
 /// What a recording must hold.
@@ -62,13 +62,13 @@ pub(super) fn compare_recording(
     let (Some(first), Some(last)) = (first, last) else {
         let silent = |wave: &Wave| wave.samples.iter().all(|sample| *sample == 0);
         let nothing = recording.wave.as_ref().is_none_or(silent);
-        return (!nothing).then(|| Problem::firm("a recording was made of what is nobody's"));
+        return (!nothing).then(|| Problem::fault("a recording was made of what is nobody's"));
     };
     let Some(wave) = &recording.wave else {
-        return Some(Problem::firm("there is no recording"));
+        return Some(Problem::fault("there is no recording"));
     };
     if (wave.rate, wave.channels) != (SAMPLE_RATE, 2) {
-        return Some(Problem::firm(format!(
+        return Some(Problem::fault(format!(
             "the recording has {} channels at {} Hz instead of 2 at {SAMPLE_RATE}",
             wave.channels, wave.rate
         )));
@@ -76,7 +76,7 @@ pub(super) fn compare_recording(
     let whole = (first.from.samples(), last.to.samples());
     let named = (sidecar.start_position, sidecar.end_position);
     if named != (Some(whole.0), Some(whole.1)) || wave.length() != whole.1 - whole.0 {
-        return Some(Problem::firm(format!(
+        return Some(Problem::fault(format!(
             "the recording is {} samples long and said to reach from {named:?}; delivered was \
              from {} to {}",
             wave.length(),
@@ -112,9 +112,10 @@ fn compare_samples(
                 let what = if allowed == Allowed::Silence { "not silent" } else { "wrong" };
                 let sides = if found == (said.1, said.0) { ", its sides exchanged" } else { "" };
                 // Where it is what was said there, only the agent's time is wrong.
-                let timing = allowed == Allowed::Silence && found == said;
+                let misplaced = allowed == Allowed::Silence && found == said;
+                let cause = Cause::slowness_if(misplaced, Cause::Fault);
                 let sentence = format!("the recording is {what} at {} ms{sides}", at.as_millis());
-                return Some(Problem { sentence, timing });
+                return Some(Problem { sentence, cause });
             }
         }
         from = block.to;

@@ -6,14 +6,31 @@ use sidetone_audiohook_proto::{EndCause, ServerFault};
 use sidetone_delivery_wire::{Body, CallEventKind, Gap, GapReason};
 use sidetone_genesys_sim::{Expected, Scenario};
 
-use super::Verdict;
 use super::staged::{Staged, millis};
+use super::{Cause, Verdict};
 use crate::args::Plant;
 
 /// Scenarios in which somebody is heard.
 fn heard_scenarios() -> impl Iterator<Item = Scenario> {
     let matched = |scenario: &Scenario| Staged::new(*scenario).truth.expected == Expected::Matched;
     Scenario::ALL.into_iter().filter(matched)
+}
+
+/// What a machine may have brought about is told from what it cannot.
+#[tokio::test(start_paused = true)]
+async fn no_machine_is_the_cause_of_wrong_sound_or_names() {
+    for plant in [Plant::DropFrame, Plant::SwapFrames, Plant::WrongAgent, Plant::DeliverPaused] {
+        let staged = Staged::new(Scenario::SecurePause);
+        let verdict = staged.verdict(&staged.found(Some(plant)).await);
+        assert_eq!(verdict.cause, Some(Cause::Fault), "{plant:?} {verdict:?}");
+    }
+    let mut staged = Staged::new(Scenario::Hold);
+    shift(&mut staged, CallEventKind::Retrieved, 400);
+    assert_eq!(staged.judged().await.cause, Some(Cause::Slowness));
+    let mut staged = Staged::new(Scenario::Hold);
+    staged.report.faults.push(ServerFault::PongTimeout);
+    assert_eq!(staged.judged().await.cause, Some(Cause::Standstill));
+    assert_eq!(Staged::new(Scenario::Hold).judged().await.cause, None);
 }
 
 fn says(verdict: &Verdict, words: &str) {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::problems::Cause;
+
 /// The judge's finding about one audio session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -50,7 +52,7 @@ pub struct Verdict {
     pub problems: Vec<String>,
     /// How often the call was played, because the machine had stood still meanwhile.
     pub plays: u32,
-    /// What is not as it has to be is all a question of some hundred milliseconds.
+    /// What the worst of the problems could have come from; nothing if there is none.
     #[serde(skip)]
-    pub timing_alone: bool,
+    pub cause: Option<Cause>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use sidetone_genesys_sim::{Recording, Scenario, Script, Source};
@@ -12,10 +13,16 @@ use super::round::{Finding, play};
 use super::story::Story;
 use crate::args::Plant;
 use crate::failure::Failure;
-use crate::judge::Verdict;
+use crate::judge::{Cause, Verdict};
 
 /// How often a call is played at most, if the machine does not keep still.
 const PLAYS_MAX: u32 = 5;
+
+/// Calls that are played again at a time; fewer, as the machine is troubled already.
+const REPLAYED_AT_ONCE_MAX: usize = 8;
+
+/// How long it must have stood still for time limits to run out. Units: the clock's time.
+const STANDSTILL_MIN: Duration = Duration::from_millis(800);
 
 /// What to play, and how.
 #[derive(Debug, Clone)]
@@ -82,8 +89,8 @@ impl Embedded {
 
     /// Plays everything and judges it; `over` is told of each call that is.
     ///
-    /// A call that the machine disturbed by standing still, and that is not as it has to be by
-    /// some hundred milliseconds and nothing else, is played again.
+    /// A call that is not as it has to be, for nothing but what a slow or halting machine can
+    /// bring about, is played again if the machine was slow or did halt meanwhile.
     ///
     /// Errors: [`Failure`] if something does not even start.
     pub async fn run(&self, mut over: impl FnMut()) -> Result<EmbeddedReport, Failure> {
@@ -104,7 +111,8 @@ impl Embedded {
                 break;
             }
             let some = again.iter().map(|call| (*call, scripts[*call].clone())).collect();
-            let fresh = play(&premises, some, self.concurrency, &mut || {}).await?;
+            let concurrency = self.concurrency.min(REPLAYED_AT_ONCE_MAX);
+            let fresh = play(&premises, some, concurrency, &mut || {}).await?;
             findings.retain(|finding| !again.contains(&finding.call));
             findings.extend(fresh.into_iter().map(|finding| Finding {
                 verdict: Verdict { plays, ..finding.verdict },
@@ -141,19 +149,23 @@ impl Embedded {
     fn disturbed(&self, findings: &[Finding]) -> BTreeSet<usize> {
         let bad = findings.iter().filter(|finding| !finding.verdict.ok);
         let disturbed = |finding: &&Finding| {
-            // With a fault planted, no is the right answer.
-            let once_more = finding.verdict.timing_alone && self.plant.is_none();
-            if let Some(lasted) = finding.stood_still {
-                tracing::debug!(
-                    scenario = finding.verdict.scenario,
-                    seed = finding.verdict.seed,
-                    ?lasted,
-                    problems = ?finding.verdict.problems,
-                    once_more,
-                    "the machine stood still during a call"
-                );
-            }
-            once_more && finding.stood_still.is_some()
+            let Some(lasted) = finding.stood_still else { return false };
+            let once_more = match finding.verdict.cause {
+                // With a fault planted, no is the right answer.
+                _ if self.plant.is_some() => false,
+                Some(Cause::Slowness) => true,
+                Some(Cause::Standstill) => lasted >= STANDSTILL_MIN,
+                Some(Cause::Fault) | None => false,
+            };
+            tracing::debug!(
+                scenario = finding.verdict.scenario,
+                seed = finding.verdict.seed,
+                ?lasted,
+                problems = ?finding.verdict.problems,
+                once_more,
+                "the machine stood still during a call"
+            );
+            once_more
         };
         bad.filter(disturbed).map(|finding| finding.call).collect()
     }

@@ -5,7 +5,7 @@ use sidetone_genesys_sim::{CallerReport, Scenario, SessionTruth};
 use sidetone_model::Timestamp;
 
 use super::story::Story;
-use crate::judge::{Case, Heard, SessionRecording, Verdict, judge};
+use crate::judge::{Case, Cause, Heard, SessionRecording, Verdict, judge};
 
 /// A session before the judge.
 pub(super) struct Evidence {
@@ -38,7 +38,7 @@ impl Evidence {
         });
         if let Some(problem) = unreadable {
             verdict.ok = false;
-            verdict.timing_alone = false;
+            verdict.cause = Some(Cause::Fault);
             verdict.problems.push(problem);
         }
         let story = Story::of(self.scenario, &verdict, recording.as_ref());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use sidetone_audiohook_proto::EndCause;
+use sidetone_audiohook_proto::{ConnectFailure, DisconnectReason, EndCause};
 use sidetone_genesys_sim::{CallerReport, Recording, Scenario, Script, Stage, Target};
 use sidetone_ports::Clock;
 use tokio::task::JoinSet;
@@ -183,13 +183,63 @@ impl TargetCall {
 fn end_name(end: EndCause) -> String {
     match end {
         EndCause::Completed => "completed".to_owned(),
-        EndCause::Disconnected(reason) => format!("the server disconnected: {reason:?}"),
-        EndCause::ConnectFailed(failure) => format!("no connection: {failure:?}"),
+        EndCause::Disconnected(reason) => {
+            let reason = match reason {
+                DisconnectReason::Completed => "completed",
+                DisconnectReason::Unauthorized => "unauthorized",
+                DisconnectReason::Error => "error",
+                DisconnectReason::Rejected => "rejected",
+            };
+            format!("disconnected by the server: {reason}")
+        }
+        EndCause::ConnectFailed(ConnectFailure::HostUnavailable) => "nobody listens there".into(),
+        EndCause::ConnectFailed(ConnectFailure::Refused { status }) => {
+            format!("refused with status {status}")
+        }
+        EndCause::ConnectFailed(ConnectFailure::Broken) => "the upgrade broke off".into(),
+        EndCause::ConnectFailed(ConnectFailure::Timeout) => "no answer to the upgrade".into(),
         EndCause::ConnectionLost => "the connection was lost".to_owned(),
         EndCause::OpenTimeout => "no answer to open".to_owned(),
         EndCause::PongTimeout => "no answer to a ping".to_owned(),
         EndCause::CloseTimeout => "no answer to close".to_owned(),
         EndCause::Fault { code } => format!("ended by the client with {code}"),
         EndCause::Abandoned => "abandoned".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sidetone_audiohook_proto::{KeyId, Secret};
+
+    use super::*;
+    use crate::organization::SIMULATED_ORGANIZATION;
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_no_success() {
+        // A port that was just free, so that nobody listens on it.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let secret = Secret::from_base64("TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU=").unwrap();
+        let url = format!("ws://{free}/audiohook/ws");
+        let key = KeyId::new("key");
+        let run = TargetRun {
+            target: Target::new(&url, SIMULATED_ORGANIZATION, key, Some(secret)).unwrap(),
+            scenarios: vec![Scenario::Probe, Scenario::Twins],
+            calls: 2,
+            speed: 50.0,
+            seed: 4,
+            sound: None,
+            recording_only: false,
+            concurrency: 3,
+        };
+        let mut over = 0;
+        let report = run.run(|| over += 1).await.unwrap();
+        assert_eq!((report.ok, over, run.call_count()), (false, 4, 4));
+        let calls: Vec<(&str, u64)> =
+            report.calls.iter().map(|call| (call.scenario.as_str(), call.seed)).collect();
+        assert_eq!(
+            calls,
+            [("probe", 4), ("probe", 5), ("twins", 4), ("twins", 4), ("twins", 5), ("twins", 5)]
+        );
+        assert!(report.calls.iter().all(|call| call.end == "nobody listens there"));
     }
 }
