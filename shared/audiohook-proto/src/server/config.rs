@@ -32,7 +32,7 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// The figures of the fact sheet.
+    /// The figures of the description.
     pub const DEFAULT: Self = Self {
         open_within: Duration::from_secs(10),
         opened_within: Duration::from_secs(4),

@@ -1,4 +1,4 @@
-//! The sheet's test vectors, and its named mistakes, each made on purpose.
+//! The description's test vectors, and its named mistakes, each made on purpose.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -18,7 +18,7 @@ use super::quota::{MINUTE, Quota, Recent, Window};
 use super::violation::Breach;
 use super::world::World;
 
-/// How long refused credentials must rest; the sheet says minutes.
+/// How long refused credentials must rest; the description says minutes.
 const REFUSED_CREDENTIALS_REST: Duration = Duration::from_secs(30);
 
 /// How long requests with a refused token may still be on their way.

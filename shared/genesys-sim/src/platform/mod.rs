@@ -1,8 +1,8 @@
 //! The platform side of Genesys Cloud: login, REST API and notification sockets.
 //!
 //! A pure core, `World`, answers each request for a given moment; a shell puts it behind
-//! three listeners, as Genesys has three hosts. Limits are enforced as the fact sheet says,
-//! and whatever a client does that the sheet forbids is kept as a [`Violation`].
+//! three listeners, as Genesys has three hosts. Limits are enforced as the description says,
+//! and whatever a client does that the description forbids is kept as a [`Violation`].
 //! Refuses: AudioHook, which has its own client, and any storage.
 //! Source: genesys-cloud.md, sections 2, 3 and 5.
 

@@ -21,7 +21,7 @@ use super::world::World;
 /// The span in which channels made count as a storm.
 const STORM: Duration = Duration::from_secs(10);
 
-/// What a role needs for a user's conversations; the sheet's best guess.
+/// What a role needs for a user's conversations; the description's best guess.
 const PERMISSION: &str = "conversation:communication:view";
 
 /// A channel: an address for one socket, and what is sent there.

@@ -1,4 +1,4 @@
-//! What a client did that the fact sheet forbids, in words for people.
+//! What a client did that the description forbids, in words for people.
 //!
 //! Never holds a token, a secret or a channel id: channel ids are secrets, too.
 
@@ -121,7 +121,7 @@ pub enum Breach {
         /// The path.
         path: String,
     },
-    /// A call the sheet does not know.
+    /// A call the description does not know.
     #[error("called {method} {path}, which does not exist")]
     UnknownEndpoint {
         /// The method.

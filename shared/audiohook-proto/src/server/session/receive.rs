@@ -1,4 +1,4 @@
-//! What the client says: checks in the order the sheet has them, then effects.
+//! What the client says: checks in the order the description has them, then effects.
 //!
 //! Source: docs/wire/audiohook.md, "Violations" and "Position".
 

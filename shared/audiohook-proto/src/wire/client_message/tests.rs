@@ -1,4 +1,4 @@
-//! Every client message of the sheet, there and back.
+//! Every client message of the description, there and back.
 
 use proptest::prelude::*;
 use sidetone_model::{MediaChannel, MediaChannels};

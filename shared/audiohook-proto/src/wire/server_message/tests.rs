@@ -1,4 +1,4 @@
-//! Every server message of the sheet, there and back.
+//! Every server message of the description, there and back.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The course of calls, checked against the sheet's samples and against our own reader of
+//! The course of calls, checked against the description's samples and against our own reader of
 //! such events.
 
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn key() -> ConversationKey {
     }
 }
 
-/// Plays the sheet's worked call up to the answer, S2.
+/// Plays the description's worked call up to the answer, S2.
 fn answered() -> Conversation {
     let mut call = Conversation::inbound(key(), customer(), queue(), at("00:00.152"));
     call.enter_queue(at("00:08.237"));
@@ -54,7 +54,7 @@ fn part(body: &Value, participant: usize) -> (&Value, &Value) {
     (participant, &participant["calls"][0])
 }
 
-/// Asserts that everything the sheet shows is there with the same value.
+/// Asserts that everything the description shows is there with the same value.
 fn assert_contains(shown: &Value, expected: &Value, path: &str) {
     let Some(fields) = expected.as_object() else {
         assert_eq!(shown, expected, "{path}");

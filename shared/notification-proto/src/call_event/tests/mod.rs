@@ -1,4 +1,4 @@
-//! The numbered statements of the sheet's checklist that concern legs. All people are invented.
+//! The numbered statements of the description's checklist that concern legs. All people are invented.
 
 mod cast;
 mod orders;
@@ -9,7 +9,7 @@ use super::*;
 use CallEventKind::{Ended, Held, Retrieved, Ringing, Started, Transferred};
 use cast::*;
 
-/// S0 to S7 of the sheet's worked sequence.
+/// S0 to S7 of the description's worked sequence.
 fn worked_sequence() -> Transcript {
     let held = json!({"held": true, "startHoldTime": time(60_000)});
     let customer_held = party(
