@@ -46,11 +46,13 @@ fn calls(report: &Value) -> &[Value] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario_is_delivered_and_recorded_as_its_script_says() {
-    let arguments = ["simulate", "--embedded", "--scenario", "all", "--speed", "10", "--json"];
+    let arguments =
+        ["simulate", "--embedded", "--scenario", "all", "--speed", "10", "--json", "-v"];
     let played = Process::sidetone(arguments).finish(std::time::Duration::from_secs(90)).await;
     let report = played.json();
     for call in calls(&report) {
-        assert_eq!(call["ok"], true, "{}: {}", call["scenario"], call["problems"]);
+        let (name, problems, log) = (&call["scenario"], &call["problems"], &played.stderr);
+        assert_eq!(call["ok"], true, "{name}: {problems}\n{log}");
     }
     assert_eq!((played.code, &report["ok"]), (Some(0), &true.into()), "{report:#}");
     for scenario in Scenario::ALL {
