@@ -113,13 +113,12 @@ impl Tampering {
         let mut spoken = Vec::with_capacity(records.len());
         for (number, at, body) in records {
             let before = self.pauses.iter().filter(|pause| **pause < number).count() as u64;
-            let secret = match &body {
-                Body::Paused(paused) => Some(Body::Audio(Audio {
-                    position: paused.position,
-                    samples: SECRET_SAMPLES,
-                    data: vec![0x2A; 2 * SECRET_SAMPLES as usize].into(),
-                    ..Audio::default()
-                })),
+            let paused_at = match &body {
+                Body::Paused(paused) => Some(paused.position),
+                // A session that never paused is silent at least behind its end.
+                Body::SessionEnded(ended) if self.pauses.iter().all(|one| *one == number) => {
+                    Some(ended.position)
+                }
                 Body::SessionStarted(_)
                 | Body::Audio(_)
                 | Body::Gap(_)
@@ -128,12 +127,23 @@ impl Tampering {
                 | Body::Match(_)
                 | Body::SessionEnded(_) => None,
             };
-            spoken.push((number + before, at, body));
-            if let Some(secret) = secret {
-                spoken.push((number + before + 1, at, secret));
-                if !self.pauses.contains(&number) {
-                    self.pauses.push(number);
-                }
+            let Some(position) = paused_at else {
+                spoken.push((number + before, at, body));
+                continue;
+            };
+            let secret = Body::Audio(Audio {
+                position,
+                samples: SECRET_SAMPLES,
+                data: vec![0x2A; 2 * SECRET_SAMPLES as usize].into(),
+                ..Audio::default()
+            });
+            // The end stays the last.
+            let is_end = matches!(body, Body::SessionEnded(_));
+            let (first, second) = if is_end { (secret, body) } else { (body, secret) };
+            spoken.push((number + before, at, first));
+            spoken.push((number + before + 1, at, second));
+            if !self.pauses.contains(&number) {
+                self.pauses.push(number);
             }
         }
         spoken

@@ -130,6 +130,11 @@ async fn what_was_spoken_in_a_pause_is_noticed() {
     assert_eq!(verdict.extra_ms, 400);
     says(&verdict, "Genesys never sent");
     says(&verdict, "of nobody's were delivered");
+    for scenario in heard_scenarios() {
+        let staged = Staged::new(scenario);
+        let verdict = staged.verdict(&staged.found(Some(Plant::DeliverPaused)).await);
+        assert!(!verdict.audio_exact, "{scenario} {verdict:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
