@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "SERVER", value_delimiter = ',',
           default_values = ["sink", "null", "embedded"])]
     pub(crate) only: Vec<Kind>,
-    /// Sessions of the steady load [default: 2000, or 500 with --quick]
+    /// Sessions of the steady load [default: 2000, or 1000 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(450..=20_000))]
     pub(crate) sessions: Option<u32>,
     /// Seconds of the steady window [default: 12, or 6 with --quick]
@@ -68,7 +68,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Returns how many sessions the steady load has.
     pub(crate) fn steady_sessions(&self) -> usize {
-        self.sessions.unwrap_or(if self.quick { 500 } else { 2_000 }) as usize
+        self.sessions.unwrap_or(if self.quick { 1_000 } else { 2_000 }) as usize
     }
 
     /// Returns how long the steady load is measured.

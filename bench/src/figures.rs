@@ -59,14 +59,21 @@ pub(crate) struct Latency {
 pub(crate) struct Work {
     pub(crate) sessions: usize,
     pub(crate) window_s: f64,
-    pub(crate) user_s: f64,
+    /// In user space and in the kernel.
+    pub(crate) cpu_s: f64,
+    /// In the kernel, to a hundredth of a second.
     pub(crate) system_s: f64,
 }
 
 impl Work {
+    /// Returns CPU seconds for one session over one hour.
+    pub(crate) fn per_session_hour(&self) -> f64 {
+        self.cpu_s / (self.sessions as f64 * self.window_s / 3_600.0)
+    }
+
     /// Returns which share of one core the server had.
     pub(crate) fn busy(&self) -> f64 {
-        (self.user_s + self.system_s) / self.window_s
+        self.cpu_s / self.window_s
     }
 }
 
@@ -173,12 +180,22 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Returns CPU seconds for one session over one hour, over all turns.
+    /// Returns CPU seconds for one session over one hour, of the middle turn.
     pub(crate) fn per_session_hour(&self) -> f64 {
-        let hours = |work: &Work| work.sessions as f64 * work.window_s / 3_600.0;
-        let seconds: f64 = self.turns.iter().map(|work| work.user_s + work.system_s).sum();
-        seconds / self.turns.iter().map(hours).sum::<f64>()
+        middle(self.turns.iter().map(Work::per_session_hour))
     }
+
+    /// Returns how many times the other's processor time this needs, in the middle round.
+    pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
+        let pairs = self.turns.iter().zip(&other.turns);
+        middle(pairs.map(|(own, other)| own.per_session_hour() / other.per_session_hour()))
+    }
+}
+
+fn middle(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// A whole run.
@@ -191,10 +208,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Returns a server's CPU seconds for one session over one hour.
-    pub(crate) fn per_session_hour(&self, kind: Kind) -> Option<f64> {
-        let relay = self.relays.iter().find(|relay| relay.kind == kind)?;
-        Some(relay.per_session_hour())
+    /// Returns how many times the sink's processor time a server needs.
+    pub(crate) fn ratio_to_sink(&self, relay: &Relay) -> Option<f64> {
+        let sink = self.relays.iter().find(|other| other.kind == Kind::Sink)?;
+        Some(relay.ratio_to(sink))
     }
 }
 
@@ -202,12 +219,22 @@ impl Outcome {
 mod tests {
     use super::*;
 
+    fn turn(cpu_s: f64) -> Work {
+        Work { sessions: 1_000, window_s: 18.0, cpu_s, system_s: 0.0 }
+    }
+
     #[test]
     fn a_thousand_sessions_for_18_s_are_five_session_hours() {
-        let turn = Work { sessions: 1_000, window_s: 9.0, user_s: 0.2, system_s: 0.4 };
-        let relay = Relay { kind: Kind::Sink, turns: vec![turn; 2] };
-        assert!((relay.per_session_hour() - 0.24).abs() < 1e-9);
-        assert!((turn.busy() - 0.0667).abs() < 1e-3);
+        assert!((turn(1.2).per_session_hour() - 0.24).abs() < 1e-9);
+        assert!((turn(1.2).busy() - 0.0667).abs() < 1e-3);
+    }
+
+    #[test]
+    fn ratios_are_of_the_middle_round() {
+        let sink = Relay { kind: Kind::Sink, turns: vec![turn(1.0), turn(2.0), turn(1.0)] };
+        let door = Relay { kind: Kind::Null, turns: vec![turn(1.3), turn(2.8), turn(9.0)] };
+        assert!((door.ratio_to(&sink) - 1.4).abs() < 1e-9);
+        assert!((sink.per_session_hour() - 0.2).abs() < 1e-9);
     }
 
     #[test]

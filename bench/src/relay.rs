@@ -2,7 +2,7 @@
 //!
 //! What a processor does in a second depends on what else the machine does, and changes within
 //! minutes. Servers measured one after the other would be compared over such changes; those
-//! that take turns of a few seconds meet the same machine.
+//! that take turns of two seconds meet the same machine.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::places::Cores;
 use crate::report::say;
 use crate::visit::Visit;
 
-/// How often each server gets its turn.
-const ROUNDS: usize = 5;
-const ROUNDS_QUICK: usize = 2;
+/// How often each server gets its turn. Short turns and many of them: what disturbs one round
+/// is over in the next, and figures are medians.
+const ROUNDS: usize = 11;
+const ROUNDS_QUICK: usize = 5;
 /// A turn, after the first frames of it.
-const TURN: Duration = Duration::from_secs(5);
-const TURN_QUICK: Duration = Duration::from_secs(3);
+const TURN: Duration = Duration::from_secs(2);
 
 /// Measures the processor time of several servers in turns.
 pub(crate) async fn relay(
@@ -34,11 +34,11 @@ pub(crate) async fn relay(
         visit.fill(plan.steady_sessions()).await?;
         visits.push((visit, Vec::<Work>::new()));
     }
-    let (rounds, turn) = if plan.quick { (ROUNDS_QUICK, TURN_QUICK) } else { (ROUNDS, TURN) };
+    let rounds = if plan.quick { ROUNDS_QUICK } else { ROUNDS };
     for round in 1..=rounds {
         say(&format!("all in turns, round {round} of {rounds}"));
         for (visit, turns) in &mut visits {
-            turns.push(visit.turn(turn).await?);
+            turns.push(visit.turn(TURN).await?);
         }
     }
     let mut relays = Vec::new();

@@ -114,7 +114,7 @@ fn sessions_line(figures: &Figures) -> Option<Line> {
 
 fn work_line(outcome: &Outcome, relay: &Relay) -> Line {
     let (kind, seconds) = (relay.kind, relay.per_session_hour());
-    let ratio = outcome.per_session_hour(Kind::Sink).map(|sink| seconds / sink);
+    let ratio = outcome.ratio_to_sink(relay);
     let figure = match (kind, ratio) {
         (Kind::Sink, _) | (_, None) => format!("{seconds:.3} s"),
         (_, Some(ratio)) => format!("{seconds:.3} s, {ratio:.2} times the sink"),

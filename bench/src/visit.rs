@@ -23,13 +23,13 @@ const STEADY_PER_SECOND: u32 = 80;
 /// Connections measured at the steady rate, if the load has room for them: 8 s.
 const STEADY_MAX: usize = 640;
 /// How fast sessions come where that is not what is measured.
-const FILL_PER_SECOND: u32 = 500;
+const FILL_PER_SECOND: u32 = 800;
 /// Until connections and buffers have come to rest.
 const SETTLE: Duration = Duration::from_secs(2);
 /// The first pings and frames of a load.
 const WARM_UP_LOAD: Duration = Duration::from_secs(5);
-/// The first frames of a turn.
-const WARM_UP_TURN: Duration = Duration::from_millis(800);
+/// The first frames of a turn, and after it what is still on its way into the stream.
+const WARM_UP_TURN: Duration = Duration::from_millis(400);
 /// A window of the ramp: every session pings once in 5 s.
 const RAMP_WINDOW: Duration = Duration::from_secs(6);
 /// What pongs may take.
@@ -165,18 +165,17 @@ impl<'p> Visit<'p> {
         let tally = self.fleet.take_tally();
         let extract = self.server.extract().await?;
         let committed = extract.latencies.get("sidetone_accepted_to_committed_seconds").copied();
-        let client_s = client_end.user_s - client.user_s + client_end.system_s - client.system_s;
         Ok(Window {
             work: Work {
                 sessions: self.fleet.len(),
                 window_s,
-                user_s: server_end.user_s - server.user_s,
+                cpu_s: server_end.seconds - server.seconds,
                 system_s: server_end.system_s - server.system_s,
             },
             ping_to_pong: tally.pongs.figure(),
             accepted_to_committed: committed,
             client: Client {
-                busy: client_s / window_s,
+                busy: (client_end.seconds - client.seconds) / window_s,
                 lateness: tally.lateness.figure(),
                 frames_held_back: tally.frames_held_back,
                 sessions_lost: tally.sessions_lost,
