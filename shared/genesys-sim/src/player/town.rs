@@ -73,7 +73,7 @@ impl Town {
     }
 
     /// Lets people call until `stop`, then lets every call hang up; tells of each call that
-    /// is over. The first call comes at once and is answered.
+    /// is over. The first call comes at once and is soon answered.
     pub async fn live(mut self, stop: CancellationToken, mut over: impl FnMut(Played)) {
         let mut calls = JoinSet::new();
         let mut talking: BTreeSet<(u64, UserId)> = BTreeSet::new();
@@ -116,11 +116,12 @@ impl Town {
         let first = self.count == 0;
         self.count += 1;
         let busy: BTreeSet<UserId> = talking.iter().map(|(_, user)| *user).collect();
+        if first {
+            // Whoever watches should see a call with somebody on it soon.
+            return Script::prompt(self.random.random());
+        }
         let choice = self.random.random_range(0..self.traffic.scenarios.len().max(1));
-        let scenario = match self.traffic.scenarios.get(choice) {
-            Some(scenario) if !first => *scenario,
-            Some(_) | None => Scenario::Answered,
-        };
+        let scenario = self.traffic.scenarios.get(choice).copied().unwrap_or(Scenario::Answered);
         let mut script = Script::new(scenario, self.random.random());
         for _ in 1..TRIES_MAX {
             if script.people().all(|person| !busy.contains(&person.id)) {

@@ -18,6 +18,9 @@ const LAG: Range<u64> = 80..250;
 /// How long it takes to tell of the end of a hold, for which no moment is ever told: the time
 /// of arrival counts, and holds are compared within 300 ms.
 const RETRIEVE_LAG: Range<u64> = 30..90;
+/// How long it rings at somebody who has nothing else to do.
+const PROMPT: Range<u64> = 600..900;
+
 /// How long a phone rings before somebody answers.
 const RINGS_FOR: Range<u64> = 3_000..4_000;
 
@@ -101,6 +104,13 @@ impl Draft {
         self.step(Act::Begins(None));
         self.wait(250..450);
         self.step(Act::EntersQueue);
+    }
+
+    /// A phone rings and is answered at once.
+    pub(super) fn rings_and_answers_promptly(&mut self, person: &'static Person) {
+        self.step(Act::Rings(person));
+        self.wait(PROMPT);
+        self.step(Act::Answers(person));
     }
 
     /// A phone rings for a while and is answered.

@@ -51,11 +51,12 @@ pub struct Script {
 impl Script {
     /// Writes a call; the same for the same arguments.
     pub fn new(scenario: Scenario, seed: u64) -> Self {
-        let draft = scenario.draft(seed);
-        let scenes = scenes::scenes(draft.direction, &draft.steps, draft.length());
-        let customer = Speaker::customer(usize::try_from(seed % 3).unwrap_or(0));
-        let voice = CallVoice::new(seed, customer, scenes);
-        Self::from_draft(scenario, seed, draft, Source::Call(Arc::new(voice)))
+        Self::spoken(scenario, seed, scenario.draft(seed))
+    }
+
+    /// Writes a call as `answered`, by an agent who sat and waited for it.
+    pub fn prompt(seed: u64) -> Self {
+        Self::spoken(Scenario::Answered, seed, scenario::prompt(seed))
     }
 
     /// Writes a call that is a recording from its first sample to its last: as `event-first`,
@@ -63,6 +64,13 @@ impl Script {
     pub fn of_recording(recording: Arc<Recording>, seed: u64) -> Self {
         let draft = scenario::of_length(recording.length().as_duration(), seed);
         Self::from_draft(Scenario::EventFirst, seed, draft, Source::File(recording))
+    }
+
+    fn spoken(scenario: Scenario, seed: u64, draft: Draft) -> Self {
+        let scenes = scenes::scenes(draft.direction, &draft.steps, draft.length());
+        let customer = Speaker::customer(usize::try_from(seed % 3).unwrap_or(0));
+        let voice = CallVoice::new(seed, customer, scenes);
+        Self::from_draft(scenario, seed, draft, Source::Call(Arc::new(voice)))
     }
 
     fn from_draft(scenario: Scenario, seed: u64, draft: Draft, sound: Source) -> Self {

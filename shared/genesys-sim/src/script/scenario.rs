@@ -242,6 +242,20 @@ fn event_first(draft: &mut Draft) {
     draft.ends(Act::AgentHangsUp(agent), Some(agent));
 }
 
+/// Answered by an agent who sat and waited for it.
+pub(super) fn prompt(seed: u64) -> Draft {
+    let mut draft = Draft::new(seed, Direction::Inbound);
+    let agent = draft.agent();
+    draft.customer_calls();
+    draft.wait(100..200);
+    draft.listens(Expected::Matched);
+    draft.wait(300..400);
+    draft.rings_and_answers_promptly(agent);
+    draft.wait(12_000..18_000);
+    draft.ends(Act::AgentHangsUp(agent), Some(agent));
+    draft
+}
+
 /// An agent talks already when the audio begins, and the audio lasts just so long.
 pub(super) fn of_length(length: Duration, seed: u64) -> Draft {
     let mut draft = Draft::new(seed, Direction::Inbound);
