@@ -71,8 +71,9 @@ impl Simulated {
     /// Errors: never in practice; the platform is on this machine.
     pub fn tracker(&self) -> Result<TrackerConfig, Failure> {
         let (login, api) = self.platform.base_urls();
-        let hosts = Hosts::loopback(&login, &api)
-            .map_err(|error| Failure::fault("the simulated platform is elsewhere").because(error))?;
+        let hosts = Hosts::loopback(&login, &api).map_err(|error| {
+            Failure::fault("the simulated platform is elsewhere").because(error)
+        })?;
         let secret = sidetone_tracking::Secret::new(self.client_secret.clone());
         Ok(TrackerConfig { refresh: REFRESH, ..TrackerConfig::new(hosts, CLIENT_ID, secret) })
     }

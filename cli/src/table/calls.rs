@@ -94,7 +94,8 @@ impl Calls {
             call.ended_at = Some(now);
             if status.engine.probe {
                 self.counts.probes += 1;
-            } else {
+            } else if status.engine.key.is_some() {
+                // Who never said `open` was no call.
                 self.counts.ended += 1;
                 self.counts.unmatched += usize::from(!call.was_matched);
             }
