@@ -46,8 +46,7 @@ fn calls(report: &Value) -> &[Value] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_scenario_is_delivered_and_recorded_as_its_script_says() {
-    let arguments =
-        ["simulate", "--embedded", "--scenario", "all", "--speed", "5", "--json", "-v"];
+    let arguments = ["simulate", "--embedded", "--scenario", "all", "--speed", "5", "--json", "-v"];
     let played = Process::sidetone(arguments).finish(std::time::Duration::from_secs(90)).await;
     let report = played.json();
     for call in calls(&report) {
