@@ -59,19 +59,28 @@ pub fn encode<B: Borrow<Body>>(
     records: impl Iterator<Item = (u64, Timestamp, B)>,
 ) -> Bytes {
     let mut data = Vec::new();
+    encode_behind(&mut data, heading, records);
+    data.into()
+}
+
+/// Does the same behind what a buffer holds already, so that one may take many stream records.
+pub fn encode_behind<B: Borrow<Body>>(
+    data: &mut Vec<u8>,
+    heading: &Heading,
+    records: impl Iterator<Item = (u64, Timestamp, B)>,
+) {
     for (number, made_at, body) in records {
         let body = body.borrow();
         // Without its body, which then need not be copied to be encoded.
         let own = CallRecord { number, made_at_us: made_at.as_micros(), ..CallRecord::default() };
         let length = heading.prefix.len() + own.encoded_len() + body.encoded_len();
         data.reserve(length + 1 + encoded_len_varint(length as u64));
-        encode_key(1, WireType::LengthDelimited, &mut data);
-        encode_varint(length as u64, &mut data);
+        encode_key(1, WireType::LengthDelimited, data);
+        encode_varint(length as u64, data);
         data.put_slice(&heading.prefix);
-        own.encode_raw(&mut data);
-        body.encode(&mut data);
+        own.encode_raw(data);
+        body.encode(data);
     }
-    data.into()
 }
 
 /// Decodes the data of one stream record; audio shares its memory.

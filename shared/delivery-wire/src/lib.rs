@@ -12,7 +12,7 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/sidetone.delivery.v1.rs"));
 }
 
-pub use encode::{DecodeError, Heading, decode, encode};
+pub use encode::{DecodeError, Heading, decode, encode, encode_behind};
 pub use latest::{
     Audio, AudioFormat, Body, CallEvent, CallEventKind, CallRecord, CallRecords, Direction,
     EndCause, Gap, GapReason, Match, MediaChannel, Paused, Resumed, SessionEnded, SessionStarted,

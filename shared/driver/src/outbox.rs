@@ -6,8 +6,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use sidetone_delivery_wire::{Body, Gap, GapReason, Heading, encode};
+use sidetone_delivery_wire::{Body, Gap, GapReason, Heading, encode_behind};
 use sidetone_model::Timestamp;
 use sidetone_ports::StreamRecord;
 
@@ -26,6 +25,9 @@ impl Default for OutboxLimits {
     }
 }
 
+/// Records for which an empty queue keeps room: a few frames between two puts.
+const CAPACITY_AT_REST_MAX: usize = 16;
+
 /// What the stream took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Committed {
@@ -41,9 +43,11 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     heading: Heading,
-    next_number: u64,
-    in_flight: Vec<(u64, Timestamp, Body)>,
-    pending: VecDeque<(Timestamp, Body)>,
+    /// The number that the first of the queue has, or will have once it is chosen.
+    first_number: u64,
+    queue: VecDeque<(Timestamp, Body)>,
+    /// How many, from the first, are chosen: they keep their numbers until they are committed.
+    chosen: usize,
     audio_bytes: usize,
     frames_in_gaps: u64,
 }
@@ -52,12 +56,17 @@ impl Outbox {
     pub(crate) fn new(heading: Heading) -> Self {
         Self {
             heading,
-            next_number: 1,
-            in_flight: Vec::new(),
-            pending: VecDeque::new(),
+            first_number: 1,
+            queue: VecDeque::new(),
+            chosen: 0,
             audio_bytes: 0,
             frames_in_gaps: 0,
         }
+    }
+
+    /// Returns what the records have in common.
+    pub(crate) const fn heading(&self) -> &Heading {
+        &self.heading
     }
 
     /// Returns the bytes of audio that wait or are in flight.
@@ -67,82 +76,101 @@ impl Outbox {
 
     /// Returns whether the stream has everything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.in_flight.is_empty() && self.pending.is_empty()
+        self.queue.is_empty()
     }
 
     /// Appends a record.
     pub(crate) fn push(&mut self, made_at: Timestamp, body: Body) {
         self.audio_bytes += audio_bytes(&body);
-        self.pending.push_back((made_at, body));
+        self.queue.push_back((made_at, body));
     }
 
     /// Replaces the oldest frame that was never sent by a gap; returns the bytes that freed,
     /// 0 if there is no such frame.
     pub(crate) fn drop_oldest_frame(&mut self) -> usize {
-        let oldest = self.pending.iter().position(|(_, body)| matches!(body, Body::Audio(_)));
-        let Some(place) = oldest else { return 0 };
-        let (made_at, Body::Audio(audio)) = &self.pending[place] else { return 0 };
-        let (made_at, bytes) = (*made_at, audio.data.len());
+        let mut unsent = self.queue.iter().enumerate().skip(self.chosen);
+        let oldest = unsent.find_map(|(place, (made_at, body))| match body {
+            Body::Audio(audio) => Some((place, *made_at, audio)),
+            Body::SessionStarted(_)
+            | Body::Gap(_)
+            | Body::Paused(_)
+            | Body::Resumed(_)
+            | Body::CallEvent(_)
+            | Body::Match(_)
+            | Body::SessionEnded(_) => None,
+        });
+        let Some((place, made_at, audio)) = oldest else { return 0 };
+        let bytes = audio.data.len();
         let (from, to) = (audio.position, audio.position + u64::from(audio.samples));
         self.audio_bytes -= bytes;
         self.frames_in_gaps += 1;
-        if let Some((_, Body::Gap(gap))) =
-            place.checked_sub(1).map(|before| &mut self.pending[before])
+        let before = place.checked_sub(1).filter(|before| *before >= self.chosen);
+        if let Some((_, Body::Gap(gap))) = before.map(|before| &mut self.queue[before])
             && gap.reason() == GapReason::Overflow
             && gap.to == from
         {
             gap.to = to;
             gap.frames += 1;
-            self.pending.remove(place);
+            self.queue.remove(place);
         } else {
-            let gap = Gap { from, to, frames: 1, ..Gap::default() };
-            let mut body = Body::Gap(gap);
-            if let Body::Gap(gap) = &mut body {
-                gap.set_reason(GapReason::Overflow);
-            }
-            self.pending[place] = (made_at, body);
+            let mut gap = Gap { from, to, frames: 1, ..Gap::default() };
+            gap.set_reason(GapReason::Overflow);
+            self.queue[place] = (made_at, Body::Gap(gap));
         }
         bytes
     }
 
-    /// Numbers and encodes what is next, or the same again if a request was lost.
+    /// Chooses and numbers what is next, unless something is chosen that was not committed.
     ///
-    /// Nothing if there is nothing. Call [`Outbox::commit`] or this again afterwards.
-    pub(crate) fn take(&mut self) -> Option<StreamRecord> {
-        if self.in_flight.is_empty() {
-            let mut room = StreamRecord::DATA_BYTES_MAX;
-            while let Some((_, body)) = self.pending.front() {
-                let size = self.heading.bytes_per_record() + body_bytes(body);
-                if size > room && !self.in_flight.is_empty() {
-                    break;
-                }
-                room = room.saturating_sub(size);
-                let Some((made_at, mut body)) = self.pending.pop_front() else { break };
-                if let Body::SessionEnded(ended) = &mut body {
-                    ended.frames_in_gaps += self.frames_in_gaps;
-                }
-                self.in_flight.push((self.next_number, made_at, body));
-                self.next_number += 1;
+    /// Returns an upper bound of the bytes that it takes, 0 if there is nothing.
+    pub(crate) fn choose(&mut self) -> usize {
+        let sizes =
+            self.queue.iter().map(|(_, body)| self.heading.bytes_per_record() + body_bytes(body));
+        if self.chosen > 0 {
+            return sizes.take(self.chosen).sum();
+        }
+        let (mut chosen, mut bytes) = (0, 0);
+        for size in sizes {
+            if chosen > 0 && bytes + size > StreamRecord::DATA_BYTES_MAX {
+                break;
+            }
+            chosen += 1;
+            bytes += size;
+        }
+        self.chosen = chosen;
+        for (_, body) in self.queue.iter_mut().take(chosen) {
+            if let Body::SessionEnded(ended) = body {
+                ended.frames_in_gaps += self.frames_in_gaps;
             }
         }
-        if self.in_flight.is_empty() {
-            return None;
-        }
-        let lent = self.in_flight.iter().map(|(number, made_at, body)| (*number, *made_at, body));
-        let data: Bytes = encode(&self.heading, lent);
-        Some(StreamRecord { partition_key: self.heading.key().conversation, data })
+        bytes
     }
 
-    /// Notes that the stream has what was taken.
+    /// Encodes what is chosen behind what a buffer holds already.
+    ///
+    /// Call [`Outbox::commit`] or this again afterwards.
+    pub(crate) fn encode_chosen(&self, into: &mut Vec<u8>) {
+        let chosen = (self.first_number..).zip(&self.queue).take(self.chosen);
+        let lent = chosen.map(|(number, (made_at, body))| (number, *made_at, body));
+        encode_behind(into, &self.heading, lent);
+    }
+
+    /// Notes that the stream has what was chosen.
     pub(crate) fn commit(&mut self) -> Committed {
-        let bodies = || self.in_flight.iter().map(|(_, _, body)| body);
-        let committed = Committed {
-            oldest: self.in_flight.first().map(|(_, made_at, _)| *made_at),
-            audio_bytes: bodies().map(audio_bytes).sum(),
-            frames: bodies().filter(|body| matches!(body, Body::Audio(_))).count() as u64,
-        };
+        let oldest = self.queue.front().map(|(made_at, _)| *made_at);
+        let mut committed =
+            Committed { oldest: oldest.filter(|_| self.chosen > 0), audio_bytes: 0, frames: 0 };
+        for (_, body) in self.queue.drain(..self.chosen) {
+            committed.audio_bytes += audio_bytes(&body);
+            committed.frames += u64::from(matches!(body, Body::Audio(_)));
+        }
         self.audio_bytes -= committed.audio_bytes;
-        self.in_flight.clear();
+        self.first_number += self.chosen as u64;
+        self.chosen = 0;
+        if self.queue.is_empty() && self.queue.capacity() > CAPACITY_AT_REST_MAX {
+            // An outage of the stream leaves no memory behind.
+            self.queue = VecDeque::new();
+        }
         committed
     }
 }

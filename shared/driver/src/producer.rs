@@ -4,10 +4,13 @@
 //! keeps one request in flight per session. What the stream refused, or did not answer, goes
 //! again under the same numbers.
 
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+use std::vec::IntoIter;
 
+use bytes::Bytes;
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_model::Timestamp;
 use sidetone_ports::{Clock, PutOutcome, RecordSink, StreamRecord, chain};
@@ -120,19 +123,26 @@ impl<R: RecordSink> Producer<R> {
 
     /// Works until dropped.
     pub async fn run(&self) {
+        // How large the last batch was, as the next one is mostly about the same.
+        let mut bytes = 0;
         loop {
             self.shared.news.notified().await;
             self.shared.clock.sleep(self.shared.config.flush_interval).await;
             let ready = std::mem::take(&mut *lock(&self.shared.ready));
-            for batch in batches(ready) {
+            let mut ready = ready.into_iter().peekable();
+            while ready.peek().is_some() {
                 // Waiting here for a slot lets records gather meanwhile.
                 let slots = Arc::clone(&self.shared.put_slots);
                 let Ok(slot) = slots.acquire_owned().await else { return };
+                let batch = next_batch(&mut ready, bytes);
+                bytes = batch.records.iter().map(|record| record.data.len()).sum();
                 let producer = self.clone();
                 tokio::spawn(async move {
                     producer.put(batch).await;
                     drop(slot);
                 });
+                // A batch takes a millisecond to encode; pongs come between two of them.
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -254,32 +264,34 @@ struct Batch {
     records: Vec<StreamRecord>,
 }
 
-/// Takes what is ready and cuts it by the limits of a put.
-fn batches(ready: Vec<Arc<Cell>>) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    let mut bytes = 0;
-    for cell in ready {
+/// Takes what is ready as far as one put holds it.
+///
+/// All of it is encoded into one buffer, which its records share: an allocation for each record
+/// costs more than encoding it.
+fn next_batch(ready: &mut Peekable<IntoIter<Arc<Cell>>>, bytes_hint: usize) -> Batch {
+    let mut data = Vec::with_capacity(bytes_hint);
+    let (mut cells, mut places) = (Vec::new(), Vec::new());
+    while let Some(cell) = ready.peek() {
         let mut outbox = lock(&cell.outbox);
-        let Some(record) = outbox.take() else {
+        let bytes_max = outbox.choose();
+        if bytes_max == 0 {
             cell.queued.store(false, Ordering::Release);
-            continue;
-        };
+        } else {
+            let full = places.len() == StreamRecord::PUT_RECORDS_MAX
+                || data.len() + bytes_max > StreamRecord::PUT_BYTES_MAX;
+            if full && !places.is_empty() {
+                break;
+            }
+            let begin = data.len();
+            outbox.encode_chosen(&mut data);
+            places.push((outbox.heading().key().conversation, begin..data.len()));
+        }
         drop(outbox);
-        let fits = batches.last().is_some_and(|batch| {
-            batch.records.len() < StreamRecord::PUT_RECORDS_MAX
-                && bytes + record.data.len() <= StreamRecord::PUT_BYTES_MAX
-        });
-        if !fits {
-            bytes = 0;
-            batches.push(Batch { cells: Vec::new(), records: Vec::new() });
-        }
-        bytes += record.data.len();
-        if let Some(batch) = batches.last_mut() {
-            batch.cells.push(cell);
-            batch.records.push(record);
-        }
+        cells.extend(ready.next().filter(|_| bytes_max > 0));
     }
-    batches
+    let data = Bytes::from(data);
+    let record = |(partition_key, place)| StreamRecord { partition_key, data: data.slice(place) };
+    Batch { cells, records: places.into_iter().map(record).collect() }
 }
 
 #[cfg(test)]
