@@ -7,6 +7,7 @@ mod calls;
 mod host;
 mod lock;
 mod outbox;
+mod page;
 mod producer;
 mod records;
 mod session;

@@ -74,6 +74,11 @@ impl Outbox {
         self.audio_bytes
     }
 
+    /// Returns how many records wait or are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Returns whether the stream has everything.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()

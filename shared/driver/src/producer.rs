@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 use crate::outbox::{Outbox, OutboxLimits};
+use crate::page::Page;
 
 /// How a producer works.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,7 @@ struct Shared {
     news: Notify,
     audio_bytes: AtomicUsize,
     put_slots: Arc<tokio::sync::Semaphore>,
+    page: Page,
     /// Looked up at the first commit, when a recorder is there: a look-up for each would cost
     /// more than the recording.
     waited: OnceLock<metrics::Histogram>,
@@ -86,6 +88,9 @@ struct Cell {
     committed_frames: AtomicU64,
     drained: Notify,
 }
+
+/// Records of a session that may wait in shared memory: a few puts' worth.
+const PAGED_MAX: usize = 8;
 
 /// Where one session puts its records; never waits.
 #[derive(Debug)]
@@ -104,6 +109,7 @@ impl<R: RecordSink> Producer<R> {
             news: Notify::new(),
             audio_bytes: AtomicUsize::new(0),
             put_slots: Arc::new(tokio::sync::Semaphore::new(config.puts_max)),
+            page: Page::default(),
             waited: OnceLock::new(),
         });
         Self { shared, sink }
@@ -216,9 +222,15 @@ impl Shared {
 
 impl Outlet {
     /// Hands over a record; drops this session's oldest unsent frames if there is no room.
-    pub fn push(&self, made_at: Timestamp, body: Body) {
+    pub fn push(&self, made_at: Timestamp, mut body: Body) {
         let limits = &self.shared.config.limits;
         let mut outbox = lock(&self.cell.outbox);
+        // Frames that pile up are not soon gone, and would hold pages that others have left.
+        if let Body::Audio(audio) = &mut body
+            && outbox.len() < PAGED_MAX
+        {
+            audio.data = self.shared.page.copy(&audio.data);
+        }
         let before = outbox.audio_bytes();
         outbox.push(made_at, body);
         let added = outbox.audio_bytes() - before;
