@@ -1,7 +1,7 @@
 //! Who is at the other end of an upgrade: HTTP message signatures as Genesys uses them.
 //!
 //! One path: [`Credentials::parse`] reads the request without any secret, the caller looks the
-//! key up, [`Credentials::verify`] decides, [`NonceMemory`] refuses repeats. [`sign`] is the
+//! key up, [`Credentials::verify`] decides, [`NonceMemory`] refuses repeats. [`sign()`] is the
 //! same thing from the client's side.
 //! Refuses: sockets, clocks, randomness, waiting. The door waits out [`REFUSAL_DELAY`].
 //! Source: docs/wire/audiohook.md, "Authentication"; RFC 9421; RFC 8941.

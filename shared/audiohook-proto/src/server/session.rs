@@ -133,7 +133,13 @@ impl ServerSession {
 
     /// Returns the next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<ServerOutput> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Given back: the next session's outputs find it still in the processor's cache,
+            // where a buffer of each session's own would be cold at every frame.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// Returns when to come back with [`ServerInput::Timeout`]; nothing once all is over.

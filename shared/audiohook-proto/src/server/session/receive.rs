@@ -163,7 +163,7 @@ impl ServerSession {
         self.emit(SessionEvent::ClientError { code: fault.code, retry_after, message });
     }
 
-    /// The hot path: no copy, and no allocation once the queue has its first few places.
+    /// The hot path: no copy, and one small allocation, for the queue.
     pub(super) fn handle_media(&mut self, now: Timestamp, bytes: Bytes) {
         // A probe sends one empty frame. There is nothing in it to be illegal.
         if bytes.is_empty() {
