@@ -125,7 +125,11 @@ where
 
     /// Returns what the socket has to do next.
     pub fn poll_socket(&mut self) -> Option<SocketOutput> {
-        self.socket.pop_front()
+        let output = self.socket.pop_front();
+        if output.is_none() && self.socket.capacity() > 0 {
+            self.socket = VecDeque::new();
+        }
+        output
     }
 
     /// Returns when [`Input::Timeout`] is due at the latest.

@@ -215,7 +215,12 @@ impl Engine {
 
     /// Returns the next output, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Given back at rest, as the session machine's; see there.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// Returns when [`Input::Timeout`] is due at the latest.
