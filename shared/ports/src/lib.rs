@@ -4,12 +4,16 @@
 //! conformance suite in `testkit`. Traits return futures, without `dyn`.
 
 mod clock;
+mod connection;
 mod error;
+mod lease;
 mod store;
 mod stream;
 
 pub use clock::Clock;
+pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
 pub use error::{SinkError, SourceError, StoreError, chain};
+pub use lease::{Fence, LeaseStore, Renewal};
 pub use store::{
     CallStore, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore, Revision,
     SecretSource, StoredKey, UserStore,

@@ -161,6 +161,15 @@ pub trait SecretSource: Clone + Send + Sync + 'static {
         &self,
         key_id: &str,
     ) -> impl Future<Output = Result<Option<StoredKey>, StoreError>> + Send;
+
+    /// Returns the key past any memory of the source's own: what was known does not fit what
+    /// a client said. A source may limit how often it really looks.
+    fn fresh_key(
+        &self,
+        key_id: &str,
+    ) -> impl Future<Output = Result<Option<StoredKey>, StoreError>> + Send {
+        self.key(key_id)
+    }
 }
 
 /// Provisioned users.

@@ -1,0 +1,3 @@
+//! Decides on a handshake that reaches API Gateway.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Learns that API Gateway lost a connection.
+
+fn main() {}

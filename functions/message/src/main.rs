@@ -1,0 +1,3 @@
+//! Takes one text message that reached API Gateway.
+
+fn main() {}

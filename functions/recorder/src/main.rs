@@ -1,0 +1,3 @@
+//! Turns the stream into recordings.
+
+fn main() {}

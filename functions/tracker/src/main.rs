@@ -1,0 +1,3 @@
+//! Holds the notification sockets of an organization for some minutes.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The long-lived door as a service behind a load balancer.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Who may come in: credentials, keys, signatures, replays; the same at every door.

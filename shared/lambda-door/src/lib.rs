@@ -1,0 +1,1 @@
+//! The AudioHook door whose connections API Gateway holds: one step per event.

@@ -1,0 +1,1 @@
+//! What every function does before it handles its first event: settings, logs, metrics, clients.
