@@ -451,5 +451,6 @@ const fn reason_name(reason: GapReason) -> &'static str {
         GapReason::Overflow => "overflow",
         GapReason::Lost => "lost",
         GapReason::LateEvent => "late-event",
+        GapReason::Undelivered => "undelivered",
     }
 }

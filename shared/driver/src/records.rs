@@ -2,7 +2,7 @@
 
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
-use sidetone_engine::{Delivery, EndCause, GapCause, MatchState, SessionEnded, SessionStarted};
+use sidetone_engine::{Delivery, EndCause, GapCause, MatchState, SessionEnded, SessionStarted, UnheardReason};
 
 /// Translates one delivery.
 pub(crate) fn body(delivery: Delivery) -> Body {
@@ -21,6 +21,7 @@ pub(crate) fn body(delivery: Delivery) -> Body {
             reason: match gap.cause {
                 GapCause::Discarded => wire::GapReason::Discarded,
                 GapCause::LateEvent => wire::GapReason::LateEvent,
+                GapCause::Undelivered => wire::GapReason::Undelivered,
             }
             .into(),
             frames: gap.frames,
@@ -53,6 +54,12 @@ fn session_started(started: SessionStarted) -> wire::SessionStarted {
         listen: wire::listen_name(started.listen).to_owned(),
         opened_at_us: started.opened_at.as_micros(),
         language: started.language.unwrap_or_default(),
+        unheard: match started.unheard {
+            None => "",
+            Some(UnheardReason::TextOnlyDoor) => "text-only-door",
+            Some(UnheardReason::NothingOffered) => "nothing-offered",
+        }
+        .to_owned(),
         ..wire::session_media(started.media)
     }
 }

@@ -5,6 +5,16 @@ use std::time::Duration;
 use sidetone_audiohook_proto::ServerConfig;
 use sidetone_model::{Listen, OnHold};
 
+/// Whether audio can reach the door at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hearing {
+    /// It can.
+    #[default]
+    Audio,
+    /// It cannot: calls are accepted without a medium, and the stream is told why.
+    Nothing,
+}
+
 /// The settings of a session's engine; the same for every session of a door.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -12,6 +22,8 @@ pub struct EngineConfig {
     pub listen: Listen,
     /// What to do while the agent has the customer on hold.
     pub on_hold: OnHold,
+    /// Whether to ask for audio at all.
+    pub hears: Hearing,
     /// How long `opened` may wait for the first look-up.
     pub join_limit: Duration,
     /// How long call events may come after the socket is gone.
@@ -25,6 +37,7 @@ impl Default for EngineConfig {
         Self {
             listen: Listen::default(),
             on_hold: OnHold::default(),
+            hears: Hearing::default(),
             // Genesys gives up after 5 s; people notice nothing below this.
             join_limit: Duration::from_millis(200),
             // Events usually come well under a second late, rarely some seconds.

@@ -1,6 +1,7 @@
 //! What a session hands on, before it has a number or an encoding.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sidetone_model::{
     AgentId, CallEvent, Leg, Listen, Media, ParticipantId, Position, Timestamp, UnmatchedReason,
 };
@@ -42,7 +43,7 @@ pub enum Delivery {
 }
 
 /// Whether a session belongs to an agent of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MatchState {
     /// It does.
     Matched(AgentId),
@@ -50,11 +51,22 @@ pub enum MatchState {
     Unmatched(UnmatchedReason),
 }
 
+/// Why a session has no audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnheardReason {
+    /// Its door takes text messages only.
+    TextOnlyDoor,
+    /// Genesys offered no medium.
+    NothingOffered,
+}
+
 /// How a session began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStarted {
     /// The media that was selected; nothing if none was.
     pub media: Option<Media>,
+    /// Why there is none.
+    pub unheard: Option<UnheardReason>,
     /// The participant it follows.
     pub participant: ParticipantId,
     /// How the session decides when to listen.
@@ -66,7 +78,7 @@ pub struct SessionStarted {
 }
 
 /// One whole frame with what is known of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioDelivery {
     /// Where it begins.
     pub position: Position,
@@ -94,6 +106,8 @@ pub enum GapCause {
     Discarded,
     /// The event that gave it to an agent came too late.
     LateEvent,
+    /// It was lost between Genesys and the door.
+    Undelivered,
 }
 
 /// Media that is missing.
@@ -121,7 +135,7 @@ pub struct CallEventDelivery {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndCause {
     /// Genesys closed it.
     Closed,

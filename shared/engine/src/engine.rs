@@ -7,94 +7,45 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sidetone_audiohook_proto::{
     ClosedBy, ClosingReason, DisconnectReason, Frame, Handshake, Open, OpenAnswer, PauseCause,
-    ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent, Violation,
+    ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent,
 };
 use sidetone_model::{
-    ConnectionId, ConversationKey, Leg, Listen, OrganizationId, OwnerId, Position, SessionId,
-    SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
+    ConnectionId, ConversationKey, Leg, Listen, Media, OrganizationId, OwnerId, Position,
+    SessionId, SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
 };
 
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, Hearing};
 use crate::delivery::{
     AudioDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState, SessionEnded,
-    SessionStarted,
+    SessionStarted, UnheardReason,
 };
+use crate::exchange::{EngineStatus, Input, Output};
 use crate::matching::{Conversation, LABEL_AFTER, Wish};
 use crate::placement::Placement;
 use crate::ring::Ring;
 use crate::told::ToldEvents;
 
-/// What comes in.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Media(Bytes),
-    /// What the conversation's partition holds.
-    Conversation(Conversation),
-    /// A deadline has passed.
-    Timeout,
-    /// What came in cannot be read as messages at all.
-    Breach(Violation),
-    /// The socket is gone.
-    Gone,
-    /// The session must not go on: its nonce was seen elsewhere.
-    Refuse,
-    /// The door shuts down and can wait no longer.
-    Shutdown,
-}
+mod snapshot;
 
-/// What goes out, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// A text message to Genesys.
-    Reply(String),
-    /// Something for the stream.
-    Publish(Delivery),
-    /// Write this item, query its partition, feed it back as [`Input::Conversation`].
-    Join(SessionItem),
-    /// Write this item, query its partition, and tell every other session in it.
-    Save(SessionItem),
-    /// Close the socket.
-    DropSocket,
-    /// Something for the log: a violation, a fault of the client's, an oddity let pass.
-    Noted(SessionEvent),
-    /// Nothing will follow.
-    Done,
-}
+pub use snapshot::SnapshotError;
 
-/// What a person wants to know of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineStatus {
-    /// The conversation, once `open` came.
-    pub key: Option<ConversationKey>,
-    /// Whether it is Genesys' test session.
-    pub probe: bool,
-    /// The agent, or why there is none.
-    pub state: MatchState,
-    /// Whether audio is wanted and flows.
-    pub listens: bool,
-    /// Whether it rings at an agent of ours.
-    pub rings: bool,
-    /// Whether an agent of ours has the customer on hold.
-    pub held: bool,
-    /// How far the media has come.
-    pub position: Position,
-    /// Frames that belonged to an agent's leg.
-    pub frames_accepted: u64,
-}
-
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Phase {
     AwaitingOpen,
-    Joining { request: Box<Open>, until: Timestamp },
+    Joining { request: Request, until: Timestamp },
     Running,
     Lingering { until: Timestamp },
     Done,
+}
+
+/// What is kept of an `open` until it is answered.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    offer: Option<Media>,
+    language: Option<String>,
 }
 
 /// The longest frame that is given whole to one agent; a longer message, as a backlog brings
@@ -112,8 +63,10 @@ const LAST_FRAME_MAX: Duration = Duration::from_millis(300);
 const CLOCK_STEP_MIN: Duration = Duration::from_millis(1);
 
 /// One AudioHook session with its match.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
+    /// Given again when the engine is restored.
+    #[serde(skip)]
     config: Arc<EngineConfig>,
     organization: OrganizationId,
     session_id: SessionId,
@@ -138,10 +91,12 @@ pub struct Engine {
     paused_at: Option<Position>,
     position: Position,
     figures: Figures,
+    /// Empty at rest: drained before the next input.
+    #[serde(skip)]
     outputs: VecDeque<Output>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Figures {
     frames_received: u64,
     frames_accepted: u64,
@@ -197,6 +152,7 @@ impl Engine {
                 }
                 self.review(now);
             }
+            Input::Skipped { to } => self.session.handle(now, ServerInput::Skipped { to }),
             Input::Timeout => {
                 self.session.handle(now, ServerInput::Timeout);
                 self.pass_deadlines(now);
@@ -308,6 +264,9 @@ impl Engine {
                     self.miss(start, to, GapCause::Discarded);
                 }
             }
+            SessionEvent::Undelivered { start, to } => {
+                self.miss(start, to, GapCause::Undelivered);
+            }
             SessionEvent::Violation(_) => {
                 self.cause.get_or_insert(EndCause::Violation);
                 self.outputs.push_back(Output::Noted(event));
@@ -340,7 +299,7 @@ impl Engine {
     fn on_open(&mut self, now: Timestamp, open: Box<Open>) {
         if open.is_probe() {
             self.probe = true;
-            let media = open.best_offer();
+            let media = self.hearable(open.best_offer());
             self.command(now, ServerCommand::Open(OpenAnswer { media, ..OpenAnswer::default() }));
             return;
         }
@@ -359,21 +318,39 @@ impl Engine {
         self.own = Some(item.clone());
         self.outputs.push_back(Output::Join(item));
         let until = now + self.config.join_limit;
-        self.phase = Phase::Joining { request: open, until };
+        let request = Request { offer: open.best_offer(), language: open.language };
+        self.phase = Phase::Joining { request, until };
+    }
+
+    /// Returns the medium to take of what is offered.
+    fn hearable(&self, offer: Option<Media>) -> Option<Media> {
+        match self.config.hears {
+            Hearing::Audio => offer,
+            Hearing::Nothing => None,
+        }
     }
 
     /// Answers `open`, with what is known by now.
     fn open(&mut self, now: Timestamp) {
         let phase = std::mem::replace(&mut self.phase, Phase::Running);
         let (Phase::Joining { request, .. }, Some(own)) = (phase, &self.own) else { return };
-        let wish = self.conversation.wish(own, self.config.listen, self.config.on_hold);
-        let media = request.best_offer();
+        let media = self.hearable(request.offer);
+        // Without a medium there is nothing to pause.
+        let wish = match media {
+            Some(_) => self.conversation.wish(own, self.config.listen, self.config.on_hold),
+            None => Wish::Listen,
+        };
         let started = SessionStarted {
             media,
+            unheard: match (media, request.offer) {
+                (Some(_), _) => None,
+                (None, Some(_)) => Some(UnheardReason::TextOnlyDoor),
+                (None, None) => Some(UnheardReason::NothingOffered),
+            },
             participant: own.participant.clone(),
             listen: self.config.listen,
             opened_at: own.opened_at,
-            language: request.language.clone(),
+            language: request.language,
         };
         self.wish = Some(wish);
         let start_paused = wish == Wish::Pause;
@@ -467,7 +444,7 @@ impl Engine {
     /// Asks Genesys for what is wished, if it was not asked yet.
     fn follow(&mut self, now: Timestamp, wish: Wish) {
         self.pause_at = None;
-        if self.wish == Some(wish) {
+        if self.wish == Some(wish) || self.session.media().is_none() {
             return;
         }
         let command = match wish {

@@ -5,15 +5,17 @@
 mod config;
 mod delivery;
 mod engine;
+mod exchange;
 mod matching;
 mod placement;
 mod ring;
 mod told;
 
-pub use config::EngineConfig;
+pub use config::{EngineConfig, Hearing};
 pub use delivery::{
     AudioDelivery, CallEventDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState,
-    SessionEnded, SessionStarted,
+    SessionEnded, SessionStarted, UnheardReason,
 };
-pub use engine::{Engine, EngineStatus, Input, Output};
+pub use engine::{Engine, SnapshotError};
+pub use exchange::{EngineStatus, Input, Output};
 pub use matching::Conversation;

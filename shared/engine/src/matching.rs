@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sidetone_model::{
     AgentId, Attribution, Leg, Listen, OnHold, SessionItem, Span, Timeline, Timestamp,
     UnmatchedReason,
@@ -14,7 +15,7 @@ use crate::delivery::MatchState;
 use crate::placement::Placement;
 
 /// What a conversation's partition holds, as last read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Conversation {
     /// Every agent's leg, ours or not.
     pub legs: Vec<Leg>,
@@ -23,7 +24,7 @@ pub struct Conversation {
 }
 
 /// What the session should tell Genesys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wish {
     /// Send audio.
     Listen,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sidetone_model::{CallEvent, CallEventKind, MediaClock, Position, Timestamp};
 
 /// How close to the end of the media a leg must end to end with it.
@@ -11,7 +12,7 @@ use sidetone_model::{CallEvent, CallEventKind, MediaClock, Position, Timestamp};
 const COMMON_END: Duration = Duration::from_millis(300);
 
 /// Puts moments on the media of one session.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Placement {
     pub(crate) clock: MediaClock,
     /// Where the media ended, once it has.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sidetone_model::{Position, Timeline, Timestamp};
 
 use crate::delivery::AudioDelivery;
@@ -17,7 +18,7 @@ pub(crate) const RING_MAX: Duration = Duration::from_secs(8);
 const FORGOTTEN_MAX: usize = 32;
 
 /// Frames that wait for an owner, oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ring {
     frames: VecDeque<AudioDelivery>,
     forgotten: VecDeque<(Position, Position)>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sidetone_model::{AgentId, CallEvent, CallEventKind, CommunicationId, Leg, Position};
 
 use crate::delivery::CallEventDelivery;
@@ -13,10 +14,10 @@ use crate::placement::Placement;
 const EVENT_SHIFT_MAX: u64 = 160;
 
 /// The events that were told, as they were told last.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ToldEvents(BTreeMap<(CommunicationId, CallEventKind, u32), Told>);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Told {
     event: CallEvent,
     position: Position,

@@ -173,7 +173,7 @@ pub enum CallEventKind {
 }
 
 /// One event of a leg, with the moment at which it happened rather than when it was heard of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallEvent {
     /// What happened.
     pub kind: CallEventKind,

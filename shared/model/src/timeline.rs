@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{AgentId, CommunicationId};
 use crate::time::Position;
 
 /// One connected leg of an agent of ours, in media time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// The leg.
     pub communication: CommunicationId,
@@ -30,14 +32,14 @@ pub type Segment = Span;
 ///
 /// A segment reaches a little beyond its ends where nobody else has a claim, as the positions of
 /// call events are only as good as the clocks they come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timeline {
     segments: Vec<Segment>,
     /// What each segment reaches; in the same order, without overlaps.
     reaches: Vec<Reach>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Reach {
     from: Position,
     to: Option<Position>,

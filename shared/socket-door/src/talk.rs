@@ -290,6 +290,7 @@ fn note(scene: &Scene, event: &SessionEvent) {
         | SessionEvent::Paused { .. }
         | SessionEvent::Resumed { .. }
         | SessionEvent::Discarded { .. }
+        | SessionEvent::Undelivered { .. }
         | SessionEvent::Drifted { .. }
         | SessionEvent::PositionObserved { .. }
         | SessionEvent::LanguageUpdated { .. }

@@ -64,6 +64,7 @@ impl Talk for Turnaway {
             Input::Gone => ServerInput::Gone,
             // It is leaving anyway, and what it hears is nobody's.
             Input::Media(_)
+            | Input::Skipped { .. }
             | Input::Breach(_)
             | Input::Conversation(_)
             | Input::Refuse

@@ -246,6 +246,7 @@ pub(super) const fn gap_name(reason: GapReason) -> &'static str {
         GapReason::Overflow => "overflow",
         GapReason::Lost => "lost",
         GapReason::LateEvent => "late-event",
+        GapReason::Undelivered => "undelivered",
     }
 }
 

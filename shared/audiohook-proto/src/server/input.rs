@@ -24,6 +24,11 @@ pub enum ServerInput<'a> {
     Text(&'a str),
     /// A binary message.
     Media(Bytes),
+    /// Media up to here was lost on its way to the door.
+    Skipped {
+        /// Where the next sample belongs.
+        to: Position,
+    },
     /// The deadline has passed.
     Timeout,
     /// The client broke the protocol below the level of messages, as the door saw it.
@@ -38,6 +43,7 @@ impl fmt::Debug for ServerInput<'_> {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Media(bytes) => write!(f, "Media({} bytes)", bytes.len()),
+            Self::Skipped { to } => write!(f, "Skipped(to {})", to.samples()),
             Self::Timeout => f.write_str("Timeout"),
             Self::Breach(violation) => write!(f, "Breach({})", violation.label()),
             Self::Gone => f.write_str("Gone"),

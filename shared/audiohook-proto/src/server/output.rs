@@ -60,6 +60,13 @@ pub enum SessionEvent {
         /// Where audio goes on.
         to: Position,
     },
+    /// Audio was lost on its way to the door.
+    Undelivered {
+        /// Where the gap begins.
+        start: Position,
+        /// Where audio goes on.
+        to: Position,
+    },
     /// A message disagreed with the samples counted; its position is believed.
     Drifted {
         /// What was counted.

@@ -99,6 +99,7 @@ impl ServerSession {
         match input {
             ServerInput::Text(text) => self.handle_text(now, text),
             ServerInput::Media(bytes) => return self.handle_media(now, bytes),
+            ServerInput::Skipped { to } => return self.handle_skipped(to),
             ServerInput::Timeout => self.handle_timeout(now),
             ServerInput::Breach(violation) => self.handle_breach(now, violation),
             ServerInput::Gone => self.handle_gone(),

@@ -1,11 +1,14 @@
 //! Whole sessions through the engine, as a call would bring them.
 
+use bytes::Bytes;
 use sidetone_model::{
     AgentId, Attribution, CallEventKind, CommunicationId, Direction, EndReason, Hold, NotOurs,
     OnHold, ParticipantId, UserId,
 };
 
 use super::*;
+
+mod unheard;
 
 const ORGANIZATION: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 const CONVERSATION: &str = "c0ffee12-3456-4789-8abc-def012345678";
@@ -22,6 +25,20 @@ struct Call {
     delivered: Vec<Delivery>,
     items: Vec<SessionItem>,
     done: bool,
+}
+
+fn again<'a>(input: &Input<'a>) -> Input<'a> {
+    match input {
+        Input::Text(text) => Input::Text(text),
+        Input::Media(bytes) => Input::Media(bytes.clone()),
+        Input::Conversation(conversation) => Input::Conversation(conversation.clone()),
+        Input::Skipped { to } => Input::Skipped { to: *to },
+        Input::Timeout => Input::Timeout,
+        Input::Breach(violation) => Input::Breach(*violation),
+        Input::Gone => Input::Gone,
+        Input::Refuse => Input::Refuse,
+        Input::Shutdown => Input::Shutdown,
+    }
 }
 
 impl Call {
@@ -58,9 +75,14 @@ impl Call {
         self.start + Duration::from_millis(ms)
     }
 
+    /// Feeds an input to the engine, and to one that was at rest as bytes before.
     fn feed(&mut self, ms: u64, input: Input<'_>) {
+        let snapshot = self.engine.snapshot().unwrap();
+        let mut restored = Engine::restore(Arc::clone(&self.engine.config), &snapshot).unwrap();
+        restored.handle(self.at(ms), again(&input));
         self.engine.handle(self.at(ms), input);
         while let Some(output) = self.engine.poll_output() {
+            assert_eq!(restored.poll_output().as_ref(), Some(&output));
             match output {
                 Output::Reply(text) => {
                     self.server_seq += 1;
@@ -77,6 +99,9 @@ impl Call {
                 Output::Done => self.done = true,
             }
         }
+        assert_eq!(restored.poll_output(), None);
+        assert_eq!(restored.deadline(), self.engine.deadline());
+        assert_eq!(restored.snapshot().unwrap(), self.engine.snapshot().unwrap());
     }
 
     fn text(&mut self, ms: u64, kind: &str, position_ms: u64, parameters: &str) {

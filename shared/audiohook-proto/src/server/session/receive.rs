@@ -196,6 +196,16 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Moves on over media that never came. None is expected while paused.
+    pub(super) fn handle_skipped(&mut self, to: Position) {
+        let start = self.position;
+        let expects = self.phase == Phase::Active && self.media.is_some();
+        if expects && !self.pauses.in_force() && start < to {
+            self.position = to;
+            self.emit(SessionEvent::Undelivered { start, to });
+        }
+    }
+
     /// Takes a message's position for the truth, except during a pause: there the client's
     /// counts on, and `resumed` will say where audio belongs.
     fn believe(&mut self, stated: Position) {

@@ -148,6 +148,7 @@ impl Judge {
             ServerOutput::Event(
                 SessionEvent::OpenRequested { .. }
                 | SessionEvent::Discarded { .. }
+                | SessionEvent::Undelivered { .. }
                 | SessionEvent::Drifted { .. }
                 | SessionEvent::PositionObserved { .. }
                 | SessionEvent::LanguageUpdated { .. }

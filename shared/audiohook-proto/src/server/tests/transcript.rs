@@ -201,6 +201,9 @@ fn render_event(event: &SessionEvent) -> Option<String> {
         SessionEvent::Discarded { start, to } => {
             format!("discarded {}..{}", millis(*start), millis(*to))
         }
+        SessionEvent::Undelivered { start, to } => {
+            format!("undelivered {}..{}", millis(*start), millis(*to))
+        }
         SessionEvent::Drifted { expected, stated } => {
             format!("drifted {}->{}", millis(*expected), millis(*stated))
         }
