@@ -13,10 +13,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("engine", &["model", "audiohook-proto"]),
     ("ports", &["model"]),
     ("driver", &["engine", "audiohook-proto", "ports", "delivery-wire", "model"]),
-    ("socket-door", &["driver", "audiohook-proto", "ports", "model", "delivery-wire"]),
+    ("admission", &["audiohook-proto", "ports", "model"]),
+    ("socket-door", &["admission", "driver", "audiohook-proto", "ports", "model", "delivery-wire"]),
+    (
+        "lambda-door",
+        &["admission", "audiohook-proto", "delivery-wire", "driver", "engine", "ports", "model"],
+    ),
     ("tracking", &["notification-proto", "ports", "delivery-wire", "model"]),
     ("consumer", &["ports", "delivery-wire", "model"]),
     ("ports-embedded", &["ports", "model"]),
+    ("ports-aws", &["ports", "model"]),
+    ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),
     ("user-file", &["model"]),
     ("bootstrap", &["model"]),
     // The simulation's callers share the clock of the system that they call.
@@ -32,6 +39,9 @@ const PURE: &[&str] =
 /// but nothing pure asks for a new one.
 const IMPURE: &[&str] =
     &["tokio", "hyper", "reqwest", "rusqlite", "rand", "metrics", "tracing", "tokio-tungstenite"];
+
+/// Who may know AWS by name: the twins, and what drives the local AWS in tests.
+const KNOW_AWS: &[&str] = &["ports-aws", "tests-aws"];
 
 /// The longest source file.
 const LINES_MAX: usize = 600;
@@ -93,8 +103,12 @@ fn crates_import_only_what_the_map_allows() {
             assert!(allowed.contains(&import.as_str()), "{name} may not import {import}");
         }
     }
-    let free = ["cli", "tests", "bench"];
-    for name in crates.keys().filter(|name| !free.contains(&name.as_str())) {
+    // What puts the others together.
+    let free = |name: &String| {
+        name.starts_with("function-")
+            || ["cli", "tests", "tests-aws", "bench", "service"].contains(&name.as_str())
+    };
+    for name in crates.keys().filter(|name| !free(name)) {
         assert!(IMPORTS.iter().any(|(known, _)| known == name), "{name} is not in the map");
     }
 }
@@ -133,9 +147,26 @@ fn every_source_says_what_it_is_and_stays_readable() {
 }
 
 #[test]
-fn the_default_build_has_no_aws_sdk() {
-    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("readable");
-    let sdk = lock.lines().find(|line| line.starts_with("name = \"aws-sdk"));
+fn only_the_twins_know_aws() {
+    for (name, dependencies) in crates() {
+        let aws = dependencies.iter().find(|one| one.starts_with("aws-") || *one == "aws_config");
+        if let Some(aws) = aws {
+            assert!(KNOW_AWS.contains(&name.as_str()), "{name} may not import {aws}");
+        }
+    }
+}
+
+#[test]
+fn the_default_build_compiles_no_aws_sdk() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--package", "sidetone-cli", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8(tree.stdout).expect("names are UTF-8");
+    assert!(tree.contains("sidetone-engine"), "cargo tree lists the command's crates");
+    let sdk = tree.lines().find(|line| line.starts_with("aws-"));
     assert_eq!(sdk, None, "nothing of the default build compiles an AWS SDK");
 }
 
