@@ -1,6 +1,8 @@
 //! Ids that nobody used before, so that a suite may run against a store that is in use.
 
-use sidetone_model::{ConversationId, ConversationKey, OrganizationId, OwnerId, SessionId};
+use sidetone_model::{
+    ConnectionId, ConversationId, ConversationKey, OrganizationId, OwnerId, SessionId,
+};
 use uuid::Uuid;
 
 /// Returns a conversation id that nobody used before.
@@ -16,6 +18,11 @@ pub fn fresh_organization() -> OrganizationId {
 /// Returns a conversation of an organization, both unused before.
 pub fn fresh_key() -> ConversationKey {
     ConversationKey { organization: fresh_organization(), conversation: fresh_conversation() }
+}
+
+/// Returns a connection id that nobody used before.
+pub fn fresh_connection() -> ConnectionId {
+    ConnectionId::new(fresh_text("connection"))
 }
 
 /// Returns a session id that nobody used before.

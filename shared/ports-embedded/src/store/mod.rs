@@ -1,6 +1,8 @@
-//! The store: calls, owners, mailboxes, nonces and users in one SQLite file.
+//! The store: calls, connections, leases, owners, mailboxes, nonces and users in one SQLite file.
 
 mod calls;
+mod connections;
+mod leases;
 mod mailbox;
 mod nonces;
 mod owners;
@@ -24,7 +26,7 @@ use crate::schema::{Place, Schema};
 
 const SCHEMA: Schema = Schema {
     name: "store",
-    migrations: &[include_str!("schema_1.sql")],
+    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
     page_bytes: 4 * 1024,
     // What is lost with the power are calls of a process that died with it.
     survives_power_loss: false,
@@ -41,7 +43,7 @@ const LETTER_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// About what a write holds in memory besides its bytes.
 const WRITE_BYTES: usize = 512;
 
-/// Calls, owners, mailboxes, nonces and users.
+/// Calls, connections, leases, owners, mailboxes, nonces and users.
 ///
 /// Several processes may have the same file open. Cheap to clone; the file is closed with the
 /// last clone.
@@ -132,6 +134,8 @@ fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
              SELECT organization, conversation, name FROM items WHERE expires_at <= ?1 LIMIT ?2)",
         "DELETE FROM nonces WHERE (key_id, nonce) IN (
              SELECT key_id, nonce FROM nonces WHERE until <= ?1 LIMIT ?2)",
+        "DELETE FROM connections WHERE connection IN (
+             SELECT connection FROM connections WHERE expires_at <= ?1 LIMIT ?2)",
     ] {
         connection.prepare_cached(statement)?.execute(expired)?;
     }

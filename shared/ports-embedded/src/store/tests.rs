@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use sidetone_ports::{CallStore, Clock, Freshness, Item, Mailbox, NonceStore, OwnerStore};
-use sidetone_testkit::{conformance, fresh_key, fresh_owner};
+use sidetone_ports::{
+    CallStore, Clock, ConnectionItem, ConnectionStore, Freshness, Item, Mailbox, NonceStore,
+    OwnerStore,
+};
+use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_owner};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -23,7 +26,9 @@ async fn conforms(store: Store) {
     conformance::owner_store(store.clone()).await;
     conformance::mailbox(store.clone()).await;
     conformance::nonce_store(store.clone()).await;
-    conformance::user_store(store).await;
+    conformance::user_store(store.clone()).await;
+    conformance::leases(store.clone()).await;
+    conformance::connections(store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,13 +147,16 @@ async fn what_expired_is_deleted_in_time() {
     store.put(key, item("leg#long"), None, now + HOUR * 3).await.unwrap();
     store.post(&owner, key, now - LETTER_LIFE * 2).await.unwrap();
     assert_eq!(store.remember("key", "a", now + HOUR, now).await.unwrap(), Freshness::Fresh);
-    assert_eq!(rows(&store).await, [2, 1, 0], "a letter older than its life is deleted");
+    let (state, connection) =
+        (ConnectionItem { bytes: Vec::new(), revision: 0 }, fresh_connection());
+    store.put_connection(&connection, state, None, now + HOUR).await.unwrap();
+    assert_eq!(rows(&store).await, [2, 1, 0, 1], "a letter older than its life is deleted");
     let later = now + HOUR * 2;
     store.remember("key", "b", later + HOUR, later).await.unwrap();
-    assert_eq!(rows(&store).await, [1, 1, 0], "what expired is deleted");
+    assert_eq!(rows(&store).await, [1, 1, 0, 0], "what expired is deleted");
 }
 
-async fn rows(store: &Store) -> [u32; 3] {
+async fn rows(store: &Store) -> [u32; 4] {
     let count = |connection: &Connection, table| {
         connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
     };
@@ -157,6 +165,7 @@ async fn rows(store: &Store) -> [u32; 3] {
             count(connection, "items")?,
             count(connection, "nonces")?,
             count(connection, "letters")?,
+            count(connection, "connections")?,
         ])
     };
     store.read("count", read).await.unwrap()

@@ -5,6 +5,8 @@
 //! clock passes too.
 
 mod calls;
+mod connections;
+mod leases;
 mod mailbox;
 mod owners;
 mod recordings;
@@ -16,6 +18,8 @@ use sidetone_model::Timestamp;
 use sidetone_ports::{Clock, StoreError};
 
 pub use calls::{call_store, nonce_store};
+pub use connections::connections;
+pub use leases::leases;
 pub use mailbox::mailbox;
 pub use owners::owner_store;
 pub use recordings::recording_store;

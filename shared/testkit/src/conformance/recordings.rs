@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sidetone_ports::RecordingStore;
+use sidetone_model::ConnectionId;
+use sidetone_ports::{PartName, RecordingStore};
 
 use super::done;
 use crate::fresh::{fresh_session, fresh_text};
@@ -19,40 +20,60 @@ pub async fn recording_store<S: RecordingStore>(store: S, directory: &Path) {
 
 async fn parts_are_kept_once_and_in_order<S: RecordingStore>(store: &S) {
     let session = fresh_session();
-    for (sequence, data) in [(9, "nine"), (4, "four"), (11, ""), (9, "nine"), (4, "four")] {
-        done("putting a part", store.put_part(session, sequence, data.into()).await);
+    // As API Gateway writes connections, and as their text would sort otherwise than they do.
+    let name = |first, last| part("L0SM9c/FoAMC+g=", first, last, false);
+    let ends = part("L0SM9c/FoAMC+g=", 100, 100, true);
+    let (other, last) = (part("L0SM9c", 1, 3, false), part("L0SM9d", 1, 3, false));
+    let put = [
+        (ends.clone(), "end"),
+        (name(9, 9), "nine"),
+        (name(4, 8), "four"),
+        (last.clone(), ""),
+        (other.clone(), "other"),
+        (name(4, 6), "fewer"),
+    ];
+    for (name, data) in put.iter().chain(&put[1..3]) {
+        done("putting a part", store.put_part(session, name.clone(), (*data).into()).await);
     }
-    let sequences = done("listing parts", store.part_sequences(session).await);
-    assert_eq!(sequences, [4, 9, 11], "each part must be kept once, in order of its place");
-    for (sequence, data) in [(4, "four"), (9, "nine"), (11, "")] {
-        let part = done("reading a part", store.part(session, sequence).await);
-        assert_eq!(part, Some(Bytes::from(data)), "a part must come back as it was");
+    let names = done("listing parts", store.part_names(session).await);
+    let expected = [other, name(4, 6), name(4, 8), name(9, 9), ends, last];
+    assert_eq!(names, expected, "each part must be kept once, in order");
+    for (name, data) in &put {
+        let found = done("reading a part", store.part(session, name).await);
+        assert_eq!(found, Some(Bytes::from(*data)), "a part must come back as it was");
     }
-    assert_eq!(done("reading no part", store.part(session, 5).await), None, "nobody put part 5");
-    done("removing parts", store.remove_parts(session).await);
-    done("removing parts twice", store.remove_parts(session).await);
-    assert!(
-        done("listing parts", store.part_sequences(session).await).is_empty(),
-        "what was removed is gone"
-    );
+    let absent = done("reading no part", store.part(session, &name(5, 8)).await);
+    assert_eq!(absent, None, "nobody put that part");
+    let (removed, kept) = (expected[1..].to_vec(), &expected[..1]);
+    done("removing parts", store.remove_parts(session, removed.clone()).await);
+    done("removing parts twice", store.remove_parts(session, removed).await);
+    done("removing nothing", store.remove_parts(session, Vec::new()).await);
+    let names = done("listing parts", store.part_names(session).await);
+    assert_eq!(names, kept, "what was removed is gone, and nothing else");
+    done("removing parts", store.remove_parts(session, kept.to_vec()).await);
 }
 
 async fn sessions_are_apart<S: RecordingStore>(store: &S) {
     let (one, two) = (fresh_session(), fresh_session());
-    done("putting a part", store.put_part(one, 1, "one".into()).await);
-    done("putting a part", store.put_part(one, 2, "more".into()).await);
-    done("putting a part", store.put_part(two, 1, "two".into()).await);
+    let names = [part("c", 1, 1, false), part("c", 2, 2, true)];
+    done("putting a part", store.put_part(one, names[0].clone(), "one".into()).await);
+    done("putting a part", store.put_part(one, names[1].clone(), "more".into()).await);
+    done("putting a part", store.put_part(two, names[0].clone(), "two".into()).await);
     let sessions = done("listing sessions", store.sessions_with_parts().await);
     for session in [one, two] {
         let listed = sessions.iter().filter(|listed| **listed == session).count();
         assert_eq!(listed, 1, "a session with parts must be listed once");
     }
-    done("removing parts", store.remove_parts(one).await);
+    done("removing parts", store.remove_parts(one, names.to_vec()).await);
     let sessions = done("listing sessions", store.sessions_with_parts().await);
     assert!(!sessions.contains(&one), "a session without parts must not be listed");
-    let kept = done("reading a part", store.part(two, 1).await);
+    let kept = done("reading a part", store.part(two, &names[0]).await);
     assert_eq!(kept, Some(Bytes::from("two")), "another session's parts must stay");
-    done("removing parts", store.remove_parts(two).await);
+    done("removing parts", store.remove_parts(two, names.to_vec()).await);
+}
+
+fn part(connection: &str, first: u64, last: u64, ends: bool) -> PartName {
+    PartName { connection: ConnectionId::new(connection), first, last, ends }
 }
 
 async fn a_recording_is_replaced_whole<S: RecordingStore>(store: &S, directory: &Path) {
