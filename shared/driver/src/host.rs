@@ -7,11 +7,11 @@ use std::time::Duration;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
 use sidetone_model::{
-    ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, SessionPhase, Timestamp,
+    ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, SessionPhase,
 };
 use sidetone_ports::{
-    CallStore, Clock, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision, StoreError,
-    chain,
+    CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, OwnerStore, RecordSink, Revision,
+    StoreError, chain,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls;
 use crate::lock::lock;
+use crate::nonce::ask_shared;
 use crate::producer::{Outlet, Producer, ProducerConfig};
 use crate::session::Session;
 use crate::sweep;
@@ -63,17 +64,6 @@ impl Default for Pace {
             store_limit: Duration::from_secs(5),
         }
     }
-}
-
-/// A nonce that the shared memory is asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NonceCheck {
-    /// The key it was used with.
-    pub key_id: String,
-    /// The nonce.
-    pub nonce: String,
-    /// Until when a repeat is a replay.
-    pub until: Timestamp,
 }
 
 /// A session, for people.
@@ -367,17 +357,7 @@ where
         let host = self.clone();
         tokio::spawn(async move {
             let Inner { store, clock, pace, .. } = &*host.0;
-            let asked = store.remember(&nonce.key_id, &nonce.nonce, nonce.until, clock.now());
-            let freshness = match clock.timeout(pace.nonce_limit, asked).await {
-                Some(Ok(freshness)) => freshness,
-                answer => {
-                    // A call is worth more than a replay that the memory here would catch too.
-                    metrics::counter!("sidetone_nonces_unchecked_total").increment(1);
-                    let error = answer.and_then(Result::err).map(|error| chain(&error));
-                    tracing::error!(error = error.as_deref(), "shared nonce memory did not answer");
-                    Freshness::Fresh
-                }
-            };
+            let freshness = ask_shared(store, clock, &nonce, pace.nonce_limit).await;
             let _ = sender.send(freshness);
         });
         receiver

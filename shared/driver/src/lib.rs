@@ -6,6 +6,7 @@
 mod calls;
 mod host;
 mod lock;
+mod nonce;
 mod outbox;
 mod page;
 mod producer;
@@ -14,7 +15,8 @@ mod session;
 mod sweep;
 mod view;
 
-pub use host::{Host, HostConfig, NonceCheck, Pace, SessionStatus};
+pub use host::{Host, HostConfig, Pace, SessionStatus};
+pub use nonce::ask_shared;
 pub use outbox::OutboxLimits;
 pub use producer::{Outlet, Producer, ProducerConfig};
 pub use session::{Session, SocketOutput};

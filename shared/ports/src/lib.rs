@@ -15,8 +15,8 @@ pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Sai
 pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};
 pub use store::{
-    CallStore, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore, Revision,
-    SecretSource, StoredKey, UserStore,
+    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
+    Revision, SecretSource, StoredKey, UserStore,
 };
 pub use stream::{
     Checkpoints, Delivered, PutOutcome, RecordSink, RecordSource, RecordingStore, Sequence,

@@ -118,6 +118,17 @@ pub enum Freshness {
     Seen,
 }
 
+/// A nonce that the memory of all doors is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonceCheck {
+    /// The key it was used with.
+    pub key_id: String,
+    /// The nonce.
+    pub nonce: String,
+    /// Until when a repeat is a replay.
+    pub until: Timestamp,
+}
+
 /// Nonces shared by every door.
 pub trait NonceStore: Clone + Send + Sync + 'static {
     /// Remembers a nonce of a key until `until`; of two that come at once, one is fresh.

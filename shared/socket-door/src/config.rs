@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use sidetone_admission::{AdmissionConfig, Replays};
 use sidetone_audiohook_proto::SignaturePolicy;
 
 /// The largest message, text or binary, fragments put together.
@@ -86,16 +87,18 @@ impl Default for DoorConfig {
     }
 }
 
-/// Where used nonces are remembered, so that a recorded request cannot be played again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Replays {
-    /// In this process, and beside it in the memory that all doors share.
-    #[default]
-    Shared,
-    /// In this process alone.
-    Local,
-    /// Nowhere: a client that reuses its nonces is let in.
-    Allowed,
+impl DoorConfig {
+    /// Returns what of it decides who may come in.
+    pub(crate) fn admission(&self) -> AdmissionConfig {
+        AdmissionConfig {
+            public_authority: self.public_authority.clone(),
+            public_path_prefix: self.public_path_prefix.clone(),
+            replays: self.replays,
+            signatures: self.signatures,
+            key_within: self.pace.key_within,
+            key_life: self.pace.key_life,
+        }
+    }
 }
 
 /// How much a door takes on at once.

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use hyper::server::conn::http1;
+use sidetone_admission::Authenticator;
 use sidetone_driver::Host;
 use sidetone_ports::{CallStore, Clock, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Authenticator;
 use crate::config::{
     ACCEPT_PAUSE, BACKLOG, DoorConfig, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, SEND_BUFFER_BYTES,
 };
@@ -23,7 +23,6 @@ use crate::connection;
 use crate::counts::Places;
 use crate::error::DoorError;
 use crate::figures::Figures;
-use crate::keys::Keys;
 use crate::readiness::{Readiness, ReadinessCheck};
 use crate::stop::Stop;
 
@@ -179,10 +178,10 @@ where
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let clock = *host.clock();
-        let keys = Keys::new(clock, keys, &config.pace);
+        let authenticator = Authenticator::new(config.admission(), clock, keys);
         let house = House {
             host,
-            authenticator: Arc::new(Authenticator::new(keys)),
+            authenticator: Arc::new(authenticator),
             http: connection::http(&config.pace, clock.speed()),
             core: Arc::new(Core::new(config, clock, checks)),
         };

@@ -41,11 +41,6 @@ impl Figures {
         }
     }
 
-    /// Counts a refused upgrade.
-    pub(crate) fn refused(label: &'static str) {
-        counter!("sidetone_refusals_total", "reason" => label).increment(1);
-    }
-
     /// Counts a client that was told to try again.
     pub(crate) fn turned_away(label: &'static str) {
         counter!("sidetone_turnaways_total", "reason" => label).increment(1);

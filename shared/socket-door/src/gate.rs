@@ -15,11 +15,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use sidetone_admission::{Admitted, Arrival, Authenticator, Verdict, note_refused};
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_model::Timestamp;
 use sidetone_ports::SecretSource;
 
-use crate::auth::{Admitted, Authenticator, Verdict};
 use crate::counts::Place;
 use crate::door::Core;
 use crate::figures::Figures;
@@ -147,11 +147,15 @@ impl<K: SecretSource> Visit<K> {
             Err(NotUpgradable::Malformed) => return Ok(plain(StatusCode::BAD_REQUEST)),
         };
         let core = &self.core;
-        let verdict = self.authenticator.judge(&core.config, &request, self.arrived_at).await;
-        let welcome = match verdict {
+        let arrival = Arrival {
+            target: request.uri().path_and_query().map_or("/", |target| target.as_str()),
+            headers: request.headers(),
+            at: self.arrived_at,
+        };
+        let welcome = match self.authenticator.judge(arrival).await {
             Verdict::Refused(refusal) => return self.refuse(&request, refusal).await,
             Verdict::Malformed(refusal) => {
-                self.log(&request, refusal);
+                note_refused(refusal, request.headers(), &self.peer);
                 return Ok(plain(StatusCode::BAD_REQUEST));
             }
             Verdict::Undecided(handshake) => self.turn_away(handshake, Why::Keys),
@@ -183,25 +187,10 @@ impl<K: SecretSource> Visit<K> {
 
     /// Answers 401 when its time has come; holds up nobody else.
     async fn refuse(&self, request: &Request<()>, refusal: Refusal) -> Result<Answer, HangUp> {
-        self.log(request, refusal);
+        note_refused(refusal, request.headers(), &self.peer);
         let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
         self.core.clock.sleep_until(self.arrived_at + REFUSAL_DELAY).await;
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
-    }
-
-    /// One line with the cause. The organization is what the request claims, and is shown only
-    /// if it has the form of one.
-    fn log(&self, request: &Request<()>, refusal: Refusal) {
-        Figures::refused(refusal.label());
-        let claimed = request.headers().get("audiohook-organization-id");
-        let claimed: Option<sidetone_model::OrganizationId> =
-            claimed.and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
-        tracing::warn!(
-            refusal = refusal.label(),
-            claimed_organization = claimed.map(tracing::field::display),
-            peer = %self.peer,
-            "refused: {refusal}"
-        );
     }
 }
 

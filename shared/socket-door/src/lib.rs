@@ -4,7 +4,6 @@
 //! and carries out what the driver's sessions want. It decides nothing about a call.
 //! Refuses: TLS (whatever stands in front ends it), stores, the AudioHook protocol itself.
 
-mod auth;
 mod config;
 mod connection;
 mod counts;
@@ -13,7 +12,6 @@ mod error;
 mod figures;
 mod gate;
 mod handshake;
-mod keys;
 mod line;
 mod readiness;
 mod session;
@@ -24,9 +22,10 @@ mod turnaway;
 #[cfg(test)]
 mod tests;
 
-pub use config::{DoorConfig, DoorLimits, DoorPace, Replays};
+pub use config::{DoorConfig, DoorLimits, DoorPace};
 pub use config::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_QUEUE_BYTES_MAX};
 pub use door::{Door, Drained};
 pub use error::DoorError;
 pub use readiness::ReadinessCheck;
+pub use sidetone_admission::Replays;
 pub use stop::Stop;

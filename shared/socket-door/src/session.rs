@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join;
 use metrics::Gauge;
+use sidetone_admission::Admitted;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_driver::{Host, Input, Session, SocketOutput};
 use sidetone_model::{ConnectionId, SessionId, Timestamp};
@@ -15,7 +16,6 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::auth::Admitted;
 use crate::counts::Place;
 use crate::door::Core;
 use crate::figures::Figures;

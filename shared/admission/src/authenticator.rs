@@ -4,26 +4,24 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use http::Request;
 use http::header::{HOST, HeaderMap};
 use sidetone_audiohook_proto::{
     Credentials, Handshake, KeyId, NonceMemory, Refusal, Remembered, SessionIdText, SignatureRule,
     SignedRequest, Verified,
 };
-use sidetone_driver::NonceCheck;
-use sidetone_model::Timestamp;
-use sidetone_ports::SecretSource;
+use sidetone_model::{OrganizationId, SessionId, Timestamp};
+use sidetone_ports::{Clock, NonceCheck, SecretSource};
 use uuid::Uuid;
 
-use crate::config::{DoorConfig, Replays};
+use crate::config::{AdmissionConfig, Replays};
 use crate::keys::{Found, Keys};
 
-const ORGANIZATION: &str = "audiohook-organization-id";
+pub(crate) const ORGANIZATION: &str = "audiohook-organization-id";
 const SESSION: &str = "audiohook-session-id";
 
 /// What is decided on a request.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It may come in.
     Admitted(Admitted),
     /// It may not: 401.
@@ -36,19 +34,32 @@ pub(crate) enum Verdict {
 
 /// A request that may come in.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub struct Admitted {
     /// What the session begins with.
-    pub(crate) handshake: Handshake,
+    pub handshake: Handshake,
     /// What the shared memory is to be asked.
-    pub(crate) nonce: Option<NonceCheck>,
+    pub nonce: Option<NonceCheck>,
     /// For finding the session in Genesys' logs.
-    pub(crate) correlation: Option<Box<str>>,
+    pub correlation: Option<Box<str>>,
     /// Which attempt at connecting this is, where the client says so.
-    pub(crate) attempt: Option<u32>,
+    pub attempt: Option<u32>,
+}
+
+/// A request as it arrived, without what only its server understands.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Path and query exactly as received, nothing decoded.
+    pub target: &'a str,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// When it arrived; a signature's age is judged by this.
+    pub at: Timestamp,
 }
 
 /// Decides who may come in.
-pub(crate) struct Authenticator<K> {
+#[derive(Debug)]
+pub struct Authenticator<K> {
+    config: AdmissionConfig,
     keys: Keys<K>,
     nonces: Mutex<NonceMemory>,
     /// Stands in for the secret of an unknown key.
@@ -56,42 +67,41 @@ pub(crate) struct Authenticator<K> {
 }
 
 impl<K: SecretSource> Authenticator<K> {
-    pub(crate) fn new(keys: Keys<K>) -> Self {
+    /// Makes one whose keys come from a given source.
+    pub fn new(config: AdmissionConfig, clock: Clock, source: K) -> Self {
         let mut decoy = [0; 32];
         decoy[..16].copy_from_slice(Uuid::new_v4().as_bytes());
         decoy[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { keys, nonces: Mutex::default(), decoy }
+        let keys = Keys::new(clock, source, &config);
+        Self { config, keys, nonces: Mutex::default(), decoy }
     }
 
-    /// Decides on a request that arrived at a given moment.
-    pub(crate) async fn judge<B: Sync>(
-        &self,
-        config: &DoorConfig,
-        request: &Request<B>,
-        arrived_at: Timestamp,
-    ) -> Verdict {
-        let credentials = match parse(config, request, arrived_at) {
+    /// Decides on a request.
+    pub async fn judge(&self, arrival: Arrival<'_>) -> Verdict {
+        let credentials = match self.parse(arrival) {
             Ok(credentials) => credentials,
-            Err(refusal) => return self.judge_malformed(request.headers(), refusal).await,
+            Err(refusal) => return self.judge_malformed(arrival.headers, refusal).await,
         };
         let id = credentials.key_id();
+        let asked_at = self.keys.now();
         let found = self.keys.find(id).await;
-        let mut verified = credentials.verify(found.key(), &self.decoy, &config.signatures);
+        let policy = &self.config.signatures;
+        let mut verified = credentials.verify(found.key(), &self.decoy, policy);
         if verified.as_ref().is_err_and(|refusal| may_be_outdated(*refusal))
-            && let Some(found) = self.keys.find_again(id).await
+            && let Some(found) = self.keys.find_again(id, asked_at).await
         {
-            verified = credentials.verify(found.key(), &self.decoy, &config.signatures);
+            verified = credentials.verify(found.key(), &self.decoy, policy);
         }
         if let (Err(Refusal::UnknownKey), Found::Unavailable) = (&verified, &found) {
             return Verdict::Undecided(handshake(
-                request.headers(),
+                arrival.headers,
                 credentials.organization(),
                 credentials.session(),
             ));
         }
-        match verified.and_then(|verified| self.remember(config, arrived_at, verified)) {
+        match verified.and_then(|verified| self.remember(arrival.at, verified)) {
             Ok((verified, nonce)) => Verdict::Admitted(Admitted {
-                handshake: handshake(request.headers(), verified.organization, verified.session),
+                handshake: handshake(arrival.headers, verified.organization, verified.session),
                 nonce,
                 correlation: verified.correlation,
                 attempt: verified.retry_attempt,
@@ -100,15 +110,34 @@ impl<K: SecretSource> Authenticator<K> {
         }
     }
 
+    fn parse(&self, arrival: Arrival<'_>) -> Result<Credentials, Refusal> {
+        let mut hosts = arrival.headers.get_all(HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if hosts.next().is_some() {
+            return Err(Refusal::DuplicateHeader { name: "host" });
+        }
+        let public;
+        let target = match &self.config.public_path_prefix {
+            Some(prefix) => {
+                public = format!("{}{}", prefix.trim_end_matches('/'), arrival.target);
+                &public
+            }
+            None => arrival.target,
+        };
+        let authority = self.config.public_authority.as_deref().unwrap_or(host);
+        let request = SignedRequest { target, authority, arrived_at: arrival.at };
+        let headers = arrival.headers.iter();
+        Credentials::parse(&request, headers.map(|(name, value)| (name.as_str(), value.as_bytes())))
+    }
+
     /// Remembers the nonce here, and says what the shared memory is to be asked.
     fn remember(
         &self,
-        config: &DoorConfig,
         arrived_at: Timestamp,
         verified: Verified,
     ) -> Result<(Verified, Option<NonceCheck>), Refusal> {
         let Some(signed) = &verified.signed else { return Ok((verified, None)) };
-        if config.replays == Replays::Allowed {
+        if self.config.replays == Replays::Allowed {
             return Ok((verified, None));
         }
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +151,7 @@ impl<K: SecretSource> Authenticator<K> {
                 metrics::counter!("sidetone_nonces_not_kept_total").increment(1);
             }
         }
-        let check = (config.replays == Replays::Shared).then(|| NonceCheck {
+        let check = (self.config.replays == Replays::Shared).then(|| NonceCheck {
             key_id: verified.key_id.reveal().to_owned(),
             nonce: signed.nonce.to_string(),
             until: signed.accepted_until,
@@ -164,36 +193,8 @@ const fn may_be_outdated(refusal: Refusal) -> bool {
     )
 }
 
-fn parse<B>(
-    config: &DoorConfig,
-    request: &Request<B>,
-    arrived_at: Timestamp,
-) -> Result<Credentials, Refusal> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if hosts.next().is_some() {
-        return Err(Refusal::DuplicateHeader { name: "host" });
-    }
-    let received = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let public;
-    let target = match &config.public_path_prefix {
-        Some(prefix) => {
-            public = format!("{}{received}", prefix.trim_end_matches('/'));
-            &public
-        }
-        None => received,
-    };
-    let authority = config.public_authority.as_deref().unwrap_or(host);
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Credentials::parse(&SignedRequest { target, authority, arrived_at }, headers)
-}
-
 /// Keeps the session's id in the letters it came in.
-fn handshake(
-    headers: &HeaderMap,
-    organization: sidetone_model::OrganizationId,
-    session: sidetone_model::SessionId,
-) -> Handshake {
+fn handshake(headers: &HeaderMap, organization: OrganizationId, session: SessionId) -> Handshake {
     let spelt = headers
         .get(SESSION)
         .and_then(|value| value.to_str().ok())

@@ -1,0 +1,35 @@
+//! What is left of a refusal: a line with its cause, and a count. The client learns nothing.
+
+use std::fmt::Display;
+
+use http::HeaderMap;
+use sidetone_audiohook_proto::Refusal;
+use sidetone_model::OrganizationId;
+
+use crate::authenticator::ORGANIZATION;
+
+/// Counts a refused request and logs its cause; `peer` is who sent it.
+pub fn note_refused(refusal: Refusal, headers: &HeaderMap, peer: &dyn Display) {
+    note_refused_for(refusal.label(), &refusal, headers, peer);
+}
+
+/// Like [`note_refused`], for a cause that only one door knows: `label` for the count, `cause`
+/// in words.
+///
+/// The organization is what the request claims, and is shown only if it has the form of one.
+pub fn note_refused_for(
+    label: &'static str,
+    cause: &dyn Display,
+    headers: &HeaderMap,
+    peer: &dyn Display,
+) {
+    metrics::counter!("sidetone_refusals_total", "reason" => label).increment(1);
+    let claimed = headers.get(ORGANIZATION).and_then(|value| value.to_str().ok());
+    let claimed: Option<OrganizationId> = claimed.and_then(|text| text.trim().parse().ok());
+    tracing::warn!(
+        refusal = label,
+        claimed_organization = claimed.map(tracing::field::display),
+        %peer,
+        "refused: {cause}"
+    );
+}
