@@ -9,7 +9,7 @@ mod script;
 mod voice;
 
 pub use caller::{
-    CallerPlan, CallerReport, Cue, Deed, LOG_ENTRIES_MAX, LogEntry, PAUSED_MARKER, Target,
+    CallerPlan, CallerReport, Cue, Deed, LOG_ENTRIES_MAX, LogEntry, PAUSED_MARKER, Relay, Target,
     TargetError, call,
 };
 pub use conversation::{Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};

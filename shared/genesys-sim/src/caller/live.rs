@@ -16,6 +16,7 @@ use super::PAUSED_MARKER;
 use super::account::Account;
 use super::connect::Socket;
 use super::plan::{CallerPlan, Deed};
+use super::relay::{Crossing, Relay};
 
 /// How long a write may wait for a server that does not read.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -40,6 +41,8 @@ pub(super) struct Live<'a> {
     vanished: bool,
     /// The network takes and brings nothing before.
     stuck_until: Option<Timestamp>,
+    /// What carries media as text, where the door takes no binary messages.
+    crossing: Option<Crossing>,
 }
 
 impl<'a> Live<'a> {
@@ -48,6 +51,7 @@ impl<'a> Live<'a> {
         plan: &'a CallerPlan,
         session: ClientSession,
         account: &'a mut Account,
+        relay: Option<Relay>,
     ) -> Self {
         Self {
             clock,
@@ -58,6 +62,7 @@ impl<'a> Live<'a> {
             ending: false,
             vanished: false,
             stuck_until: None,
+            crossing: relay.map(Crossing::new),
         }
     }
 
@@ -99,7 +104,8 @@ impl<'a> Live<'a> {
         }
         let cue = self.plan.cues.get(self.next_cue).map(|cue| cue.at);
         let end = (!self.ending).then_some(self.plan.ends);
-        let due = [self.session.deadline(), cue, end].into_iter().flatten().min();
+        let carried = self.crossing.as_ref().and_then(Crossing::deadline);
+        let due = [self.session.deadline(), cue, end, carried].into_iter().flatten().min();
         let due = due.unwrap_or_else(|| self.clock.now() + FOREVER);
         tokio::select! {
             biased;
@@ -194,9 +200,22 @@ impl<'a> Live<'a> {
             let mut written = false;
             while let Some(output) = self.session.poll_output() {
                 let message = match output {
-                    ClientOutput::Send(text) => Message::text(text),
+                    ClientOutput::Send(text) => match &mut self.crossing {
+                        Some(crossing) => {
+                            crossing.text(self.clock.now(), text);
+                            continue;
+                        }
+                        None => Message::text(text),
+                    },
                     ClientOutput::SendAudio { media, from, to, fault } => {
-                        Message::Binary(frame(self.plan, media, from, to, fault))
+                        let bytes = frame(self.plan, media, from, to, fault);
+                        match &mut self.crossing {
+                            Some(crossing) => {
+                                crossing.frame(self.clock.now(), from, &bytes);
+                                continue;
+                            }
+                            None => Message::Binary(bytes),
+                        }
                     }
                     // Closed once everything before is out.
                     ClientOutput::CloseSocket => continue,
@@ -207,6 +226,11 @@ impl<'a> Live<'a> {
                 };
                 written = true;
                 socket.feed(message).await?;
+            }
+            let now = self.clock.now();
+            while let Some(text) = self.crossing.as_mut().and_then(|it| it.arrived(now)) {
+                written = true;
+                socket.feed(Message::text(text)).await?;
             }
             if written { socket.flush().await } else { Ok(()) }
         };

@@ -8,6 +8,7 @@ mod account;
 mod connect;
 mod live;
 mod plan;
+mod relay;
 mod report;
 mod target;
 
@@ -16,6 +17,7 @@ use sidetone_ports::Clock;
 use tokio_util::sync::CancellationToken;
 
 pub use plan::{CallerPlan, Cue, Deed};
+pub use relay::Relay;
 pub use report::{CallerReport, LOG_ENTRIES_MAX, LogEntry};
 pub use target::{Target, TargetError};
 
@@ -50,7 +52,7 @@ pub async fn call(
         }
         let session = ClientSession::new(plan.begins, plan.config.clone());
         account.attempt_begins();
-        let mut live = Live::new(clock, &plan, session, &mut account);
+        let mut live = Live::new(clock, &plan, session, &mut account, target.relay());
         match connect::connect(&clock, target, &plan.config, attempt).await {
             Ok(socket) => live.run(socket, &stop).await,
             Err(failure) => live.refused(ClientInput::ConnectFailed(failure)),

@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use uuid::Uuid;
 
+use super::relay::Relay;
+
 /// How the production client calls itself.
 const USER_AGENT: &str = "GenesysCloud-AudioHook-Client";
 
@@ -26,6 +28,7 @@ pub struct Target {
     organization: OrganizationId,
     key: KeyId,
     secret: Option<Secret>,
+    relay: Option<Relay>,
 }
 
 /// Why a target cannot be used.
@@ -61,7 +64,7 @@ impl Target {
             return Err(TargetError::Key);
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { uri, authority, path, organization, key, secret })
+        Ok(Self { uri, authority, path, organization, key, secret, relay: None })
     }
 
     /// Returns the tenant for which the client speaks.
@@ -74,6 +77,17 @@ impl Target {
     pub fn speaking_for(mut self, organization: OrganizationId) -> Self {
         self.organization = organization;
         self
+    }
+
+    /// Returns the same target behind a relay that carries media as text.
+    #[must_use]
+    pub fn behind(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
+    pub(super) fn relay(&self) -> Option<Relay> {
+        self.relay.clone()
     }
 
     pub(super) fn is_secure(&self) -> bool {
