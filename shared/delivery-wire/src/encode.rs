@@ -40,6 +40,11 @@ impl Heading {
         Self { key, prefix: record.encode_to_vec().into() }
     }
 
+    /// Returns a heading that says nothing, for records that are put down and not sent.
+    pub fn unsaid(&self) -> Self {
+        Self { key: self.key, prefix: Bytes::new() }
+    }
+
     /// Returns the conversation, whose id is the partition key.
     pub const fn key(&self) -> ConversationKey {
         self.key

@@ -10,13 +10,13 @@ use sidetone_model::{ConversationKey, SessionItem, SessionPhase};
 use sidetone_ports::{CallStore, Clock, Item, Mailbox, Revision, StoreError};
 
 /// How long an item outlives its last change.
-pub(crate) const ITEM_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const ITEM_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Writes a session's item and tells every other session of the conversation.
 ///
 /// Returns what the partition holds, and moves `revision` on as soon as the item is written:
 /// if what follows fails, the next try starts from there.
-pub(crate) async fn save<S: CallStore + Mailbox>(
+pub async fn save<S: CallStore + Mailbox>(
     store: &S,
     clock: &Clock,
     own: &SessionItem,
@@ -61,7 +61,7 @@ async fn put<S: CallStore>(
 }
 
 /// Reads a conversation's partition; what cannot be read is left out and logged.
-pub(crate) async fn read<S: CallStore>(
+pub async fn read<S: CallStore>(
     store: &S,
     clock: &Clock,
     key: ConversationKey,
@@ -81,6 +81,19 @@ pub(crate) async fn read<S: CallStore>(
         }
     }
     Ok(conversation)
+}
+
+/// Reads a session's item as it stands, with its revision; nothing if there is none that can be
+/// read.
+pub async fn stored<S: CallStore>(
+    store: &S,
+    clock: &Clock,
+    own: &SessionItem,
+) -> Result<Option<(SessionItem, Revision)>, StoreError> {
+    let name = name_of(own);
+    let items = store.query(own.key, clock.now()).await?;
+    let Some(item) = items.into_iter().find(|item| item.name == name) else { return Ok(None) };
+    Ok(serde_json::from_slice(&item.bytes).ok().map(|stored| (stored, item.revision)))
 }
 
 /// Returns the name under which a session's item stands.

@@ -15,9 +15,12 @@ mod session;
 mod sweep;
 mod view;
 
+pub use calls::{ITEM_LIFE, read as read_conversation, save as save_item, stored as stored_item};
 pub use host::{Host, HostConfig, Pace, SessionStatus};
 pub use nonce::ask_shared;
-pub use outbox::OutboxLimits;
+pub use outbox::{Committed, Outbox, OutboxLimits, OutboxSnapshot};
 pub use producer::{Outlet, Producer, ProducerConfig};
+pub use records::body;
 pub use session::{Session, SocketOutput};
 pub use sidetone_engine::{EngineConfig, EngineStatus, Input, MatchState};
+pub use sweep::{declare_lost, sweep as sweep_dead_owners};

@@ -3,10 +3,15 @@
 //! A record gets its number when it is sent for the first time and keeps it until the stream
 //! has answered. Overflow takes the oldest whole frames that were never sent, and leaves a
 //! gap record in their place, so nothing is lost in silence and numbers have no holes.
+//!
+//! Pure: a long-lived door keeps it in memory, a door without a process beside its engine.
 
 use std::collections::VecDeque;
 
-use sidetone_delivery_wire::{Body, Gap, GapReason, Heading, encode_behind};
+use serde::{Deserialize, Serialize};
+use sidetone_delivery_wire::{
+    Body, CallRecord, DecodeError, Gap, GapReason, Heading, decode, encode_behind,
+};
 use sidetone_model::Timestamp;
 use sidetone_ports::StreamRecord;
 
@@ -30,18 +35,28 @@ const CAPACITY_AT_REST_MAX: usize = 16;
 
 /// What the stream took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Committed {
+pub struct Committed {
     /// When the oldest of it was made.
-    pub(crate) oldest: Option<Timestamp>,
+    pub oldest: Option<Timestamp>,
     /// How many bytes of audio that freed.
-    pub(crate) audio_bytes: usize,
+    pub audio_bytes: usize,
     /// How many frames it was.
-    pub(crate) frames: u64,
+    pub frames: u64,
+}
+
+/// A queue at rest: all of it but the heading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxSnapshot {
+    first_number: u64,
+    chosen: usize,
+    frames_in_gaps: u64,
+    /// `CallRecords` in Protocol Buffers, without what the heading says.
+    records: Vec<u8>,
 }
 
 /// One session's queue.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     heading: Heading,
     /// The number that the first of the queue has, or will have once it is chosen.
     first_number: u64,
@@ -53,7 +68,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(heading: Heading) -> Self {
+    /// Begins with an empty queue.
+    pub fn new(heading: Heading) -> Self {
         Self {
             heading,
             first_number: 1,
@@ -64,35 +80,69 @@ impl Outbox {
         }
     }
 
+    /// Returns the queue as it is, to be put down.
+    pub fn snapshot(&self) -> OutboxSnapshot {
+        let numbered = (self.first_number..).zip(&self.queue);
+        let mut records = Vec::new();
+        encode_behind(
+            &mut records,
+            &self.heading.unsaid(),
+            numbered.map(|(number, (made_at, body))| (number, *made_at, body)),
+        );
+        let Self { first_number, chosen, frames_in_gaps, .. } = *self;
+        OutboxSnapshot { first_number, chosen, frames_in_gaps, records }
+    }
+
+    /// Takes a queue up again.
+    ///
+    /// Errors: [`DecodeError`] if the snapshot holds no records.
+    pub fn restore(heading: Heading, snapshot: OutboxSnapshot) -> Result<Self, DecodeError> {
+        let OutboxSnapshot { first_number, chosen, frames_in_gaps, records } = snapshot;
+        let mut outbox = Self { first_number, frames_in_gaps, ..Self::new(heading) };
+        for CallRecord { made_at_us, body, .. } in decode(records.into())? {
+            // Every record that was pushed had a body.
+            if let Some(body) = body {
+                outbox.push(Timestamp::from_micros(made_at_us), body);
+            }
+        }
+        outbox.chosen = chosen.min(outbox.queue.len());
+        Ok(outbox)
+    }
+
     /// Returns what the records have in common.
-    pub(crate) const fn heading(&self) -> &Heading {
+    pub const fn heading(&self) -> &Heading {
         &self.heading
     }
 
     /// Returns the bytes of audio that wait or are in flight.
-    pub(crate) const fn audio_bytes(&self) -> usize {
+    pub const fn audio_bytes(&self) -> usize {
         self.audio_bytes
     }
 
     /// Returns how many records wait or are in flight.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.queue.len()
     }
 
+    /// Returns the number of the first that is chosen, and how many are.
+    pub const fn chosen(&self) -> (u64, usize) {
+        (self.first_number, self.chosen)
+    }
+
     /// Returns whether the stream has everything.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Appends a record.
-    pub(crate) fn push(&mut self, made_at: Timestamp, body: Body) {
+    pub fn push(&mut self, made_at: Timestamp, body: Body) {
         self.audio_bytes += audio_bytes(&body);
         self.queue.push_back((made_at, body));
     }
 
     /// Replaces the oldest frame that was never sent by a gap; returns the bytes that freed,
     /// 0 if there is no such frame.
-    pub(crate) fn drop_oldest_frame(&mut self) -> usize {
+    pub fn drop_oldest_frame(&mut self) -> usize {
         let mut unsent = self.queue.iter().enumerate().skip(self.chosen);
         let oldest = unsent.find_map(|(place, (made_at, body))| match body {
             Body::Audio(audio) => Some((place, *made_at, audio)),
@@ -128,7 +178,7 @@ impl Outbox {
     /// Chooses and numbers what is next, unless something is chosen that was not committed.
     ///
     /// Returns an upper bound of the bytes that it takes, 0 if there is nothing.
-    pub(crate) fn choose(&mut self) -> usize {
+    pub fn choose(&mut self) -> usize {
         let sizes =
             self.queue.iter().map(|(_, body)| self.heading.bytes_per_record() + body_bytes(body));
         if self.chosen > 0 {
@@ -154,14 +204,14 @@ impl Outbox {
     /// Encodes what is chosen behind what a buffer holds already.
     ///
     /// Call [`Outbox::commit`] or this again afterwards.
-    pub(crate) fn encode_chosen(&self, into: &mut Vec<u8>) {
+    pub fn encode_chosen(&self, into: &mut Vec<u8>) {
         let chosen = (self.first_number..).zip(&self.queue).take(self.chosen);
         let lent = chosen.map(|(number, (made_at, body))| (number, *made_at, body));
         encode_behind(into, &self.heading, lent);
     }
 
     /// Notes that the stream has what was chosen.
-    pub(crate) fn commit(&mut self) -> Committed {
+    pub fn commit(&mut self) -> Committed {
         let oldest = self.queue.front().map(|(made_at, _)| *made_at);
         let mut committed =
             Committed { oldest: oldest.filter(|_| self.chosen > 0), audio_bytes: 0, frames: 0 };

@@ -2,10 +2,12 @@
 
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
-use sidetone_engine::{Delivery, EndCause, GapCause, MatchState, SessionEnded, SessionStarted, UnheardReason};
+use sidetone_engine::{
+    Delivery, EndCause, GapCause, MatchState, SessionEnded, SessionStarted, UnheardReason,
+};
 
-/// Translates one delivery.
-pub(crate) fn body(delivery: Delivery) -> Body {
+/// Translates one delivery of the engine.
+pub fn body(delivery: Delivery) -> Body {
     match delivery {
         Delivery::SessionStarted(started) => Body::SessionStarted(session_started(started)),
         Delivery::Audio(audio) => Body::Audio(wire::Audio {

@@ -13,7 +13,7 @@ use crate::producer::Producer;
 /// Ends every session of every dead owner; returns how many.
 ///
 /// With `all`, every owner but `own` is dead, whatever its last word was.
-pub(crate) async fn sweep<S, R>(
+pub async fn sweep<S, R>(
     store: &S,
     clock: &Clock,
     producer: &Producer<R>,
@@ -50,7 +50,7 @@ where
 }
 
 /// Puts an open gap and an end for a session whose door can no longer; waits for the stream.
-pub(crate) async fn declare_lost<R: RecordSink>(
+pub async fn declare_lost<R: RecordSink>(
     clock: &Clock,
     producer: &Producer<R>,
     item: &SessionItem,

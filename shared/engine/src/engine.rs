@@ -197,6 +197,11 @@ impl Engine {
         matches!(self.phase, Phase::Done)
     }
 
+    /// Returns where the next audio belongs, if audio may come.
+    pub fn awaits_audio_at(&self) -> Option<Position> {
+        self.session.awaits_audio_at()
+    }
+
     /// Returns the session.
     pub const fn session_id(&self) -> SessionId {
         self.session_id

@@ -168,6 +168,13 @@ impl ServerSession {
         self.position
     }
 
+    /// Returns where the next audio sample belongs, if audio may come: no `paused` is in force.
+    pub fn awaits_audio_at(&self) -> Option<Position> {
+        let may_come =
+            self.phase == Phase::Active && self.media.is_some() && !self.pauses.in_force();
+        may_come.then_some(self.position)
+    }
+
     /// Returns whether audio is wanted and may come: our switch is off and no `paused` is in
     /// force. On any doubt it does not listen.
     pub fn listens(&self) -> bool {
