@@ -68,27 +68,28 @@ pub struct Authenticator<K> {
 
 impl<K: SecretSource> Authenticator<K> {
     /// Makes one whose keys come from a given source.
-    pub fn new(config: AdmissionConfig, clock: Clock, source: K) -> Self {
+    pub fn new(config: AdmissionConfig, source: K) -> Self {
         let mut decoy = [0; 32];
         decoy[..16].copy_from_slice(Uuid::new_v4().as_bytes());
         decoy[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        let keys = Keys::new(clock, source, &config);
+        let keys = Keys::new(source, &config);
         Self { config, keys, nonces: Mutex::default(), decoy }
     }
 
-    /// Decides on a request.
-    pub async fn judge(&self, arrival: Arrival<'_>) -> Verdict {
+    /// Decides on a request, in the time of a clock that may be another one each time: where
+    /// the process is frozen between two requests, a clock that was started before stands still.
+    pub async fn judge(&self, clock: &Clock, arrival: Arrival<'_>) -> Verdict {
         let credentials = match self.parse(arrival) {
             Ok(credentials) => credentials,
-            Err(refusal) => return self.judge_malformed(arrival.headers, refusal).await,
+            Err(refusal) => return self.judge_malformed(clock, arrival.headers, refusal).await,
         };
         let id = credentials.key_id();
-        let asked_at = self.keys.now();
-        let found = self.keys.find(id).await;
+        let asked_at = clock.now();
+        let found = self.keys.find(clock, id).await;
         let policy = &self.config.signatures;
         let mut verified = credentials.verify(found.key(), &self.decoy, policy);
         if verified.as_ref().is_err_and(|refusal| may_be_outdated(*refusal))
-            && let Some(found) = self.keys.find_again(id, asked_at).await
+            && let Some(found) = self.keys.find_again(clock, id, asked_at).await
         {
             verified = credentials.verify(found.key(), &self.decoy, policy);
         }
@@ -160,7 +161,12 @@ impl<K: SecretSource> Authenticator<K> {
     }
 
     /// A missing or malformed id is a failure of authentication, unless the key alone lets in.
-    async fn judge_malformed(&self, headers: &HeaderMap, refusal: Refusal) -> Verdict {
+    async fn judge_malformed(
+        &self,
+        clock: &Clock,
+        headers: &HeaderMap,
+        refusal: Refusal,
+    ) -> Verdict {
         let about_ids = matches!(
             refusal,
             Refusal::MissingHeader { name } | Refusal::Malformed { name }
@@ -174,7 +180,7 @@ impl<K: SecretSource> Authenticator<K> {
         let Some(text) = headers.get("x-api-key").and_then(|value| value.to_str().ok()) else {
             return Verdict::Refused(refusal);
         };
-        let found = self.keys.find(&KeyId::new(text.trim())).await;
+        let found = self.keys.find(clock, &KeyId::new(text.trim())).await;
         match found.key().map(|key| key.rule()) {
             Some(SignatureRule::ApiKeyOnly) => Verdict::Malformed(refusal),
             Some(SignatureRule::Required) | None => Verdict::Refused(refusal),

@@ -73,7 +73,6 @@ enum Look {
 #[derive(Debug)]
 pub(crate) struct Keys<K> {
     source: K,
-    clock: Clock,
     within: Duration,
     life: Duration,
     known: Mutex<HashMap<KeyIdText, Entry>>,
@@ -91,10 +90,9 @@ impl KeyIdText {
 }
 
 impl<K: SecretSource> Keys<K> {
-    pub(crate) fn new(clock: Clock, source: K, config: &AdmissionConfig) -> Self {
+    pub(crate) fn new(source: K, config: &AdmissionConfig) -> Self {
         Self {
             source,
-            clock,
             within: config.key_within,
             life: config.key_life,
             known: Mutex::default(),
@@ -102,19 +100,12 @@ impl<K: SecretSource> Keys<K> {
         }
     }
 
-    /// Returns the time of these keys.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
     /// Returns the key of that id, at most as old as keys may become.
-    pub(crate) async fn find(&self, id: &KeyId) -> Found {
+    pub(crate) async fn find(&self, clock: &Clock, id: &KeyId) -> Found {
         let known = self.lock().get(&KeyIdText::of(id)).cloned();
         match known {
-            Some(entry) if self.clock.now().since(entry.read_at) < self.life => {
-                Found::Key(entry.key)
-            }
-            known => self.read(id, known, Look::Usual).await,
+            Some(entry) if clock.now().since(entry.read_at) < self.life => Found::Key(entry.key),
+            known => self.read(clock, id, known, Look::Usual).await,
         }
     }
 
@@ -122,7 +113,12 @@ impl<K: SecretSource> Keys<K> {
     /// what was known; nothing if there was no key, or the source cannot be asked in time.
     ///
     /// Requests that come together share one look.
-    pub(crate) async fn find_again(&self, id: &KeyId, since: Timestamp) -> Option<Found> {
+    pub(crate) async fn find_again(
+        &self,
+        clock: &Clock,
+        id: &KeyId,
+        since: Timestamp,
+    ) -> Option<Found> {
         let name = KeyIdText::of(id);
         let known = || self.lock().get(&name).cloned();
         let rechecked_at = known()?.rechecked_at;
@@ -132,18 +128,18 @@ impl<K: SecretSource> Keys<K> {
                 Some(at) if at >= since => {
                     return known().map_or(Found::Nothing, |entry| Found::Key(entry.key));
                 }
-                Some(at) => self.clock.sleep_until(at + RECHECK_EVERY).await,
+                Some(at) => clock.sleep_until(at + RECHECK_EVERY).await,
                 None => {}
             }
-            *last = Some(self.clock.now());
-            self.read(id, known(), Look::PastMemory).await
+            *last = Some(clock.now());
+            self.read(clock, id, known(), Look::PastMemory).await
         };
-        self.clock.timeout(self.within, search).await
+        clock.timeout(self.within, search).await
     }
 
-    async fn read(&self, id: &KeyId, known: Option<Entry>, look: Look) -> Found {
+    async fn read(&self, clock: &Clock, id: &KeyId, known: Option<Entry>, look: Look) -> Found {
         let name = KeyIdText::of(id);
-        let found = match self.clock.timeout(self.within, self.look_up(id, look)).await {
+        let found = match clock.timeout(self.within, self.look_up(id, look)).await {
             Some(Ok(found)) => found,
             fault => {
                 let error = fault.and_then(Result::err).map(|error| chain(&error));
@@ -161,7 +157,7 @@ impl<K: SecretSource> Keys<K> {
             Ok(key) => {
                 let key = Arc::new(key);
                 let rechecked_at = known.map(|entry| entry.rechecked_at).unwrap_or_default();
-                let read_at = self.clock.now();
+                let read_at = clock.now();
                 let entry = Entry { key: Arc::clone(&key), read_at, rechecked_at };
                 self.lock().insert(name, entry);
                 Found::Key(key)
@@ -248,68 +244,68 @@ mod tests {
     }
 
     fn keys(source: &Source) -> Keys<Source> {
-        Keys::new(Clock::system(), source.clone(), &AdmissionConfig::default())
+        Keys::new(source.clone(), &AdmissionConfig::default())
     }
 
     #[tokio::test(start_paused = true)]
     async fn reads_a_key_once_a_life_and_again_when_a_request_does_not_fit() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (keys, id) = (keys(&source), KeyId::new("demo"));
-        assert!(keys.find(&id).await.key().is_some());
-        assert!(keys.find(&id).await.key().is_some());
+        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
+        assert!(keys.find(&clock, &id).await.key().is_some());
+        assert!(keys.find(&clock, &id).await.key().is_some());
         assert_eq!(source.reads.load(Ordering::Relaxed), 1);
-        let since = keys.now();
-        assert!(keys.find_again(&id, since).await.is_some());
+        let since = clock.now();
+        assert!(keys.find_again(&clock, &id, since).await.is_some());
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);
-        assert!(keys.find_again(&id, since).await.is_some());
+        assert!(keys.find_again(&clock, &id, since).await.is_some());
         assert_eq!(source.reads.load(Ordering::Relaxed), 2, "it was looked at since");
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
         *source.stored.lock().unwrap() = None;
-        assert!(matches!(keys.find(&id).await, Found::Nothing));
-        assert!(keys.find_again(&id, keys.now()).await.is_none());
+        assert!(matches!(keys.find(&clock, &id).await, Found::Nothing));
+        assert!(keys.find_again(&clock, &id, clock.now()).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_key_is_found_past_the_memory_of_its_source() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (keys, id) = (keys(&source), KeyId::new("demo"));
+        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
         let rule = |found: Found| found.key().map(ApiKey::rule);
-        assert_eq!(rule(keys.find(&id).await), Some(SignatureRule::Required));
+        assert_eq!(rule(keys.find(&clock, &id).await), Some(SignatureRule::Required));
         let changed = StoredKey { secrets: Vec::new(), api_key_only: true, ..stored("YWJj") };
         *source.stored.lock().unwrap() = Some(changed);
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
-        let since = keys.now();
-        let remembered = rule(keys.find(&id).await);
+        let since = clock.now();
+        let remembered = rule(keys.find(&clock, &id).await);
         assert_eq!(remembered, Some(SignatureRule::Required), "the source's memory");
-        let again = keys.find_again(&id, since).await.unwrap();
+        let again = keys.find_again(&clock, &id, since).await.unwrap();
         assert_eq!(rule(again), Some(SignatureRule::ApiKeyOnly));
-        assert_eq!(rule(keys.find(&id).await), Some(SignatureRule::ApiKeyOnly));
+        assert_eq!(rule(keys.find(&clock, &id).await), Some(SignatureRule::ApiKeyOnly));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_does_not_fit_looks_in_turn_and_nobody_goes_without_a_look() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let keys = Arc::new(keys(&source));
-        assert!(keys.find(&KeyId::new("demo")).await.key().is_some());
-        let began = keys.now();
+        let (clock, keys) = (Clock::system(), Arc::new(keys(&source)));
+        assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
+        let began = clock.now();
         let mut asking = tokio::task::JoinSet::new();
         for number in 0..100 {
             let keys = Arc::clone(&keys);
             asking.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(number * 10)).await;
-                let since = keys.now();
-                let found = keys.find_again(&KeyId::new("demo"), since).await;
+                let since = clock.now();
+                let found = keys.find_again(&clock, &KeyId::new("demo"), since).await;
                 assert!(found.is_some_and(|found| found.key().is_some()));
-                keys.now().since(since)
+                clock.now().since(since)
             });
         }
         let waits = asking.join_all().await;
         // A refusal takes 500 ms in any case.
         assert!(waits.iter().all(|wait| *wait < Duration::from_millis(400)), "{waits:?}");
-        let took = keys.now().since(began);
+        let took = clock.now().since(began);
         let looks = source.looks.load(Ordering::Relaxed);
         assert!(looks <= 1 + (took.as_millis() / RECHECK_EVERY.as_millis()) as usize, "{looks}");
     }
@@ -318,18 +314,19 @@ mod tests {
     async fn an_old_key_outlives_an_outage_of_its_source() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let keys = keys(&source);
-        assert!(keys.find(&KeyId::new("demo")).await.key().is_some());
+        let (clock, keys) = (Clock::system(), keys(&source));
+        assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
         *source.fails.lock().unwrap() = true;
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
-        assert!(keys.find(&KeyId::new("demo")).await.key().is_some());
-        assert!(matches!(keys.find(&KeyId::new("other")).await, Found::Unavailable));
+        assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
+        assert!(matches!(keys.find(&clock, &KeyId::new("other")).await, Found::Unavailable));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_breaks_the_rules_opens_nothing() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("not base64!"));
-        assert!(matches!(keys(&source).find(&KeyId::new("demo")).await, Found::Nothing));
+        let clock = Clock::system();
+        assert!(matches!(keys(&source).find(&clock, &KeyId::new("demo")).await, Found::Nothing));
     }
 }

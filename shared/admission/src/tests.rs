@@ -63,18 +63,27 @@ fn signed(now: Timestamp, secret: &str, nonce: u64) -> HeaderMap {
 async fn judge<K: SecretSource>(
     door: &Authenticator<K>,
     headers: &HeaderMap,
+    clock: Clock,
+) -> Verdict {
+    judge_at(door, headers, clock, clock.now()).await
+}
+
+async fn judge_at<K: SecretSource>(
+    door: &Authenticator<K>,
+    headers: &HeaderMap,
+    clock: Clock,
     at: Timestamp,
 ) -> Verdict {
-    door.judge(Arrival { target: TARGET, headers, at }).await
+    door.judge(&clock, Arrival { target: TARGET, headers, at }).await
 }
 
 #[tokio::test]
 async fn lets_in_once_and_says_what_the_shared_memory_is_to_be_asked() {
     let clock = Clock::system();
     let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
-    let door = Authenticator::new(AdmissionConfig::default(), clock, keys);
+    let door = Authenticator::new(AdmissionConfig::default(), keys);
     let headers = signed(clock.now(), SECRETS[0], 1);
-    let Verdict::Admitted(admitted) = judge(&door, &headers, clock.now()).await else {
+    let Verdict::Admitted(admitted) = judge(&door, &headers, clock).await else {
         panic!("a good request")
     };
     assert_eq!(admitted.handshake.session_id.to_string(), SESSION, "as it was spelt");
@@ -82,7 +91,7 @@ async fn lets_in_once_and_says_what_the_shared_memory_is_to_be_asked() {
     let nonce = admitted.nonce.unwrap();
     assert_eq!((&*nonce.key_id, &*nonce.nonce), (KEY, "nonce-of-22-characters-1"));
     assert!(nonce.until > clock.now());
-    let again = judge(&door, &headers, clock.now()).await;
+    let again = judge(&door, &headers, clock).await;
     assert!(matches!(again, Verdict::Refused(Refusal::NonceRepeated)), "{again:?}");
 }
 
@@ -96,13 +105,13 @@ async fn replays_are_a_setting() {
     ] {
         let config = AdmissionConfig { replays, ..AdmissionConfig::default() };
         let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
-        let door = Authenticator::new(config, clock, keys);
+        let door = Authenticator::new(config, keys);
         let headers = signed(clock.now(), SECRETS[0], 1);
-        let Verdict::Admitted(first) = judge(&door, &headers, clock.now()).await else {
+        let Verdict::Admitted(first) = judge(&door, &headers, clock).await else {
             panic!("{replays:?}")
         };
         assert_eq!(first.nonce.is_some(), asks, "{replays:?}");
-        let again = judge(&door, &headers, clock.now()).await;
+        let again = judge(&door, &headers, clock).await;
         assert_eq!(matches!(again, Verdict::Admitted(_)), admits_again, "{replays:?}");
     }
 }
@@ -114,13 +123,13 @@ async fn without_a_host_header_the_public_authority_counts() {
         public_authority: Some(AUTHORITY.to_owned()),
         ..AdmissionConfig::default()
     };
-    let door = Authenticator::new(config, clock, MemoryKeys::new([stored(&SECRETS[..1])]));
+    let door = Authenticator::new(config, MemoryKeys::new([stored(&SECRETS[..1])]));
     let mut headers = signed(clock.now(), SECRETS[0], 1);
     headers.remove("host");
-    assert!(matches!(judge(&door, &headers, clock.now()).await, Verdict::Admitted(_)));
+    assert!(matches!(judge(&door, &headers, clock).await, Verdict::Admitted(_)));
     header(&mut headers, "host", "a");
     header(&mut headers, "host", "b");
-    let twice = judge(&door, &headers, clock.now()).await;
+    let twice = judge(&door, &headers, clock).await;
     assert!(matches!(twice, Verdict::Refused(Refusal::DuplicateHeader { name: "host" })));
 }
 
@@ -154,7 +163,7 @@ async fn secrets_that_are_rotated_refuse_nobody_and_retired_ones_get_nowhere() {
     let clock = Clock::system();
     let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
     let source = Remembering { keys: keys.clone(), memory: Arc::default() };
-    let door = Arc::new(Authenticator::new(AdmissionConfig::default(), clock, source));
+    let door = Arc::new(Authenticator::new(AdmissionConfig::default(), source));
     let mut calls = tokio::task::JoinSet::new();
     let mut nonce = 0;
     // Each second the next secret becomes the first; twenty handshakes a second use it at once.
@@ -165,11 +174,11 @@ async fn secrets_that_are_rotated_refuse_nobody_and_retired_ones_get_nowhere() {
             nonce += 1;
             let (door, headers, at) =
                 (Arc::clone(&door), signed(clock.now(), new, nonce), clock.now());
-            calls.spawn(async move { judge(&door, &headers, at).await });
+            calls.spawn(async move { judge_at(&door, &headers, clock, at).await });
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let retired = SECRETS[(rotation + 1) % 3];
-        let verdict = judge(&door, &signed(clock.now(), retired, 0), clock.now()).await;
+        let verdict = judge(&door, &signed(clock.now(), retired, 0), clock).await;
         assert!(
             matches!(verdict, Verdict::Refused(Refusal::SignatureMismatch)),
             "rotation {rotation}: {verdict:?}"
@@ -178,4 +187,20 @@ async fn secrets_that_are_rotated_refuse_nobody_and_retired_ones_get_nowhere() {
     for verdict in calls.join_all().await {
         assert!(matches!(verdict, Verdict::Admitted(_)), "{verdict:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_grows_old_while_the_process_is_frozen() {
+    let morning = Timestamp::from_millis(1_795_327_200_000);
+    let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
+    let door = Authenticator::new(AdmissionConfig::default(), keys.clone());
+    let before = Clock::starting_at(morning, 1.0);
+    let verdict = judge(&door, &signed(before.now(), SECRETS[0], 1), before).await;
+    assert!(matches!(verdict, Verdict::Admitted(_)), "{verdict:?}");
+    keys.insert(stored(&SECRETS[1..2]));
+    // The runtime's own time has stood still.
+    let after = Clock::starting_at(morning + Duration::from_secs(3_600), 1.0);
+    let verdict = judge(&door, &signed(after.now(), SECRETS[0], 2), after).await;
+    let mismatch = Refusal::SignatureMismatch;
+    assert!(matches!(verdict, Verdict::Refused(refusal) if refusal == mismatch), "{verdict:?}");
 }

@@ -178,7 +178,7 @@ where
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let clock = *host.clock();
-        let authenticator = Authenticator::new(config.admission(), clock, keys);
+        let authenticator = Authenticator::new(config.admission(), keys);
         let house = House {
             host,
             authenticator: Arc::new(authenticator),

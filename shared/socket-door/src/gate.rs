@@ -152,7 +152,7 @@ impl<K: SecretSource> Visit<K> {
             headers: request.headers(),
             at: self.arrived_at,
         };
-        let welcome = match self.authenticator.judge(arrival).await {
+        let welcome = match self.authenticator.judge(&core.clock, arrival).await {
             Verdict::Refused(refusal) => return self.refuse(&request, refusal).await,
             Verdict::Malformed(refusal) => {
                 note_refused(refusal, request.headers(), &self.peer);
