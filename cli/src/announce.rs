@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use sidetone_model::SessionId;
-use sidetone_ports::{RecordingStore, Sequence, StoreError};
+use sidetone_ports::{PartName, RecordingStore, StoreError};
 use tokio::sync::broadcast;
 
 /// How many finished files may wait for a slow reader before it misses some.
@@ -42,30 +42,30 @@ impl<R: RecordingStore> RecordingStore for Announced<R> {
     async fn put_part(
         &self,
         session: SessionId,
-        sequence: Sequence,
+        name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
-        self.inner.put_part(session, sequence, data).await
+        self.inner.put_part(session, name, data).await
     }
 
-    async fn part_sequences(&self, session: SessionId) -> Result<Vec<Sequence>, StoreError> {
-        self.inner.part_sequences(session).await
+    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+        self.inner.part_names(session).await
     }
 
-    async fn part(
-        &self,
-        session: SessionId,
-        sequence: Sequence,
-    ) -> Result<Option<Bytes>, StoreError> {
-        self.inner.part(session, sequence).await
+    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+        self.inner.part(session, name).await
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
         self.inner.sessions_with_parts().await
     }
 
-    async fn remove_parts(&self, session: SessionId) -> Result<(), StoreError> {
-        self.inner.remove_parts(session).await
+    async fn remove_parts(
+        &self,
+        session: SessionId,
+        names: Vec<PartName>,
+    ) -> Result<(), StoreError> {
+        self.inner.remove_parts(session, names).await
     }
 
     async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {

@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use sidetone_delivery_wire::Body;
 use sidetone_model::{ConnectionId, SessionId, Timestamp};
-use sidetone_ports::{RecordingStore, Sequence};
+use sidetone_ports::{PartName, RecordingStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::error::ConsumerError;
-use crate::index::{Index, Plan};
+use crate::index::{Index, Piece, Plan};
 use crate::record::{Record, SessionKey, decode_part};
 use crate::wav::{Chunk, WavFile};
 
@@ -23,24 +25,34 @@ const OPEN_PARTS_MAX: usize = 4;
 /// Chunks on the way to the file: a second or two of audio.
 const CHUNKS_MAX: usize = 16;
 
-/// Where a session's records lie.
+/// Where a session's records lie; each place has a number.
 pub(crate) trait Parts: Sync {
-    /// Reads the records at one place in the stream.
-    fn part(
-        &self,
-        sequence: Sequence,
-    ) -> impl Future<Output = Result<Option<Bytes>, ConsumerError>> + Send;
+    /// How many are read at the same time.
+    const AHEAD: usize;
+
+    /// Reads the records at one place.
+    fn part(&self, place: u64) -> impl Future<Output = Result<Bytes, ConsumerError>> + Send;
 }
 
-/// The parts of one session as the recorder keeps them.
+/// The parts of one session as the recorder keeps them, in the order of their names.
 pub(crate) struct StoredParts<'a, R> {
     pub(crate) recordings: &'a R,
     pub(crate) session: SessionId,
+    pub(crate) names: &'a [PartName],
 }
 
 impl<R: RecordingStore> Parts for StoredParts<'_, R> {
-    async fn part(&self, sequence: Sequence) -> Result<Option<Bytes>, ConsumerError> {
-        Ok(self.recordings.part(self.session, sequence).await?)
+    /// A store that is far away takes some milliseconds for each. A part is at most a
+    /// mebibyte, so this is also what lies in memory.
+    const AHEAD: usize = 16;
+
+    async fn part(&self, place: u64) -> Result<Bytes, ConsumerError> {
+        let session = self.session;
+        let missing = |what: String| ConsumerError::Vanished { session, what };
+        let name = usize::try_from(place).ok().and_then(|place| self.names.get(place));
+        let Some(name) = name else { return Err(missing(format!("part {place}"))) };
+        let found = self.recordings.part(session, name).await?;
+        found.ok_or_else(|| missing(format!("part {name}")))
     }
 }
 
@@ -48,36 +60,52 @@ impl<R: RecordingStore> Parts for StoredParts<'_, R> {
 ///
 /// Errors: a part that went away, or a store that does not answer. A part that cannot be
 /// decoded is passed over: it was set aside, and said so, when it came.
-pub(crate) async fn index_parts(
+pub(crate) async fn index_parts<P: Parts>(
     key: SessionKey,
-    session: SessionId,
-    sequences: &[Sequence],
-    parts: &impl Parts,
+    count: usize,
+    parts: &P,
 ) -> Result<Index, ConsumerError> {
     let mut index = Index::new(key);
-    for &sequence in sequences {
-        let data = part_that_is_there(session, sequence, parts).await?;
-        index.add(decode_part(sequence, Timestamp::default(), data).unwrap_or_default());
+    let mut reading = pin!(
+        stream::iter(0..count as u64)
+            .map(|place| async move { (place, parts.part(place).await) })
+            .buffered(P::AHEAD)
+    );
+    while let Some((place, data)) = reading.next().await {
+        index.add(decode_part(place, Timestamp::default(), data?).unwrap_or_default());
     }
     Ok(index)
 }
 
 /// Writes a recording's audio to `path`, replacing what is there.
-pub(crate) async fn write_wav(
+///
+/// Whoever drops this midway leaves a file there that is not whole.
+pub(crate) async fn write_wav<P: Parts>(
     plan: &Plan,
     session: SessionId,
-    parts: &impl Parts,
+    parts: &P,
     path: &Path,
 ) -> Result<(), ConsumerError> {
     let start = plan.start().unwrap_or(0);
     let samples = plan.end().map_or(0, |end| end - start);
-    let (chunks, writing) = writer(path.to_owned(), samples);
-    let mut open = OpenParts { key: plan.key, session, parts, open: VecDeque::new() };
+    let (steps, writing) = writer(path.to_owned());
+    let mut reading = pin!(
+        stream::iter(places_in_turn(&plan.pieces))
+            .map(|place| async move { (place, parts.part(place).await) })
+            .buffered(P::AHEAD)
+    );
+    let mut open = OpenParts::default();
     for piece in &plan.pieces {
         let connection = &plan.connections[piece.connection];
         // Frames of media that nobody described are not among the pieces.
         let Some(media) = connection.media else { continue };
-        let data = open.audio(piece.sequence, &connection.id, piece.number).await?;
+        while !open.holds(piece.place) {
+            let Some((place, data)) = reading.next().await else { break };
+            open.add(place, data?);
+        }
+        let audio = open.audio(piece, plan.key, &connection.id);
+        let what = || format!("record {} of connection {}", piece.number, connection.id);
+        let data = audio.ok_or_else(|| ConsumerError::Vanished { session, what: what() })?;
         let chunk = Chunk {
             // In order of position, so none begins before the first.
             offset: piece.from() - start,
@@ -86,82 +114,90 @@ pub(crate) async fn write_wav(
             data,
             media,
         };
-        if chunks.send(chunk).await.is_err() {
+        if steps.send(Step::Put(chunk)).await.is_err() {
             // The writer gave up; it says why below.
             break;
         }
     }
-    drop(chunks);
+    // As above, if nobody takes it.
+    _ = steps.send(Step::Finish(samples)).await;
     let outcome = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     outcome.map_err(|source| ConsumerError::Write { session, source })
 }
 
+/// What is done to a file.
+enum Step {
+    Put(Chunk),
+    /// Fills up to so many samples.
+    Finish(u64),
+}
+
 /// Starts to write a file, on a thread that may wait for the disk.
-fn writer(path: PathBuf, samples: u64) -> (mpsc::Sender<Chunk>, JoinHandle<io::Result<()>>) {
-    let (sender, mut chunks) = mpsc::channel::<Chunk>(CHUNKS_MAX);
+fn writer(path: PathBuf) -> (mpsc::Sender<Step>, JoinHandle<io::Result<()>>) {
+    let (sender, mut steps) = mpsc::channel::<Step>(CHUNKS_MAX);
     let writing = tokio::task::spawn_blocking(move || {
         let mut file = WavFile::create(&path)?;
-        while let Some(chunk) = chunks.blocking_recv() {
-            file.put(&chunk)?;
+        while let Some(step) = steps.blocking_recv() {
+            match step {
+                Step::Put(chunk) => file.put(&chunk)?,
+                Step::Finish(samples) => return file.finish(samples),
+            }
         }
-        file.finish(samples)
+        // Whoever wanted it is gone.
+        Err(io::ErrorKind::Interrupted.into())
     });
     (sender, writing)
 }
 
-/// The parts read last.
-struct OpenParts<'a, P> {
-    key: SessionKey,
-    session: SessionId,
-    parts: &'a P,
-    open: VecDeque<(Sequence, Vec<Record>)>,
-}
-
-impl<P: Parts> OpenParts<'_, P> {
-    async fn audio(
-        &mut self,
-        sequence: Sequence,
-        connection: &ConnectionId,
-        number: u64,
-    ) -> Result<Bytes, ConsumerError> {
-        let place = match self.open.iter().position(|(open, _)| *open == sequence) {
-            Some(place) => place,
-            None => {
-                let data = part_that_is_there(self.session, sequence, self.parts).await?;
-                let records = decode_part(sequence, Timestamp::default(), data).unwrap_or_default();
-                if self.open.len() == OPEN_PARTS_MAX {
-                    self.open.pop_front();
-                }
-                self.open.push_back((sequence, records));
-                self.open.len() - 1
+/// Lists the places in the order in which [`OpenParts`] will want them.
+fn places_in_turn(pieces: &[Piece]) -> Vec<u64> {
+    let mut places = Vec::new();
+    let mut open = VecDeque::new();
+    for piece in pieces {
+        if !open.contains(&piece.place) {
+            if open.len() == OPEN_PARTS_MAX {
+                open.pop_front();
             }
-        };
-        let is_it = |record: &&Record| {
-            record.number == number
-                && record.origin.connection == *connection
-                && record.origin.session == self.key
-        };
-        let record = self.open[place].1.iter().find(is_it);
-        match record.and_then(|record| record.body.as_ref()) {
-            Some(Body::Audio(audio)) => Ok(audio.data.clone()),
-            Some(
-                Body::SessionStarted(_)
-                | Body::Gap(_)
-                | Body::Paused(_)
-                | Body::Resumed(_)
-                | Body::CallEvent(_)
-                | Body::Match(_)
-                | Body::SessionEnded(_),
-            )
-            | None => Err(ConsumerError::Vanished { session: self.session, sequence }),
+            open.push_back(piece.place);
+            places.push(piece.place);
         }
     }
+    places
 }
 
-async fn part_that_is_there(
-    session: SessionId,
-    sequence: Sequence,
-    parts: &impl Parts,
-) -> Result<Bytes, ConsumerError> {
-    parts.part(sequence).await?.ok_or(ConsumerError::Vanished { session, sequence })
+/// The parts read last.
+#[derive(Default)]
+struct OpenParts(VecDeque<(u64, Vec<Record>)>);
+
+impl OpenParts {
+    fn holds(&self, place: u64) -> bool {
+        self.0.iter().any(|(open, _)| *open == place)
+    }
+
+    fn add(&mut self, place: u64, data: Bytes) {
+        if self.0.len() == OPEN_PARTS_MAX {
+            self.0.pop_front();
+        }
+        let records = decode_part(place, Timestamp::default(), data).unwrap_or_default();
+        self.0.push_back((place, records));
+    }
+
+    fn audio(&self, piece: &Piece, key: SessionKey, connection: &ConnectionId) -> Option<Bytes> {
+        let (_, records) = self.0.iter().find(|(open, _)| *open == piece.place)?;
+        let is_it = |record: &&Record| {
+            record.number == piece.number
+                && record.origin.connection == *connection
+                && record.origin.session == key
+        };
+        match records.iter().find(is_it)?.body.as_ref()? {
+            Body::Audio(audio) => Some(audio.data.clone()),
+            Body::SessionStarted(_)
+            | Body::Gap(_)
+            | Body::Paused(_)
+            | Body::Resumed(_)
+            | Body::CallEvent(_)
+            | Body::Match(_)
+            | Body::SessionEnded(_) => None,
+        }
+    }
 }

@@ -25,6 +25,14 @@ pub enum RecordError {
         #[source]
         source: IdError,
     },
+    /// The id of a connection is longer than any door makes one.
+    #[error("stream record {sequence} names a connection in {bytes} bytes")]
+    Connection {
+        /// Its place.
+        sequence: Sequence,
+        /// The id's length.
+        bytes: usize,
+    },
     /// Numbers start at 1.
     #[error("stream record {sequence} holds a call record numbered {number}")]
     Number {
@@ -45,12 +53,18 @@ pub enum ConsumerError {
     #[error("a store did not do what the consumer asked")]
     Store(#[from] StoreError),
     /// Part of a session was there a moment ago and is not now.
-    #[error("record {sequence} of session {session} went away while it was read")]
+    #[error("{what} of session {session} went away while it was read")]
     Vanished {
         /// The session.
         session: SessionId,
-        /// The place of what is missing.
-        sequence: Sequence,
+        /// What is missing, in words.
+        what: String,
+    },
+    /// There was no time left to finish.
+    #[error("the time for session {session} ran out")]
+    TimedOut {
+        /// The session.
+        session: SessionId,
     },
     /// A file of the recording could not be written.
     #[error("the recording of session {session} could not be written")]

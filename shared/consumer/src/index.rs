@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sidetone_delivery_wire::{Body, EndCause};
 use sidetone_model::{ConnectionId, Media, Position, SAMPLE_RATE, Timestamp};
-use sidetone_ports::Sequence;
+use sidetone_ports::PartName;
 
 use crate::ranges::Ranges;
 use crate::record::{Record, SessionKey};
@@ -32,6 +32,16 @@ impl Coverage {
     pub(crate) fn insert(&mut self, record: &Record) {
         let numbers = self.0.entry(record.origin.connection.clone()).or_default();
         numbers.insert(record.number, record.number + 1);
+    }
+
+    /// Returns what parts hold by their names.
+    pub(crate) fn of_names(names: &[PartName]) -> Self {
+        let mut coverage = Self::default();
+        for name in names {
+            let numbers = coverage.0.entry(name.connection.clone()).or_default();
+            numbers.insert(name.first, name.last.saturating_add(1));
+        }
+        coverage
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
@@ -70,6 +80,7 @@ pub(crate) struct Index {
     key: SessionKey,
     connections: BTreeMap<ConnectionId, Found>,
     audio: Vec<Frame>,
+    last_made_at: Timestamp,
     /// There were records of something else among them.
     pub(crate) has_others: bool,
 }
@@ -90,7 +101,7 @@ struct Found {
 struct Frame {
     position: u64,
     number: u64,
-    sequence: Sequence,
+    place: u64,
     samples: u32,
     connection: u32,
 }
@@ -103,8 +114,8 @@ pub(crate) struct Piece {
     pub(crate) until: u32,
     /// Samples at its beginning that are not: nobody's, or there before.
     pub(crate) skip: u32,
-    /// Where its record lies.
-    pub(crate) sequence: Sequence,
+    /// Where its record lies, as whoever reads it counts.
+    pub(crate) place: u64,
     pub(crate) number: u64,
     /// Index into [`Plan::connections`].
     pub(crate) connection: usize,
@@ -151,7 +162,13 @@ pub(crate) struct Plan {
 
 impl Index {
     pub(crate) fn new(key: SessionKey) -> Self {
-        Self { key, connections: BTreeMap::new(), audio: Vec::new(), has_others: false }
+        Self {
+            key,
+            connections: BTreeMap::new(),
+            audio: Vec::new(),
+            last_made_at: Timestamp::default(),
+            has_others: false,
+        }
     }
 
     /// Notes the records of one part; what is there already stays as it was.
@@ -161,6 +178,7 @@ impl Index {
                 self.has_others = true;
                 continue;
             }
+            self.last_made_at = self.last_made_at.max(record.made_at);
             let ordinal = self.connections.len();
             if !self.connections.contains_key(&record.origin.connection) {
                 let found = Found::new(ordinal, &record);
@@ -182,6 +200,11 @@ impl Index {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.is_empty()
+    }
+
+    /// Returns when the newest record was made.
+    pub(crate) fn last_made_at(&self) -> Timestamp {
+        self.last_made_at
     }
 
     pub(crate) fn coverage(&self) -> Coverage {
@@ -261,7 +284,7 @@ impl Found {
                 return Some(Frame {
                     position: audio.position,
                     number: record.number,
-                    sequence: record.sequence,
+                    place: record.sequence,
                     samples: audio.samples,
                     connection: self.ordinal.try_into().unwrap_or(u32::MAX),
                 });
@@ -359,7 +382,7 @@ impl Plan {
                     // Both lie within the frame.
                     until: u32::try_from(to - frame.position).unwrap_or(frame.samples),
                     skip: u32::try_from(from.max(cursor) - frame.position).unwrap_or(0),
-                    sequence: frame.sequence,
+                    place: frame.place,
                     number: frame.number,
                     connection,
                 });

@@ -84,6 +84,7 @@ impl<S: RecordSource> FoundSession<S> {
     pub async fn write_wav(&self, path: &Path) -> Result<(), ConsumerError> {
         let parts = StreamParts {
             source: &self.source,
+            session: self.session,
             conversation: self.plan.key.key.conversation,
             ahead: Mutex::default(),
         };
@@ -96,14 +97,18 @@ impl<S: RecordSource> FoundSession<S> {
 /// They are wanted nearly in order, and a stream gives many at the price of one.
 struct StreamParts<'a, S> {
     source: &'a S,
+    session: SessionId,
     conversation: ConversationId,
     ahead: Mutex<BTreeMap<Sequence, Bytes>>,
 }
 
 impl<S: RecordSource> Parts for StreamParts<'_, S> {
-    async fn part(&self, sequence: Sequence) -> Result<Option<Bytes>, ConsumerError> {
+    /// One read gives many.
+    const AHEAD: usize = 1;
+
+    async fn part(&self, sequence: Sequence) -> Result<Bytes, ConsumerError> {
         if let Some(data) = self.ahead.lock().await.get(&sequence) {
-            return Ok(Some(data.clone()));
+            return Ok(data.clone());
         }
         let found = self.source.read(sequence.saturating_sub(1), READ_MAX, Duration::ZERO).await?;
         let mut ahead = self.ahead.lock().await;
@@ -112,7 +117,11 @@ impl<S: RecordSource> Parts for StreamParts<'_, S> {
             .filter(|delivered| delivered.record.partition_key == self.conversation)
             .map(|delivered| (delivered.sequence, delivered.record.data))
             .collect();
-        Ok(ahead.get(&sequence).cloned())
+        let missing = || ConsumerError::Vanished {
+            session: self.session,
+            what: format!("stream record {sequence}"),
+        };
+        ahead.get(&sequence).cloned().ok_or_else(missing)
     }
 }
 

@@ -11,6 +11,9 @@ use sidetone_ports::{Delivered, Sequence};
 
 use crate::error::RecordError;
 
+/// The longest id of a connection; API Gateway's have sixteen letters, ours as many as a UUID.
+const CONNECTION_BYTES_MAX: usize = 256;
+
 /// A session within its conversation; without a session, the conversation's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
@@ -74,6 +77,10 @@ pub(crate) fn decode_part(
         let origin = match &heading {
             Some((known, origin)) if *known == written => Arc::clone(origin),
             Some(_) | None => {
+                let bytes = written.3.len();
+                if bytes > CONNECTION_BYTES_MAX {
+                    return Err(RecordError::Connection { sequence, bytes });
+                }
                 let origin = written
                     .origin()
                     .map(Arc::new)

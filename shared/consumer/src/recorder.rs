@@ -10,29 +10,43 @@
 //! else said so, the recording is written with what there is and its parts stay for an hour:
 //! what comes within it is put in by assembling again. What comes later still, to a
 //! recording whose parts are gone, is kept as a part and counted in the sidecar; a recording
-//! is only ever replaced by one that holds everything the old one did.
+//! is only ever replaced by one that holds everything the old one did. A session of which
+//! nothing came for a day is recorded without its end.
+//!
+//! Several recorders may work on one store: parts are named by what is in them, and a lease
+//! for each session says who finishes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sidetone_delivery_wire::Body;
-use sidetone_model::{ConversationKey, OrganizationId, SessionId, Timestamp};
+use sidetone_model::{ConversationId, ConversationKey, OrganizationId, SessionId, Timestamp};
 use sidetone_ports::{
-    Checkpoints, Clock, Delivered, RecordSource, RecordingStore, Sequence, StoreError,
+    Checkpoints, Clock, Delivered, LeaseStore, PartName, RecordSource, RecordingStore, Sequence,
 };
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::assembly::{StoredParts, index_parts, write_wav};
-use crate::error::ConsumerError;
+use crate::error::{ConsumerError, RecordError};
 use crate::follow::RETRY_WAIT;
-use crate::index::{Coverage, Index};
+use crate::index::Coverage;
 use crate::listen::by_session;
-use crate::record::{Record, SessionKey};
-use crate::sidecar::{Sidecar, cause_name, recording_name};
+use crate::record::{Record, SessionKey, decode_part};
+use crate::sidecar::Sidecar;
 use crate::subscription::BadRecords;
+
+use self::finish::{Settled, Stored};
+use self::intake::{Arrival, Draft, drafts};
+pub use self::turn::Alone;
+use self::turn::Turns;
+
+mod finish;
+mod intake;
+mod turn;
 
 /// The name under which the recorder's progress is kept.
 pub const RECORDER_NAME: &str = "recorder";
@@ -41,6 +55,12 @@ pub const RECORDER_NAME: &str = "recorder";
 ///
 /// A door that was taken for dead and was not finds its way back within minutes.
 const LATE_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long a session whose end never came is waited for since its last record.
+///
+/// A session may be paused for hours. But a stream keeps its records for a day, so what was
+/// not seen by then comes no more.
+const SILENT_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// How often the recorder looks after what it finished incomplete.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
@@ -60,11 +80,23 @@ const KNOWN_MAX: usize = 20_000;
 
 /// Turns the stream into recordings.
 #[derive(Debug)]
-pub struct Recorder<R> {
+pub struct Recorder<R, L = Alone> {
     recordings: R,
+    turns: Turns<L>,
     scratch: PathBuf,
     known: BTreeMap<(SessionId, ConversationKey), Known>,
     bad: BadRecords,
+    deadline: Option<Instant>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Stream records that cannot be used, each with its reason.
+    pub unusable: Vec<(Sequence, RecordError)>,
+    /// From where on the batch is to be given again, and what went wrong there. Everything
+    /// before it is kept or recorded; behind it, what could be kept is, and may come again.
+    pub failed: Option<(Sequence, ConsumerError)>,
 }
 
 /// What the store holds of a session. Only ever a shortcut: before anything is written, the
@@ -72,7 +104,10 @@ pub struct Recorder<R> {
 #[derive(Debug, Clone)]
 enum Known {
     /// No recording yet.
-    Running,
+    Running {
+        /// When its newest record was made, as far as that is known.
+        last_made_at: Timestamp,
+    },
     /// There is a recording.
     Recorded(Recorded),
     /// Under its name lies something that is not its recording.
@@ -86,26 +121,40 @@ struct Recorded {
     /// These, and the ones kept as parts since.
     seen: Coverage,
     complete: bool,
+    /// How many records of the parts are known to have come too late.
+    late_records: u64,
+    /// Absent if the end never came.
     ended_at: Option<Timestamp>,
     /// Whether its parts were looked through since this process began.
     settled: bool,
 }
 
-/// Records of one session from one stream record, not seen before.
-struct Fresh<'a> {
-    key: SessionKey,
-    session: SessionId,
-    delivered: &'a Delivered,
-    records: Vec<Record>,
-}
-
 impl<R: RecordingStore> Recorder<R> {
     /// Prepares a recorder that writes its files in the folder `scratch` before they are moved
-    /// into `recordings`.
+    /// into `recordings`, and that is the only one of its store.
     ///
     /// The folder is the recorder's own; it should be on the store's disk, if that has one.
     pub fn new(recordings: R, scratch: PathBuf) -> Self {
-        Self { recordings, scratch, known: BTreeMap::new(), bad: BadRecords::default() }
+        Self::sharing(recordings, scratch, Alone, "")
+    }
+}
+
+impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
+    /// Prepares a recorder beside others on the same store, each with another `holder`.
+    pub fn sharing(recordings: R, scratch: PathBuf, leases: L, holder: &str) -> Self {
+        Self {
+            recordings,
+            turns: Turns { leases, holder: holder.into() },
+            scratch,
+            known: BTreeMap::new(),
+            bad: BadRecords::default(),
+            deadline: None,
+        }
+    }
+
+    /// Says by when to stop; what is not finished then counts as failed.
+    pub fn finish_by(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
     }
 
     /// Records everything that comes until `shutdown` resolves.
@@ -176,49 +225,100 @@ impl<R: RecordingStore> Recorder<R> {
 
     /// Records a batch: keeps what belongs to running sessions, finishes those that ended.
     ///
-    /// May be given the same batch again, or another that overlaps it.
+    /// May be given the same batch again, or another that overlaps it. Stream records that
+    /// cannot be decoded are counted, logged and left out.
     /// Errors: [`ConsumerError`] if a store failed; the batch is to be given again.
     pub async fn handle_batch(&mut self, batch: &[Delivered]) -> Result<(), ConsumerError> {
-        let mut fresh = Vec::new();
-        let mut to_settle = BTreeSet::new();
-        for delivered in batch {
-            for (key, records) in by_session(self.bad.decode_or_set_aside(delivered)) {
-                // A conversation without a session has nothing to record.
-                let Some(session) = key.session else { continue };
-                if self.is_known(key, session, &records).await? {
-                    // The process may have died before it removed the parts.
-                    to_settle.extend(has_end(&records).then_some((session, key)));
-                } else {
-                    fresh.push(Fresh { key, session, delivered, records });
-                }
-            }
+        let batch: Vec<(Sequence, Bytes)> =
+            batch.iter().map(|one| (one.sequence, one.record.data.clone())).collect();
+        let taken = self.take(&batch).await;
+        for (sequence, error) in &taken.unusable {
+            self.bad.note(*sequence, error);
         }
-        self.put_parts(&fresh).await?;
-        // Only now: what is not stored must not be taken for known.
-        for Fresh { key, session, records, .. } in fresh {
-            to_settle.extend(self.note(key, session, &records).then_some((session, key)));
-        }
-        for (session, key) in to_settle {
-            self.settle(key, session).await?;
-        }
-        Ok(())
+        taken.failed.map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// Looks after recordings that are not complete: puts in what came late, and lets go of
-    /// the parts of those that ended more than an hour ago.
+    /// Does the same with data by the caller's own count, and says what became of it.
+    ///
+    /// What can be used is used, whatever stands before it.
+    pub async fn take(&mut self, batch: &[(Sequence, Bytes)]) -> Taken {
+        let mut taken = Taken::default();
+        let mut to_settle = BTreeMap::new();
+        let fresh = self.fresh(batch, &mut taken, &mut to_settle).await;
+        let drafts = drafts(&fresh);
+        let outcomes = self.put_parts(&drafts).await;
+        let mut is_kept = vec![true; fresh.len()];
+        for (draft, outcome) in drafts.iter().zip(outcomes) {
+            let Err(error) = outcome else { continue };
+            draft.arrivals.iter().for_each(|&one| is_kept[one] = false);
+            let from = draft.arrivals.iter().map(|&one| fresh[one].sequence).min();
+            taken.fail(from.unwrap_or_default(), error);
+        }
+        // Only now: what is not stored must not be taken for known.
+        for (one, _) in fresh.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept) {
+            if self.note(one.key, one.session, &one.records) {
+                to_settle.entry((one.session, one.key)).or_insert(one.sequence);
+            }
+        }
+        for ((session, key), sequence) in to_settle {
+            if let Err(error) = self.settle(key, session, false).await {
+                taken.fail(sequence, error);
+            }
+        }
+        taken
+    }
+
+    /// Looks after recordings that are not complete: puts in what came late, lets go of the
+    /// parts of those that ended more than an hour ago, and finishes what nobody finished.
     ///
     /// To be called now and then, once a minute in a long-lived process.
+    /// Errors: the first [`ConsumerError`]; what one session met does not keep it from others.
     pub async fn tidy(&mut self, now: Timestamp) -> Result<(), ConsumerError> {
+        let mut first = Ok(());
         for session in self.recordings.sessions_with_parts().await? {
-            for key in self.keys_of(session).await? {
-                let Known::Recorded(recorded) = self.known(key, session).await? else { continue };
-                let due = recorded.ended_at.is_some_and(|ended| ended + LATE_MAX <= now);
-                if due || !recorded.settled || !recorded.holds.covers(&recorded.seen) {
-                    let all_recorded = self.settle(key, session).await?;
-                    if due && all_recorded {
-                        self.recordings.remove_parts(session).await?;
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return first.and(Err(ConsumerError::TimedOut { session }));
+            }
+            match self.tidy_session(session, now).await {
+                Ok(()) => {}
+                // It would be the same with the next one.
+                Err(error @ ConsumerError::Store(_)) => return first.and(Err(error)),
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        first
+    }
+
+    async fn tidy_session(
+        &mut self,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<(), ConsumerError> {
+        let names = self.recordings.part_names(session).await?;
+        let there = Coverage::of_names(&names);
+        for key in self.keys_of(session, &names).await? {
+            let recorded = match self.known(key, session).await? {
+                Known::Refused => continue,
+                Known::Running { last_made_at } => {
+                    let is_silent = self.is_silent(session, &names, last_made_at, now).await?;
+                    if is_silent || names.iter().any(|name| name.ends) {
+                        self.settle(key, session, is_silent).await?;
                     }
+                    continue;
                 }
+                Known::Recorded(recorded) => recorded,
+            };
+            let due = recorded.ended_at.is_none_or(|ended| ended + LATE_MAX <= now);
+            let beyond = there.beyond(&recorded.holds);
+            let is_late = beyond > 0 && beyond == recorded.late_records;
+            let is_known = recorded.settled && recorded.holds.covers(&there);
+            if is_late || (is_known && !due && !recorded.complete) {
+                continue;
+            }
+            let settled = self.settle(key, session, false).await?;
+            if due && settled == Settled::Recorded {
+                // What came since stays.
+                self.recordings.remove_parts(session, names.clone()).await?;
             }
         }
         Ok(())
@@ -237,6 +337,44 @@ impl<R: RecordingStore> Recorder<R> {
         Ok(Some(last))
     }
 
+    /// Takes a batch apart and leaves out what is in a recording already or kept for one;
+    /// notes which sessions are to be looked at nevertheless.
+    async fn fresh(
+        &mut self,
+        batch: &[(Sequence, Bytes)],
+        taken: &mut Taken,
+        to_settle: &mut BTreeMap<(SessionId, SessionKey), Sequence>,
+    ) -> Vec<Arrival> {
+        let mut fresh = Vec::new();
+        for (sequence, data) in batch {
+            let records = match decode_part(*sequence, Timestamp::default(), data.clone()) {
+                Ok(records) => by_session(records),
+                Err(error) => {
+                    taken.unusable.push((*sequence, error));
+                    continue;
+                }
+            };
+            let whole = records.len() == 1;
+            for (key, records) in records {
+                // A conversation without a session has nothing to record.
+                let Some(session) = key.session else { continue };
+                match self.is_known(key, session, &records).await {
+                    // The process may have died before it removed the parts.
+                    Ok(true) if has_end(&records) => {
+                        to_settle.entry((session, key)).or_insert(*sequence);
+                    }
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let (sequence, data) = (*sequence, data.clone());
+                        fresh.push(Arrival { key, session, sequence, data, whole, records });
+                    }
+                    Err(error) => taken.fail(*sequence, error),
+                }
+            }
+        }
+        fresh
+    }
+
     /// Returns whether all of some records are in a recording, or kept for it.
     async fn is_known(
         &mut self,
@@ -253,29 +391,53 @@ impl<R: RecordingStore> Recorder<R> {
         Ok(is_known)
     }
 
-    /// Keeps parts, several at a time.
-    async fn put_parts(&self, fresh: &[Fresh<'_>]) -> Result<(), ConsumerError> {
+    /// Keeps parts, several at a time; answers one by one.
+    async fn put_parts(&self, drafts: &[Draft]) -> Vec<Result<(), ConsumerError>> {
+        let timed_out = |draft: &Draft| Err(ConsumerError::TimedOut { session: draft.session });
+        // What is not heard of in time, or panics, has failed.
+        let mut outcomes: Vec<_> = drafts.iter().map(timed_out).collect();
         let mut putting = JoinSet::new();
-        for part in fresh {
-            if putting.len() == PUTS_MAX {
-                finished_put(putting.join_next().await)?;
+        let mut next = drafts.iter().enumerate();
+        loop {
+            while putting.len() < PUTS_MAX
+                && let Some((index, draft)) = next.next()
+            {
+                let recordings = self.recordings.clone();
+                let (session, name) = (draft.session, draft.name.clone());
+                let content = draft.content();
+                putting.spawn(
+                    async move { (index, recordings.put_part(session, name, content).await) },
+                );
             }
-            let recordings = self.recordings.clone();
-            let (session, sequence) = (part.session, part.delivered.sequence);
-            let data = part.delivered.record.data.clone();
-            putting.spawn(async move { recordings.put_part(session, sequence, data).await });
+            let joined = match self.deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, putting.join_next()).await,
+                None => Ok(putting.join_next().await),
+            };
+            match joined {
+                Ok(Some(Ok((index, outcome)))) => {
+                    outcomes[index] = outcome.map_err(ConsumerError::from);
+                }
+                Ok(Some(Err(error))) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "putting a part");
+                }
+                Ok(None) | Err(_) => break,
+            }
         }
-        while let Some(put) = putting.join_next().await {
-            finished_put(Some(put))?;
-        }
-        metrics::counter!("sidetone_recorder_parts_total").increment(fresh.len() as u64);
-        Ok(())
+        let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        metrics::counter!("sidetone_recorder_parts_total").increment(kept as u64);
+        outcomes
     }
 
     /// Notes that records are kept; returns whether their session's recording is due.
     fn note(&mut self, key: SessionKey, session: SessionId, records: &[Record]) -> bool {
-        let Some(Known::Recorded(recorded)) = self.known.get_mut(&(session, key.key)) else {
-            return has_end(records);
+        let made_at = records.iter().map(|record| record.made_at).max().unwrap_or_default();
+        let recorded = match self.known.get_mut(&(session, key.key)) {
+            Some(Known::Recorded(recorded)) => recorded,
+            Some(Known::Running { last_made_at }) => {
+                *last_made_at = made_at.max(*last_made_at);
+                return has_end(records);
+            }
+            Some(Known::Refused) | None => return has_end(records),
         };
         let had_holes = recorded.seen.has_holes();
         records.iter().for_each(|record| recorded.seen.insert(record));
@@ -286,128 +448,17 @@ impl<R: RecordingStore> Recorder<R> {
         has_end(records) || is_filled || recorded.complete
     }
 
-    /// Brings the recording of a session in line with its parts, if its end is among them.
-    ///
-    /// Returns whether the recording holds everything that the parts do.
-    async fn settle(&mut self, key: SessionKey, session: SessionId) -> Result<bool, ConsumerError> {
-        let sequences = self.recordings.part_sequences(session).await?;
-        let parts = StoredParts { recordings: &self.recordings, session };
-        let index = index_parts(key, session, &sequences, &parts).await?;
-        let old = match self.stored_sidecar(key, session).await? {
-            Stored::None => None,
-            Stored::Sidecar(sidecar) => Some(*sidecar),
-            Stored::Refused => {
-                self.know(key, session, Known::Refused);
-                return Ok(false);
-            }
+    /// Waits for something as long as there is time.
+    async fn within<T, E: Into<ConsumerError>>(
+        &self,
+        session: SessionId,
+        what: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, ConsumerError> {
+        let outcome = match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, what).await,
+            None => Ok(what.await),
         };
-        if index.is_empty() || (old.is_none() && !index.has_end()) {
-            self.know(key, session, old.as_ref().map_or(Known::Running, Known::settled));
-            return Ok(false);
-        }
-        let (has_others, there) = (index.has_others, index.coverage());
-        let sidecar = match old {
-            Some(old) if !there.covers(&old.coverage()) => {
-                self.count_late(old, session, &there).await?
-            }
-            Some(old) if old.coverage().covers(&there) => old,
-            old => self.write(index, session, old.as_ref()).await?,
-        };
-        let all_recorded = !has_others && sidecar.coverage().covers(&there);
-        let mut known = Known::settled(&sidecar);
-        if let Known::Recorded(recorded) = &mut known {
-            recorded.seen.extend(there);
-        }
-        self.know(key, session, known);
-        if sidecar.complete && all_recorded {
-            self.recordings.remove_parts(session).await?;
-        }
-        Ok(all_recorded)
-    }
-
-    /// Writes a recording, WAV before sidecar: where there is a sidecar, its WAV is there.
-    async fn write(
-        &self,
-        index: Index,
-        session: SessionId,
-        old: Option<&Sidecar>,
-    ) -> Result<Sidecar, ConsumerError> {
-        let plan = index.plan();
-        let mut sidecar = Sidecar::new(&plan, session);
-        // A WAV that turned out to be nobody's is replaced by an empty one.
-        if sidecar.wav.is_none() {
-            sidecar.wav = old.and_then(|old| old.wav.clone());
-        }
-        let failed = |source| ConsumerError::Write { session, source };
-        self.make_scratch().await.map_err(failed)?;
-        if let Some(name) = &sidecar.wav {
-            let path = self.scratch.join(name);
-            let parts = StoredParts { recordings: &self.recordings, session };
-            write_wav(&plan, session, &parts, &path).await?;
-            self.recordings.put_recording(name, path).await?;
-        }
-        let place = self.put_sidecar(&sidecar, session).await?;
-        let cause = plan.view.end().map_or("unknown", |end| cause_name(end.ended.cause()));
-        metrics::counter!("sidetone_recorder_recordings_total", "cause" => cause).increment(1);
-        tracing::info!(
-            organization = %sidecar.organization,
-            conversation = %sidecar.conversation,
-            %session,
-            cause,
-            seconds = sidecar.end_ms.unwrap_or(0).saturating_sub(sidecar.start_ms.unwrap_or(0))
-                / 1_000,
-            stretches = sidecar.agents.len(),
-            gaps = sidecar.gaps.len(),
-            complete = sidecar.complete,
-            place,
-            "recording finished"
-        );
-        Ok(sidecar)
-    }
-
-    /// Says in a sidecar how many records came too late for its recording.
-    async fn count_late(
-        &self,
-        mut sidecar: Sidecar,
-        session: SessionId,
-        there: &Coverage,
-    ) -> Result<Sidecar, ConsumerError> {
-        let late = there.beyond(&sidecar.coverage());
-        if late > sidecar.late_records {
-            metrics::counter!("sidetone_recorder_late_records_total")
-                .increment(late - sidecar.late_records);
-            tracing::warn!(
-                conversation = %sidecar.conversation,
-                %session,
-                late,
-                "records came too late for their recording and are kept as parts"
-            );
-            sidecar.late_records = late;
-            self.put_sidecar(&sidecar, session).await?;
-        }
-        Ok(sidecar)
-    }
-
-    async fn put_sidecar(
-        &self,
-        sidecar: &Sidecar,
-        session: SessionId,
-    ) -> Result<String, ConsumerError> {
-        let failed = |source| ConsumerError::Write { session, source };
-        let name = format!("{}.json", recording_name(sidecar.conversation, session));
-        let path = self.scratch.join(&name);
-        let mut text = serde_json::to_vec_pretty(sidecar)
-            .map_err(|error| failed(std::io::Error::other(error)))?;
-        text.push(b'\n');
-        self.make_scratch().await.map_err(failed)?;
-        tokio::fs::write(&path, text).await.map_err(failed)?;
-        Ok(self.recordings.put_recording(&name, path).await?)
-    }
-
-    /// Makes the folder for files on their way; what people said is for nobody else to read.
-    async fn make_scratch(&self) -> std::io::Result<()> {
-        let mut folder = tokio::fs::DirBuilder::new();
-        folder.recursive(true).mode(0o700).create(&self.scratch).await
+        outcome.map_err(|_| ConsumerError::TimedOut { session })?.map_err(Into::into)
     }
 
     /// Returns what is known of a session, from memory or from the store.
@@ -415,8 +466,8 @@ impl<R: RecordingStore> Recorder<R> {
         if let Some(known) = self.known.get(&(session, key.key)) {
             return Ok(known.clone());
         }
-        let known = match self.stored_sidecar(key, session).await? {
-            Stored::None => Known::Running,
+        let known = match self.within(session, self.stored_sidecar(key, session)).await? {
+            Stored::None => Known::running(Timestamp::default()),
             Stored::Sidecar(sidecar) => Known::recorded(&sidecar),
             Stored::Refused => Known::Refused,
         };
@@ -432,35 +483,15 @@ impl<R: RecordingStore> Recorder<R> {
         self.known.insert((session, key.key), known);
     }
 
-    async fn stored_sidecar(
-        &self,
-        key: SessionKey,
-        session: SessionId,
-    ) -> Result<Stored, ConsumerError> {
-        let name = format!("{}.json", recording_name(key.key.conversation, session));
-        let Some(text) = self.recordings.recording(&name).await? else { return Ok(Stored::None) };
-        let sidecar: Result<Sidecar, _> = serde_json::from_slice(&text);
-        match sidecar {
-            Ok(sidecar) if sidecar.key() == key.key && sidecar.session == session => {
-                Ok(Stored::Sidecar(Box::new(sidecar)))
-            }
-            Ok(_) => {
-                tracing::error!(name, "a file in the way is the sidecar of another recording");
-                Ok(Stored::Refused)
-            }
-            Err(error) => {
-                let error = StoreError::Unreadable { what: name, source: error.into() };
-                tracing::error!(error = &error as &dyn std::error::Error, "a file is in the way");
-                Ok(Stored::Refused)
-            }
-        }
-    }
-
     /// Returns the conversations that have parts of a session: one, as a rule.
-    async fn keys_of(&self, session: SessionId) -> Result<Vec<SessionKey>, ConsumerError> {
+    async fn keys_of(
+        &self,
+        session: SessionId,
+        names: &[PartName],
+    ) -> Result<Vec<SessionKey>, ConsumerError> {
         let first = ConversationKey {
             organization: OrganizationId::new(uuid::Uuid::nil()),
-            conversation: sidetone_model::ConversationId::new(uuid::Uuid::nil()),
+            conversation: ConversationId::new(uuid::Uuid::nil()),
         };
         let known: Vec<SessionKey> = self
             .known
@@ -471,13 +502,55 @@ impl<R: RecordingStore> Recorder<R> {
         if !known.is_empty() {
             return Ok(known);
         }
-        // Nothing of it came since this process began; its oldest part tells.
-        let sequences = self.recordings.part_sequences(session).await?;
-        let Some(&oldest) = sequences.first() else { return Ok(known) };
-        let Some(data) = self.recordings.part(session, oldest).await? else { return Ok(known) };
-        let records = crate::record::decode_part(oldest, Timestamp::default(), data);
-        let keys = by_session(records.unwrap_or_default()).into_keys();
+        // Nothing of it came since this process began; its first part tells.
+        let Some(name) = names.first() else { return Ok(known) };
+        let keys = by_session(self.records_of(session, name).await?).into_keys();
         Ok(keys.filter(|key| key.session == Some(session)).collect())
+    }
+
+    /// Returns whether nothing came of a session for so long that its end will not.
+    async fn is_silent(
+        &self,
+        session: SessionId,
+        names: &[PartName],
+        last_made_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, ConsumerError> {
+        if last_made_at + SILENT_MAX > now {
+            return Ok(false);
+        }
+        // The last part of each connection is the newest.
+        for (place, name) in names.iter().enumerate() {
+            let is_last =
+                names.get(place + 1).is_none_or(|next| next.connection != name.connection);
+            if !is_last {
+                continue;
+            }
+            let records = self.records_of(session, name).await?;
+            if records.iter().any(|record| record.made_at + SILENT_MAX > now) {
+                return Ok(false);
+            }
+        }
+        Ok(!names.is_empty())
+    }
+
+    async fn records_of(
+        &self,
+        session: SessionId,
+        name: &PartName,
+    ) -> Result<Vec<Record>, ConsumerError> {
+        let data = self.recordings.part(session, name).await?;
+        let records = data.map(|data| decode_part(0, Timestamp::default(), data));
+        Ok(records.and_then(Result::ok).unwrap_or_default())
+    }
+}
+
+impl Taken {
+    /// Notes a failure; the earliest counts.
+    fn fail(&mut self, sequence: Sequence, error: ConsumerError) {
+        if self.failed.as_ref().is_none_or(|(first, _)| sequence < *first) {
+            self.failed = Some((sequence, error));
+        }
     }
 }
 
@@ -485,23 +558,11 @@ fn has_end(records: &[Record]) -> bool {
     records.iter().any(|record| matches!(record.body, Some(Body::SessionEnded(_))))
 }
 
-type PutOutcome = Result<Result<(), StoreError>, JoinError>;
-
-fn finished_put(put: Option<PutOutcome>) -> Result<(), StoreError> {
-    match put {
-        None => Ok(()),
-        Some(Ok(outcome)) => outcome,
-        Some(Err(error)) => Err(StoreError::unavailable("put a part", error)),
-    }
-}
-
-enum Stored {
-    None,
-    Sidecar(Box<Sidecar>),
-    Refused,
-}
-
 impl Known {
+    const fn running(last_made_at: Timestamp) -> Self {
+        Self::Running { last_made_at }
+    }
+
     fn recorded(sidecar: &Sidecar) -> Self {
         let holds = sidecar.coverage();
         let ended_at = sidecar.end.as_ref().and_then(|end| end.at.parse().ok());
@@ -509,6 +570,7 @@ impl Known {
             seen: holds.clone(),
             holds,
             complete: sidecar.complete,
+            late_records: sidecar.late_records,
             ended_at,
             settled: false,
         })
@@ -517,7 +579,7 @@ impl Known {
     fn settled(sidecar: &Sidecar) -> Self {
         match Self::recorded(sidecar) {
             Self::Recorded(recorded) => Self::Recorded(Recorded { settled: true, ..recorded }),
-            known @ (Self::Running | Self::Refused) => known,
+            known @ (Self::Running { .. } | Self::Refused) => known,
         }
     }
 }

@@ -202,7 +202,7 @@ impl BadRecords {
         }
     }
 
-    fn note(&mut self, sequence: Sequence, error: &RecordError) {
+    pub(crate) fn note(&mut self, sequence: Sequence, error: &RecordError) {
         // A batch that is handled again shows the same record again.
         if sequence > self.last {
             self.last = sequence;

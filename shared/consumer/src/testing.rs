@@ -14,8 +14,8 @@ use sidetone_model::{
     ConnectionId, ConversationId, ConversationKey, Position, SessionId, Timestamp,
 };
 use sidetone_ports::{
-    Checkpoints, Delivered, RecordSource, RecordingStore, Sequence, SourceError, StoreError,
-    StreamRecord,
+    Checkpoints, Delivered, PartName, RecordSource, RecordingStore, Sequence, SourceError,
+    StoreError, StreamRecord,
 };
 
 use crate::record::{Record, SessionKey, decode};
@@ -126,6 +126,7 @@ impl Script {
             listen: listen.into(),
             opened_at_us: opened_at().as_micros(),
             language: "en-US".into(),
+            ..SessionStarted::default()
         }))
     }
 
@@ -276,9 +277,10 @@ impl Checkpoints for MemoryCheckpoints {
 /// Recordings and parts in memory.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryRecordings {
-    pub(crate) parts: Arc<Mutex<BTreeMap<(SessionId, Sequence), Bytes>>>,
+    pub(crate) parts: Arc<Mutex<BTreeMap<(SessionId, PartName), Bytes>>>,
     pub(crate) files: Arc<Mutex<BTreeMap<String, Bytes>>>,
     failing: Arc<Mutex<u32>>,
+    failing_puts: Arc<Mutex<u32>>,
     /// How often a file was put.
     pub(crate) puts: Arc<Mutex<u32>>,
 }
@@ -287,6 +289,11 @@ impl MemoryRecordings {
     /// Lets the next removals of parts fail, as if the process died there.
     pub(crate) fn fail_removing(&self, times: u32) {
         *self.failing.lock().unwrap() = times;
+    }
+
+    /// Lets the next puts of parts fail.
+    pub(crate) fn fail_putting(&self, times: u32) {
+        *self.failing_puts.lock().unwrap() = times;
     }
 
     pub(crate) fn file(&self, name: &str) -> Option<Bytes> {
@@ -302,24 +309,24 @@ impl RecordingStore for MemoryRecordings {
     async fn put_part(
         &self,
         session: SessionId,
-        sequence: Sequence,
+        name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
-        self.parts.lock().unwrap().entry((session, sequence)).or_insert(data);
+        if fail_once(&self.failing_puts).is_some() {
+            return Err(StoreError::unavailable("put a part", "as asked"));
+        }
+        self.parts.lock().unwrap().entry((session, name)).or_insert(data);
         Ok(())
     }
 
-    async fn part_sequences(&self, session: SessionId) -> Result<Vec<Sequence>, StoreError> {
+    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
         let parts = self.parts.lock().unwrap();
-        Ok(parts.range((session, 0)..=(session, u64::MAX)).map(|(key, _)| key.1).collect())
+        let own = parts.keys().filter(|(one, _)| *one == session);
+        Ok(own.map(|(_, name)| name.clone()).collect())
     }
 
-    async fn part(
-        &self,
-        session: SessionId,
-        sequence: Sequence,
-    ) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.parts.lock().unwrap().get(&(session, sequence)).cloned())
+    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.parts.lock().unwrap().get(&(session, name.clone())).cloned())
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
@@ -328,11 +335,16 @@ impl RecordingStore for MemoryRecordings {
         Ok(sessions)
     }
 
-    async fn remove_parts(&self, session: SessionId) -> Result<(), StoreError> {
+    async fn remove_parts(
+        &self,
+        session: SessionId,
+        names: Vec<PartName>,
+    ) -> Result<(), StoreError> {
         if fail_once(&self.failing).is_some() {
             return Err(StoreError::unavailable("remove parts", "as asked"));
         }
-        self.parts.lock().unwrap().retain(|key, _| key.0 != session);
+        let mut parts = self.parts.lock().unwrap();
+        names.into_iter().for_each(|name| _ = parts.remove(&(session, name)));
         Ok(())
     }
 

@@ -9,23 +9,39 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sidetone_model::SessionId;
-use sidetone_ports::{RecordingStore, Sequence, StoreError};
+use sidetone_ports::{PartName, RecordingStore, StoreError};
 use uuid::Uuid;
 
-use crate::database::{Database, signed, unsigned};
+use crate::database::Database;
 use crate::error::OpenError;
 use crate::schema::{Place, Schema};
 
 const SCHEMA: Schema = Schema {
     name: "parts",
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE parts (
             session  BLOB    NOT NULL,
             sequence INTEGER NOT NULL,
             data     BLOB    NOT NULL,
             PRIMARY KEY (session, sequence)
         ) STRICT;
-    "],
+    ",
+        "
+        ALTER TABLE parts RENAME TO numbered_parts;
+        CREATE TABLE parts (
+            session BLOB NOT NULL,
+            name    TEXT NOT NULL,
+            data    BLOB NOT NULL,
+            PRIMARY KEY (session, name)
+        ) STRICT;
+        -- What is in them is not known here. Each is looked at as if a session ended in it.
+        INSERT INTO parts
+            SELECT session, printf('.%020d-%020d.end', sequence, sequence), data
+            FROM numbered_parts;
+        DROP TABLE numbered_parts;
+    ",
+    ],
     page_bytes: 16 * 1024,
     // Parts come one by one, and each would wait for the disk. They are copies: the stream
     // keeps the original for a day.
@@ -38,6 +54,8 @@ const SCHEMA: Schema = Schema {
 const NAME_BYTES_MAX: usize = 240;
 /// About what a write holds in memory besides its bytes.
 const WRITE_BYTES: usize = 256;
+/// About what a part's name holds.
+const NAME_BYTES: usize = 128;
 
 /// Parts of running sessions, and the directory of finished recordings.
 ///
@@ -108,40 +126,40 @@ impl RecordingStore for Recordings {
     async fn put_part(
         &self,
         session: SessionId,
-        sequence: Sequence,
+        name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
         self.write("put a part", data.len(), move |connection| {
             connection
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO parts (session, sequence, data) VALUES (?1, ?2, ?3)",
+                    "INSERT OR IGNORE INTO parts (session, name, data) VALUES (?1, ?2, ?3)",
                 )?
-                .execute(params![session.uuid().as_bytes(), signed(sequence), &data[..]])
+                .execute(params![session.uuid().as_bytes(), name.to_string(), &data[..]])
         })
         .await
     }
 
-    async fn part_sequences(&self, session: SessionId) -> Result<Vec<Sequence>, StoreError> {
-        self.read("list parts", move |connection| {
-            connection
-                .prepare_cached("SELECT sequence FROM parts WHERE session = ?1 ORDER BY sequence")?
-                .query_map([session.uuid().as_bytes()], |row| Ok(unsigned(row.get(0)?)))?
-                .collect()
-        })
-        .await
+    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+        let texts: Vec<String> = self
+            .read("list parts", move |connection| {
+                connection
+                    .prepare_cached("SELECT name FROM parts WHERE session = ?1")?
+                    .query_map([session.uuid().as_bytes()], |row| row.get(0))?
+                    .collect()
+            })
+            .await?;
+        let names: Result<Vec<PartName>, _> = texts.iter().map(|text| text.parse()).collect();
+        let mut names = names.map_err(|error| StoreError::unavailable("list parts", error))?;
+        names.sort_unstable();
+        Ok(names)
     }
 
-    async fn part(
-        &self,
-        session: SessionId,
-        sequence: Sequence,
-    ) -> Result<Option<Bytes>, StoreError> {
+    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+        let name = name.to_string();
         let data = self.read("read a part", move |connection| {
             connection
-                .prepare_cached("SELECT data FROM parts WHERE session = ?1 AND sequence = ?2")?
-                .query_row(params![session.uuid().as_bytes(), signed(sequence)], |row| {
-                    row.get::<_, Vec<u8>>(0)
-                })
+                .prepare_cached("SELECT data FROM parts WHERE session = ?1 AND name = ?2")?
+                .query_row(params![session.uuid().as_bytes(), name], |row| row.get::<_, Vec<u8>>(0))
                 .optional()
         });
         Ok(data.await?.map(Bytes::from))
@@ -165,11 +183,20 @@ impl RecordingStore for Recordings {
         .await
     }
 
-    async fn remove_parts(&self, session: SessionId) -> Result<(), StoreError> {
-        self.write("remove parts", 0, move |connection| {
-            connection
-                .prepare_cached("DELETE FROM parts WHERE session = ?1")?
-                .execute([session.uuid().as_bytes()])
+    async fn remove_parts(
+        &self,
+        session: SessionId,
+        names: Vec<PartName>,
+    ) -> Result<(), StoreError> {
+        let bytes = names.len() * NAME_BYTES;
+        self.write("remove parts", bytes, move |connection| {
+            let mut remove =
+                connection.prepare_cached("DELETE FROM parts WHERE session = ?1 AND name = ?2")?;
+            let mut removed = 0;
+            for name in names {
+                removed += remove.execute(params![session.uuid().as_bytes(), name.to_string()])?;
+            }
+            Ok(removed)
         })
         .await
     }
@@ -234,6 +261,7 @@ async fn off_the_runtime<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use sidetone_model::ConnectionId;
     use sidetone_testkit::{conformance, fresh_session};
 
     use super::*;
@@ -269,14 +297,43 @@ mod tests {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");
     }
 
+    fn name(number: u64) -> PartName {
+        let connection = ConnectionId::new("c/=");
+        PartName { connection, first: number, last: number, ends: false }
+    }
+
     #[tokio::test]
     async fn parts_outlive_the_process() {
         let directory = tempfile::tempdir().unwrap();
         let parts = directory.path().join("parts.db");
         let session = fresh_session();
         let recordings = Recordings::open(&parts, directory.path()).unwrap();
-        recordings.put_part(session, 5, "five".into()).await.unwrap();
+        recordings.put_part(session, name(5), "five".into()).await.unwrap();
         let again = Recordings::open(&parts, directory.path()).unwrap();
-        assert_eq!(again.part_sequences(session).await.unwrap(), [5]);
+        assert_eq!(again.part_names(session).await.unwrap(), [name(5)]);
+    }
+
+    #[tokio::test]
+    async fn parts_that_an_older_version_numbered_are_still_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("parts.db");
+        let session = fresh_session();
+        let older = Connection::open(&path).unwrap();
+        older.execute_batch(SCHEMA.migrations[0]).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        let bytes = session.uuid();
+        older
+            .execute("INSERT INTO parts VALUES (?1, 70, 'seventy')", [bytes.as_bytes()])
+            .unwrap_err();
+        older.execute("INSERT INTO parts VALUES (?1, 70, x'3730')", [bytes.as_bytes()]).unwrap();
+        drop(older);
+        let recordings = Recordings::open(&path, directory.path()).unwrap();
+        let names = recordings.part_names(session).await.unwrap();
+        assert_eq!(
+            names.iter().map(|name| (name.first, name.ends)).collect::<Vec<_>>(),
+            [(70, true)]
+        );
+        let data = recordings.part(session, &names[0]).await.unwrap();
+        assert_eq!(data.as_deref(), Some(&b"70"[..]));
     }
 }

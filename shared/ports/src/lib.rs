@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod error;
 mod lease;
+mod part;
 mod store;
 mod stream;
 
@@ -14,6 +15,7 @@ pub use clock::Clock;
 pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
 pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};
+pub use part::{PartName, PartNameError};
 pub use store::{
     CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
     Revision, SecretSource, StoredKey, UserStore,

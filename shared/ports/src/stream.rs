@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sidetone_model::{ConversationId, SessionId, Timestamp};
 
 use crate::error::{SinkError, SourceError, StoreError};
+use crate::part::PartName;
 
 /// The place of a record in the stream; grows, may have holes.
 pub type Sequence = u64;
@@ -98,26 +99,26 @@ pub trait Checkpoints: Clone + Send + Sync + 'static {
 
 /// Where the recorder keeps parts of running sessions and puts finished recordings.
 pub trait RecordingStore: Clone + Send + Sync + 'static {
-    /// Keeps a part: the session's records as they came from one place in the stream.
-    /// Putting the same place again changes nothing.
+    /// Keeps a part: encoded records of one session, as its name says. Putting a name again
+    /// changes nothing.
     fn put_part(
         &self,
         session: SessionId,
-        sequence: Sequence,
+        name: PartName,
         data: Bytes,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Returns the places of a session's parts, in order.
-    fn part_sequences(
+    /// Returns the names of a session's parts, in their order.
+    fn part_names(
         &self,
         session: SessionId,
-    ) -> impl Future<Output = Result<Vec<Sequence>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<PartName>, StoreError>> + Send;
 
     /// Reads one part.
     fn part(
         &self,
         session: SessionId,
-        sequence: Sequence,
+        name: &PartName,
     ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
 
     /// Returns every session that has parts.
@@ -125,10 +126,12 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
         &self,
     ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
 
-    /// Drops a session's parts, once its recording is finished.
+    /// Drops parts of a session: those named and no others, as more may come meanwhile. What
+    /// is not there is no error.
     fn remove_parts(
         &self,
         session: SessionId,
+        names: Vec<PartName>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Moves a finished file into the recordings under `name`, whole or not at all, replacing

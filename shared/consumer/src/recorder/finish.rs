@@ -1,0 +1,218 @@
+//! A session's recording, brought in line with its parts.
+//!
+//! Whoever does it has the session's turn, so that no two write the same files. It may stop
+//! at any point, and begin again: parts go only when the sidecar that has them is written.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sidetone_model::SessionId;
+use sidetone_ports::{LeaseStore, PartName, RecordingStore, StoreError};
+
+use super::{Known, Recorder};
+use crate::assembly::{StoredParts, index_parts, write_wav};
+use crate::error::ConsumerError;
+use crate::index::{Coverage, Index};
+use crate::record::SessionKey;
+use crate::sidecar::{Sidecar, cause_name, recording_name};
+
+/// What came of bringing a recording in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// The recording holds everything that the parts do.
+    Recorded,
+    /// The session runs on, or some of the parts are not in the recording.
+    Open,
+    /// Another recorder is at it. What is left will be found by whoever tidies up.
+    Elsewhere,
+}
+
+/// What lies under the name of a sidecar.
+pub(super) enum Stored {
+    None,
+    Sidecar(Box<Sidecar>),
+    Refused,
+}
+
+/// Files on their way get names of their own: one that was given up may still be open.
+static FILES: AtomicU64 = AtomicU64::new(0);
+
+/// A file on its way; what is still there in the end is removed.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It was moved, as a rule.
+        _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
+    /// Brings the recording of a session in line with its parts, if its end is among them or
+    /// is not waited for any longer.
+    pub(super) async fn settle(
+        &mut self,
+        key: SessionKey,
+        session: SessionId,
+        without_end: bool,
+    ) -> Result<Settled, ConsumerError> {
+        // Whatever comes of it, what was known before counts no more.
+        self.known.remove(&(session, key.key));
+        let Some(turn) = self.within(session, self.turns.take(session)).await? else {
+            return Ok(Settled::Elsewhere);
+        };
+        let outcome = self.within(session, self.settle_in_turn(key, session, without_end)).await;
+        self.turns.give_back(session, turn).await;
+        let (settled, known) = outcome?;
+        self.know(key, session, known);
+        Ok(settled)
+    }
+
+    async fn settle_in_turn(
+        &self,
+        key: SessionKey,
+        session: SessionId,
+        without_end: bool,
+    ) -> Result<(Settled, Known), ConsumerError> {
+        let names = self.recordings.part_names(session).await?;
+        let parts = StoredParts { recordings: &self.recordings, session, names: &names };
+        let index = index_parts(key, names.len(), &parts).await?;
+        let old = match self.stored_sidecar(key, session).await? {
+            Stored::None => None,
+            Stored::Sidecar(sidecar) => Some(*sidecar),
+            Stored::Refused => return Ok((Settled::Open, Known::Refused)),
+        };
+        let is_due = old.is_some() || index.has_end() || without_end;
+        if index.is_empty() || !is_due {
+            let known = old.as_ref().map_or(Known::running(index.last_made_at()), Known::settled);
+            return Ok((Settled::Open, known));
+        }
+        let (has_others, there) = (index.has_others, index.coverage());
+        let sidecar = match old {
+            Some(old) if !there.covers(&old.coverage()) => {
+                self.count_late(old, session, &there).await?
+            }
+            Some(old) if old.coverage().covers(&there) => old,
+            old => self.write(index, session, &names, old.as_ref()).await?,
+        };
+        let all_recorded = !has_others && sidecar.coverage().covers(&there);
+        let mut known = Known::settled(&sidecar);
+        if let Known::Recorded(recorded) = &mut known {
+            recorded.seen.extend(there);
+        }
+        if sidecar.complete && all_recorded {
+            self.recordings.remove_parts(session, names).await?;
+        }
+        Ok((if all_recorded { Settled::Recorded } else { Settled::Open }, known))
+    }
+
+    /// Writes a recording, WAV before sidecar: where there is a sidecar, its WAV is there.
+    async fn write(
+        &self,
+        index: Index,
+        session: SessionId,
+        names: &[PartName],
+        old: Option<&Sidecar>,
+    ) -> Result<Sidecar, ConsumerError> {
+        let plan = index.plan();
+        let mut sidecar = Sidecar::new(&plan, session);
+        // A WAV that turned out to be nobody's is replaced by an empty one.
+        if sidecar.wav.is_none() {
+            sidecar.wav = old.and_then(|old| old.wav.clone());
+        }
+        if let Some(name) = &sidecar.wav {
+            let file = self.scratch_file(name, session).await?;
+            let parts = StoredParts { recordings: &self.recordings, session, names };
+            write_wav(&plan, session, &parts, &file.0).await?;
+            self.recordings.put_recording(name, file.0.clone()).await?;
+        }
+        let place = self.put_sidecar(&sidecar, session).await?;
+        let cause = plan.view.end().map_or("unknown", |end| cause_name(end.ended.cause()));
+        metrics::counter!("sidetone_recorder_recordings_total", "cause" => cause).increment(1);
+        tracing::info!(
+            organization = %sidecar.organization,
+            conversation = %sidecar.conversation,
+            %session,
+            cause,
+            seconds = sidecar.end_ms.unwrap_or(0).saturating_sub(sidecar.start_ms.unwrap_or(0))
+                / 1_000,
+            stretches = sidecar.agents.len(),
+            gaps = sidecar.gaps.len(),
+            complete = sidecar.complete,
+            place,
+            "recording finished"
+        );
+        Ok(sidecar)
+    }
+
+    /// Says in a sidecar how many records came too late for its recording.
+    async fn count_late(
+        &self,
+        mut sidecar: Sidecar,
+        session: SessionId,
+        there: &Coverage,
+    ) -> Result<Sidecar, ConsumerError> {
+        let late = there.beyond(&sidecar.coverage());
+        if late > sidecar.late_records {
+            metrics::counter!("sidetone_recorder_late_records_total")
+                .increment(late - sidecar.late_records);
+            tracing::warn!(
+                conversation = %sidecar.conversation,
+                %session,
+                late,
+                "records came too late for their recording and are kept as parts"
+            );
+            sidecar.late_records = late;
+            self.put_sidecar(&sidecar, session).await?;
+        }
+        Ok(sidecar)
+    }
+
+    async fn put_sidecar(
+        &self,
+        sidecar: &Sidecar,
+        session: SessionId,
+    ) -> Result<String, ConsumerError> {
+        let failed = |source| ConsumerError::Write { session, source };
+        let name = format!("{}.json", recording_name(sidecar.conversation, session));
+        let mut text = serde_json::to_vec_pretty(sidecar)
+            .map_err(|error| failed(std::io::Error::other(error)))?;
+        text.push(b'\n');
+        let file = self.scratch_file(&name, session).await?;
+        tokio::fs::write(&file.0, text).await.map_err(failed)?;
+        Ok(self.recordings.put_recording(&name, file.0.clone()).await?)
+    }
+
+    /// Makes room for a file on its way; what people said is for nobody else to read.
+    async fn scratch_file(&self, name: &str, session: SessionId) -> Result<Scratch, ConsumerError> {
+        let mut folder = tokio::fs::DirBuilder::new();
+        let made = folder.recursive(true).mode(0o700).create(&self.scratch).await;
+        made.map_err(|source| ConsumerError::Write { session, source })?;
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        Ok(Scratch(self.scratch.join(format!("{name}.{number}"))))
+    }
+
+    pub(super) async fn stored_sidecar(
+        &self,
+        key: SessionKey,
+        session: SessionId,
+    ) -> Result<Stored, ConsumerError> {
+        let name = format!("{}.json", recording_name(key.key.conversation, session));
+        let Some(text) = self.recordings.recording(&name).await? else { return Ok(Stored::None) };
+        let sidecar: Result<Sidecar, _> = serde_json::from_slice(&text);
+        match sidecar {
+            Ok(sidecar) if sidecar.key() == key.key && sidecar.session == session => {
+                Ok(Stored::Sidecar(Box::new(sidecar)))
+            }
+            Ok(_) => {
+                tracing::error!(name, "a file in the way is the sidecar of another recording");
+                Ok(Stored::Refused)
+            }
+            Err(error) => {
+                let error = StoreError::Unreadable { what: name, source: error.into() };
+                tracing::error!(error = &error as &dyn std::error::Error, "a file is in the way");
+                Ok(Stored::Refused)
+            }
+        }
+    }
+}
