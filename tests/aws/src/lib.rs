@@ -1,6 +1,27 @@
 //! The system on a local AWS: starts it, deploys the template, and lends a hand to the tests of
 //! what runs there.
 
+mod addresses;
+mod args;
+mod child;
+mod cloud;
+mod deployment;
+mod door;
+mod emulator;
+mod error;
 mod front;
+mod genesys;
+mod progress;
+mod running;
+mod tools;
 
+pub use addresses::{ADDRESSES_VARIABLE, Addresses};
+pub use args::{Args, Command, StartArgs};
+pub use child::Child;
+pub use cloud::{Cloud, CloudError, Invoked, Keys, REGION};
+pub use deployment::put_secret;
+pub use error::LocalError;
 pub use front::{Api, AskConnect, Front, FrontConfig, Limits};
+pub use genesys::{Genesys, ORGANIZATION, random_secret};
+pub use progress::Progress;
+pub use running::{Running, cargo};

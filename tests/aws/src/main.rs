@@ -1,3 +1,137 @@
-//! The system on a local AWS: starts it, deploys the template, and tests what runs there.
+//! Runs Sidetone on a local AWS, or tests it there.
 
-fn main() {}
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use sidetone_genesys_sim::{Town, Traffic};
+use sidetone_ports::Clock;
+use sidetone_tests_aws::{
+    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, cargo,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let progress = Progress::begin();
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_when_asked_to_end(stop.clone()));
+    match run(&args, &progress, &stop).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error, &progress);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Result<(), LocalError> {
+    let (Command::Up { start, .. } | Command::Test { start, .. }) = &args.command;
+    // A start that is cut short kills what it had started.
+    let Some(running) = stop.run_until_cancelled(Running::start(start, progress)).await else {
+        return Ok(());
+    };
+    let running = running?;
+    let outcome = match &args.command {
+        Command::Up { json, quiet, .. } => {
+            announce(running.addresses(), *json);
+            if *quiet {
+                stop.cancelled().await;
+                Ok(())
+            } else {
+                live(running.addresses(), stop).await
+            }
+        }
+        Command::Test { tests, .. } => {
+            progress.say("testing");
+            let testing = test(&start.root, running.addresses(), tests);
+            stop.run_until_cancelled(testing).await.unwrap_or(Err(LocalError::Tests))
+        }
+    };
+    progress.say("stopping");
+    running.stop().await;
+    outcome
+}
+
+/// Simulates a day in a contact center until somebody wants it to end.
+async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), LocalError> {
+    let clock = Clock::system();
+    let platform = addresses.genesys.start(clock).await?;
+    let Some(door) = &addresses.audio_door else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let stage = addresses.genesys.stage(clock, &platform, door)?;
+    Town::new(stage, Traffic::default()).live(stop.clone(), |_| {}).await;
+    platform.stop().await;
+    Ok(())
+}
+
+/// Runs the test binary, with its output for whoever looks.
+async fn test(root: &Path, addresses: &Addresses, tests: &[String]) -> Result<(), LocalError> {
+    let text = serde_json::to_string(addresses)
+        .map_err(|_| LocalError::missing("the stack", "addresses that can be written"))?;
+    let program = cargo();
+    let status = tokio::process::Command::new(&program)
+        .current_dir(root)
+        .args(["test", "--locked", "--workspace", "--test", "aws", "--"])
+        .args(tests)
+        .env(ADDRESSES_VARIABLE, text)
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(|source| LocalError::Program { program, source })?;
+    if status.success() { Ok(()) } else { Err(LocalError::Tests) }
+}
+
+fn announce(addresses: &Addresses, json: bool) {
+    let text = if json {
+        serde_json::to_string_pretty(addresses).unwrap_or_default()
+    } else {
+        let audio = addresses.audio_door.as_deref().unwrap_or("not deployed");
+        let genesys = &addresses.genesys;
+        format!(
+            "\nAPI Gateway door  {}\nALB door          {audio}\nlocal AWS         {}\n\
+             logs              {}\nAudioHook key     {}\nits secret        {}\n\n\
+             AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
+             AWS_REGION={}\n\nCtrl-C ends it.",
+            addresses.api_door,
+            addresses.endpoint,
+            addresses.run.display(),
+            genesys.key_id,
+            genesys.key_secret,
+            addresses.endpoint,
+            addresses.region,
+        )
+    };
+    // Whoever does not listen misses nothing else.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn complain(error: &LocalError, progress: &Progress) {
+    let mut text = format!("error: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text.push_str(&format!("\n       {next}"));
+        cause = next.source();
+    }
+    progress.say(&text);
+}
+
+/// Waits for Ctrl-C, or for whoever ends processes politely.
+async fn cancel_when_asked_to_end(stop: CancellationToken) {
+    let asked = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => terminated.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = asked => {}
+    }
+    stop.cancel();
+}

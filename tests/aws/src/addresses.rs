@@ -1,0 +1,69 @@
+//! Where everything is, for the tests and for whoever works with what runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::{Cloud, Keys};
+use crate::error::LocalError;
+use crate::genesys::Genesys;
+
+/// The variable in which tests find the addresses, as JSON.
+pub const ADDRESSES_VARIABLE: &str = "SIDETONE_AWS_LOCAL";
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The local AWS.
+    pub endpoint: String,
+    /// Its region.
+    pub region: String,
+    /// The owner of its account.
+    pub keys: Keys,
+    /// The deployed stack.
+    pub stack: String,
+    /// What the stack says of itself.
+    pub outputs: BTreeMap<String, String>,
+    /// The API Gateway door, through the strict front.
+    pub api_door: String,
+    /// The ALB door; nothing if it was not started.
+    pub audio_door: Option<String>,
+    /// The simulated Genesys Cloud, which the deployed tracker knows. `up` runs it; otherwise
+    /// whoever wants calls starts it there.
+    pub genesys: Genesys,
+    /// The process ids of the local AWS and of the ALB door.
+    pub processes: BTreeMap<String, u32>,
+    /// Where logs and state are.
+    pub run: PathBuf,
+    /// Where the built functions are: one folder each, by logical id.
+    pub build: PathBuf,
+}
+
+impl Addresses {
+    /// Reads them from the environment.
+    ///
+    /// Errors: [`LocalError::Missing`] if they are not there, with what to do.
+    pub fn of_environment() -> Result<Self, LocalError> {
+        let text = std::env::var(ADDRESSES_VARIABLE).map_err(|_| {
+            LocalError::missing(ADDRESSES_VARIABLE, "addresses; run these tests by `make aws-test`")
+        })?;
+        serde_json::from_str(&text)
+            .map_err(|_| LocalError::missing(ADDRESSES_VARIABLE, "addresses as aws-local has them"))
+    }
+
+    /// Returns an output of the stack.
+    ///
+    /// Errors: [`LocalError::Missing`].
+    pub fn output(&self, name: &str) -> Result<&str, LocalError> {
+        let value = self.outputs.get(name).map(String::as_str);
+        value.ok_or_else(|| LocalError::missing("the stack's outputs", name))
+    }
+
+    /// Returns the local AWS, as its owner sees it.
+    ///
+    /// Errors: [`LocalError`] if there can be no HTTP client.
+    pub fn cloud(&self) -> Result<Cloud, LocalError> {
+        Ok(Cloud::new(&self.endpoint, self.keys.clone())?)
+    }
+}

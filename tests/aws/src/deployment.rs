@@ -1,0 +1,151 @@
+//! The real template, built and deployed by the ordinary SAM commands.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::child::Child;
+use crate::cloud::{Cloud, Keys, REGION};
+use crate::error::LocalError;
+use crate::tools::Tools;
+
+/// The stack's name.
+pub(crate) const STACK: &str = "sidetone";
+
+/// Seconds for which one run of the tracker holds its sockets here: short, so that hand-overs
+/// happen while somebody looks.
+const HOLD_SECONDS: u32 = 90;
+
+/// What the deployment has to know of its surroundings.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// The local AWS.
+    pub(crate) endpoint: &'a str,
+    /// What clients of the API Gateway door dial and sign.
+    pub(crate) public_url: &'a str,
+    /// Login service and API of the simulated Genesys Cloud.
+    pub(crate) genesys: (String, String),
+}
+
+/// A template, and where it is built.
+#[derive(Debug)]
+pub(crate) struct Deployment<'a> {
+    tools: &'a Tools,
+    root: PathBuf,
+    build: PathBuf,
+    run: &'a Path,
+}
+
+impl<'a> Deployment<'a> {
+    /// Takes the template in a repository's root.
+    pub(crate) fn new(tools: &'a Tools, root: &Path, target: &Path, run: &'a Path) -> Self {
+        Self { tools, root: root.to_owned(), build: target.join("build"), run }
+    }
+
+    /// Returns where the functions are built: one folder each.
+    pub(crate) fn build_folder(&self) -> &Path {
+        &self.build
+    }
+
+    /// Builds the functions in release mode for this machine's processor.
+    ///
+    /// Errors: [`LocalError::Failed`] with the builder's log.
+    pub(crate) async fn build(&self) -> Result<(), LocalError> {
+        let mut sam = self.sam();
+        sam.arg("build").arg("--build-dir").arg(&self.build);
+        sam.args(["--parameter-overrides", "ParameterKey=Architecture,ParameterValue=x86_64"]);
+        Child::start("sam-build", sam, self.run)?.finish().await
+    }
+
+    /// Deploys what was built, and returns the stack's outputs.
+    ///
+    /// Errors: [`LocalError`] if the local AWS refuses the template.
+    pub(crate) async fn deploy(
+        &self,
+        cloud: &Cloud,
+        around: &Surroundings<'_>,
+    ) -> Result<BTreeMap<String, String>, LocalError> {
+        let mut sam = self.sam();
+        sam.arg("deploy").arg("--template-file").arg(self.build.join("template.yaml"));
+        sam.args(["--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
+        sam.args(["--no-confirm-changeset", "--no-progressbar", "--on-failure", "DO_NOTHING"]);
+        sam.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]);
+        sam.arg("--parameter-overrides");
+        for (name, value) in parameters(around) {
+            sam.arg(format!("ParameterKey={name},ParameterValue={value}"));
+        }
+        sam.env("AWS_ENDPOINT_URL", around.endpoint).envs(Keys::root().environment());
+        Child::start("sam-deploy", sam, self.run)?.finish().await?;
+        outputs(cloud).await
+    }
+
+    fn sam(&self) -> Command {
+        let mut sam = self.tools.sam();
+        sam.current_dir(&self.root).env("AWS_DEFAULT_REGION", REGION);
+        // Whoever sits before this has other accounts, which are none of our business.
+        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"] {
+            sam.env_remove(name);
+        }
+        sam
+    }
+}
+
+fn parameters(around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
+    let (login, api) = &around.genesys;
+    vec![
+        ("Architecture", "x86_64".to_owned()),
+        ("GenesysLoginUrl", login.clone()),
+        ("GenesysApiUrl", api.clone()),
+        ("PublicUrl", around.public_url.to_owned()),
+        ("ManagementEndpoint", format!("{}/_aws/execute-api", around.endpoint)),
+        ("HoldSeconds", HOLD_SECONDS.to_string()),
+        ("TextMedia", "enabled".to_owned()),
+    ]
+}
+
+async fn outputs(cloud: &Cloud) -> Result<BTreeMap<String, String>, LocalError> {
+    let arguments = [("StackName", STACK)];
+    let xml = cloud.query("cloudformation", "DescribeStacks", "2010-05-15", &arguments).await?;
+    let outputs: BTreeMap<_, _> = xml.split("<OutputKey>").skip(1).filter_map(output).collect();
+    if outputs.is_empty() {
+        return Err(LocalError::missing("the stack", "outputs"));
+    }
+    Ok(outputs)
+}
+
+/// Reads `name</OutputKey><OutputValue>value</OutputValue>…`, in which nothing needs escaping
+/// but the ampersand.
+fn output(text: &str) -> Option<(String, String)> {
+    let (name, rest) = text.split_once("</OutputKey>")?;
+    let (_, rest) = rest.split_once("<OutputValue>")?;
+    let (value, _) = rest.split_once("</OutputValue>")?;
+    Some((name.to_owned(), value.replace("&amp;", "&")))
+}
+
+/// Puts a value into a secret, as its current version.
+///
+/// Errors: [`LocalError::Cloud`].
+pub async fn put_secret(cloud: &Cloud, secret: &str, value: &Value) -> Result<(), LocalError> {
+    let body = json!({
+        "SecretId": secret,
+        "SecretString": value.to_string(),
+        "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
+    });
+    cloud.json("secretsmanager", "secretsmanager.PutSecretValue", &body).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_outputs_of_a_stack() {
+        let xml = "<Outputs><member><OutputKey>ApiId</OutputKey><OutputValue>a1&amp;b</OutputValue>\
+                   </member><member><OutputKey>Empty</OutputKey></member></Outputs>";
+        let outputs: Vec<_> = xml.split("<OutputKey>").skip(1).filter_map(output).collect();
+        assert_eq!(outputs, [("ApiId".to_owned(), "a1&b".to_owned())]);
+    }
+}

@@ -1,0 +1,105 @@
+//! The ALB door's real binary, with the environment of the deployed task definition and the
+//! credentials of the deployed task role.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::child::Child;
+use crate::cloud::{Cloud, REGION};
+use crate::emulator::free_ports;
+use crate::error::LocalError;
+
+/// How long it may take to start.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The container in the task definition that is the door.
+const CONTAINER: &str = "door";
+
+/// What the load balancer asks.
+const HEALTH: &str = "/healthz";
+
+/// A running door.
+#[derive(Debug)]
+pub(crate) struct Door {
+    child: Child,
+    port: u16,
+}
+
+impl Door {
+    /// Starts a binary as the deployed service would.
+    ///
+    /// Errors: [`LocalError`] if the task definition lacks something, or the door does not start.
+    pub(crate) async fn start(
+        binary: &Path,
+        cloud: &Cloud,
+        endpoint: &str,
+        definition: &str,
+        role: &str,
+        run: &Path,
+    ) -> Result<Self, LocalError> {
+        let environment = environment(cloud, definition).await?;
+        let keys = cloud.assume_role(role, "aws-local-door").await?;
+        let port = free_ports(1)?.port();
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .current_dir(run)
+            .envs(environment)
+            .env("AWS_REGION", REGION)
+            .env("AWS_ENDPOINT_URL", endpoint)
+            .envs(keys.environment())
+            // The one in the definition may be somebody else's here.
+            .env("SIDETONE_PORT", port.to_string());
+        let mut child = Child::start("door", command, run)?;
+        let health = format!("http://127.0.0.1:{port}{HEALTH}");
+        let http = reqwest::Client::new();
+        let look = async || {
+            let answer = http.get(&health).timeout(Duration::from_secs(2)).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        child.until(START_LIMIT, look).await?;
+        Ok(Self { child, port })
+    }
+
+    /// Returns the URL that clients dial and sign.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/audiohook", self.port)
+    }
+
+    /// Returns its process id.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Ends it as Fargate does: SIGTERM first.
+    pub(crate) async fn stop(self) {
+        self.child.stop().await;
+    }
+}
+
+/// Reads the environment of the door's container out of a task definition.
+async fn environment(cloud: &Cloud, definition: &str) -> Result<Vec<(String, String)>, LocalError> {
+    let target = "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition";
+    let answer = cloud.json("ecs", target, &json!({ "taskDefinition": definition })).await?;
+    let containers = answer["taskDefinition"]["containerDefinitions"].as_array();
+    let door = containers.and_then(|all| all.iter().find(|one| one["name"] == CONTAINER));
+    let door = door.ok_or_else(|| LocalError::missing("the task definition", "door"))?;
+    let variable = |pair: &Value| {
+        let (name, value) = (pair["name"].as_str()?, pair["value"].as_str()?);
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Ok(door["environment"].as_array().into_iter().flatten().filter_map(variable).collect())
+}
+
+/// Builds the door in release mode, and returns the binary.
+///
+/// Errors: [`LocalError::Failed`] with cargo's log.
+pub(crate) async fn build(cargo: &str, root: &Path, run: &Path) -> Result<PathBuf, LocalError> {
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(["build", "--release", "--locked", "--bin", "sidetone-door"]);
+    Child::start("door-build", command, run)?.finish().await?;
+    Ok(root.join("target/release/sidetone-door"))
+}

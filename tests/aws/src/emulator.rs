@@ -1,0 +1,112 @@
+//! MiniStack: an AWS on the loopback address, with IAM enforced.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::child::Child;
+use crate::cloud::{Cloud, Keys, REGION};
+use crate::error::LocalError;
+use crate::tools::Tools;
+
+/// How long it may take to start; usually it takes three seconds.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Variables of ours that it, and so every function, may see: what programs need to run at all.
+const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH"];
+
+/// A running MiniStack.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    child: Child,
+    endpoint: String,
+}
+
+impl Emulator {
+    /// Starts one on a port, or on any that is free if the port is 0.
+    ///
+    /// Errors: [`LocalError`] if it does not start.
+    pub(crate) async fn start(tools: &Tools, port: u16, run: &Path) -> Result<Self, LocalError> {
+        let port = if port == 0 { free_ports(1)?.port() } else { port };
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut command = Command::new(tools.ministack());
+        command.env_clear().current_dir(run);
+        for name in INHERITED {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("AUTH", "true")
+            .env("IOT_MTLS_ENABLED", "0")
+            .env("MINISTACK_REGION", REGION)
+            // Functions inherit this one, and so find back.
+            .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("S3_DATA_DIR", run.join("s3"))
+            .env("STATE_DIR", run.join("state"))
+            .envs(Keys::root().environment());
+        let mut child = Child::start("ministack", command, run)?;
+        let health = format!("{endpoint}/_ministack/health");
+        let http = reqwest::Client::new();
+        let look = async || {
+            let answer = http.get(&health).timeout(Duration::from_secs(2)).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        child.until(START_LIMIT, look).await?;
+        Ok(Self { child, endpoint })
+    }
+
+    /// Returns where it answers.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Returns it as the owner of the account sees it.
+    ///
+    /// Errors: [`LocalError`] if there can be no HTTP client.
+    pub(crate) fn cloud(&self) -> Result<Cloud, LocalError> {
+        Ok(Cloud::new(&self.endpoint, Keys::root())?)
+    }
+
+    /// Returns its process id; the functions' processes are its children.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Ends it, and every function's process with it.
+    pub(crate) async fn stop(self) {
+        self.child.stop().await;
+    }
+}
+
+/// Finds consecutive free ports of this machine, and returns the first with its address.
+///
+/// Errors: [`LocalError::Listen`] if there are none.
+pub(crate) fn free_ports(count: u16) -> Result<SocketAddr, LocalError> {
+    const TRIES_MAX: usize = 50;
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    for _ in 0..TRIES_MAX {
+        let first = listen(0).and_then(|l| l.local_addr()).map_err(LocalError::Listen)?;
+        let rest = (0..count).map(|more| first.port().checked_add(more).map(listen));
+        if rest.collect::<Option<Vec<_>>>().is_some_and(|all| all.iter().all(Result::is_ok)) {
+            return Ok(first);
+        }
+    }
+    Err(LocalError::Listen(std::io::ErrorKind::AddrInUse.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_ports_beside_each_other() {
+        let first = free_ports(3).unwrap();
+        let held: Vec<_> = (0..3)
+            .map(|more| TcpListener::bind((Ipv4Addr::LOCALHOST, first.port() + more)).unwrap())
+            .collect();
+        assert_eq!(held.len(), 3);
+    }
+}

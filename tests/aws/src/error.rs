@@ -1,0 +1,77 @@
+//! Why the local AWS is not there.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cloud::CloudError;
+
+/// Why something did not start, deploy or end well.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// A program cannot be started.
+    #[error("cannot start {program}")]
+    Program {
+        /// Which.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A program ended badly.
+    #[error("{what} failed ({status}); its output is in {}", log.display())]
+    Failed {
+        /// What it was to do.
+        what: String,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        log: PathBuf,
+    },
+    /// A program does not do what it was started for.
+    #[error("{what} did not answer within {limit:?}; its output is in {}", log.display())]
+    Silent {
+        /// Which.
+        what: String,
+        /// How long it had.
+        limit: Duration,
+        /// What it said.
+        log: PathBuf,
+    },
+    /// A file cannot be used.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody may listen on this machine.
+    #[error("cannot listen on this machine")]
+    Listen(#[source] io::Error),
+    /// The simulated Genesys Cloud does not start.
+    #[error("the simulated Genesys Cloud does not start")]
+    Genesys(#[source] sidetone_genesys_sim::PlatformError),
+    /// A request to the local AWS failed.
+    #[error("the local AWS refused")]
+    Cloud(#[from] CloudError),
+    /// What was deployed, or said, lacks something.
+    #[error("{place} has no {what}")]
+    Missing {
+        /// Where it should be.
+        place: String,
+        /// What is missing.
+        what: String,
+    },
+    /// The tests failed.
+    #[error("the tests failed")]
+    Tests,
+}
+
+impl LocalError {
+    /// Says that `place` has no `what`.
+    pub fn missing(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Missing { place: place.into(), what: what.into() }
+    }
+}

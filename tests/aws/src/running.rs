@@ -1,0 +1,179 @@
+//! Everything at once: the local AWS, the deployed stack, the front, the door.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sidetone_ports::Clock;
+
+use crate::addresses::Addresses;
+use crate::args::StartArgs;
+use crate::cloud::{Cloud, Keys, REGION};
+use crate::deployment::{Deployment, STACK, Surroundings, put_secret};
+use crate::door::{self, Door};
+use crate::emulator::{Emulator, free_ports};
+use crate::error::LocalError;
+use crate::front::{Api, AskConnect, Front, FrontConfig, Limits};
+use crate::genesys::Genesys;
+use crate::progress::Progress;
+use crate::tools::Tools;
+
+/// The stage of the API, which is the path of its URL.
+const STAGE: &str = "audiohook";
+
+/// Everything that runs; what is dropped without [`Running::stop`] is killed.
+pub struct Running {
+    emulator: Emulator,
+    _front: Front,
+    door: Option<Door>,
+    addresses: Addresses,
+}
+
+impl Running {
+    /// Starts everything.
+    ///
+    /// Errors: [`LocalError`] of the first part that does not start; the others are stopped.
+    pub async fn start(args: &StartArgs, progress: &Progress) -> Result<Self, LocalError> {
+        let places = Places::prepare(&args.root)?;
+        let (target, run) = (places.target.as_path(), places.run.as_path());
+        let tools = Tools::prepare(args.venv.clone(), target, run, progress).await?;
+        let deployment = Deployment::new(&tools, &places.root, target, run);
+        if !args.no_build {
+            progress.say("building the functions for x86-64 (sam build)");
+            deployment.build().await?;
+        }
+        let door = match &args.door {
+            Some(binary) => absolute(binary)?,
+            None => {
+                progress.say("building the ALB door");
+                door::build(&cargo(), &places.root, run).await?
+            }
+        };
+        progress.say("starting the local AWS");
+        let emulator = Emulator::start(&tools, args.port, run).await?;
+        let cloud = emulator.cloud()?;
+        let config = FrontConfig {
+            clock: Clock::system(),
+            bind: (Ipv4Addr::LOCALHOST, 0).into(),
+            path: format!("/{STAGE}"),
+            limits: Limits::AWS,
+        };
+        let front = Front::bind(config).await.map_err(LocalError::Listen)?;
+        let genesys = Genesys::new(free_ports(3)?);
+        progress.say("deploying template.yaml (sam deploy)");
+        let public_url = front.url();
+        let around = Surroundings {
+            endpoint: emulator.endpoint(),
+            public_url: &public_url,
+            genesys: genesys.base_urls(),
+        };
+        let outputs = deployment.deploy(&cloud, &around).await?;
+        let mut addresses = Addresses {
+            endpoint: emulator.endpoint().to_owned(),
+            region: REGION.to_owned(),
+            keys: Keys::root(),
+            stack: STACK.to_owned(),
+            outputs,
+            api_door: public_url,
+            audio_door: None,
+            genesys,
+            processes: BTreeMap::new(),
+            run: run.to_owned(),
+            build: deployment.build_folder().to_owned(),
+        };
+        fill(&cloud, &addresses).await?;
+        front.leads_to(api(&addresses, &cloud)?);
+        let door = open_door(&door, &cloud, &addresses, progress).await?;
+        addresses.audio_door = door.as_ref().map(Door::url);
+        let ids = [("ministack", emulator.id()), ("door", door.as_ref().and_then(Door::id))];
+        addresses.processes =
+            ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))).collect();
+        Ok(Self { emulator, _front: front, door, addresses })
+    }
+
+    /// Returns where everything is.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Stops everything, the door first: it says goodbye through the local AWS.
+    pub async fn stop(self) {
+        if let Some(door) = self.door {
+            door.stop().await;
+        }
+        self.emulator.stop().await;
+    }
+}
+
+/// Where things are written.
+struct Places {
+    root: PathBuf,
+    target: PathBuf,
+    run: PathBuf,
+}
+
+impl Places {
+    fn prepare(root: &Path) -> Result<Self, LocalError> {
+        let root = absolute(root)?;
+        let target = root.join("target/aws");
+        let run = target.join("run");
+        let file = |source| LocalError::File { path: run.clone(), source };
+        // State of an earlier run is of no use to this one.
+        if run.exists() {
+            std::fs::remove_dir_all(&run).map_err(file)?;
+        }
+        std::fs::create_dir_all(&run).map_err(file)?;
+        Ok(Self { root, target, run })
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, LocalError> {
+    let file = |source| LocalError::File { path: path.to_owned(), source };
+    std::fs::canonicalize(path).map_err(file)
+}
+
+/// Returns the cargo that runs us, or any.
+pub fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// Puts the credentials of the simulated Genesys Cloud where the stack looks for them.
+async fn fill(cloud: &Cloud, addresses: &Addresses) -> Result<(), LocalError> {
+    let genesys = &addresses.genesys;
+    put_secret(cloud, addresses.output("KeysSecretArn")?, &genesys.keys_secret()).await?;
+    put_secret(cloud, addresses.output("GenesysSecretArn")?, &genesys.client_secret()).await
+}
+
+fn api(addresses: &Addresses, cloud: &Cloud) -> Result<Api, LocalError> {
+    let id = addresses.output("ApiId")?;
+    let host = addresses.endpoint.trim_start_matches("http");
+    let url = format!("ws{host}/_aws/execute-api/{id}/{STAGE}");
+    let (cloud, function) = (cloud.clone(), addresses.output("ConnectFunction")?.to_owned());
+    let ask: AskConnect = Arc::new(move |event| {
+        let (cloud, function) = (cloud.clone(), function.clone());
+        Box::pin(async move {
+            let answer = cloud.invoke(&function, &event).await.ok()?;
+            answer.payload["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok())
+        })
+    });
+    Ok(Api { url, ask: Some(ask) })
+}
+
+async fn open_door(
+    binary: &Path,
+    cloud: &Cloud,
+    addresses: &Addresses,
+    progress: &Progress,
+) -> Result<Option<Door>, LocalError> {
+    let outputs = &addresses.outputs;
+    let (Some(definition), Some(role)) =
+        (outputs.get("ServiceTaskDefinition"), outputs.get("ServiceTaskRoleArn"))
+    else {
+        progress.say("the stack has no ALB door");
+        return Ok(None);
+    };
+    progress.say("starting the ALB door");
+    let endpoint = &addresses.endpoint;
+    Door::start(binary, cloud, endpoint, definition, role, &addresses.run).await.map(Some)
+}
