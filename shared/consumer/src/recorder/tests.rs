@@ -512,6 +512,8 @@ fn tokio_stop() -> (tokio::sync::oneshot::Sender<()>, impl Future<Output = ()> +
     (sender, async move { _ = receiver.await })
 }
 
+mod shared;
+
 mod order {
     //! Whatever the order, the repetition and the batches: the same recording.
 
