@@ -1,1 +1,21 @@
 //! The twins of every port on AWS; the only crate that knows the SDK.
+//!
+//! [`Aws`] settles how AWS is reached and hands out the twins. Errors carry the SDK's own words
+//! in their chain, so that a log names the action that was denied and the role it was denied to.
+
+mod connect;
+mod failure;
+mod line;
+mod recordings;
+mod secrets;
+mod stack;
+mod store;
+mod stream;
+
+pub use connect::{Aws, ConnectError};
+pub use line::ManagementLine;
+pub use recordings::BucketRecordings;
+pub use secrets::{GenesysClient, GenesysSecret, SecretText, SecretsSource};
+pub use stack::{StackError, StackOutputs};
+pub use store::{DynamoStore, Tables};
+pub use stream::{Begin, KinesisSink, KinesisSource};

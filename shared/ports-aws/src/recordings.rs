@@ -1,0 +1,211 @@
+//! Parts and recordings in a bucket.
+//!
+//! **Shape** of the keys: `parts/<session>/<part's name>`, `recordings/<name>`.
+//!
+//! An object is there whole or not at all, so nothing has to be moved into place. Parts that
+//! nobody picks up are left to the bucket's own rules of expiry.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use bytes::Bytes;
+use sidetone_model::SessionId;
+use sidetone_ports::{PartName, RecordingStore, StoreError};
+
+use crate::connect::timeouts;
+use crate::failure::AwsFailure;
+
+/// One attempt: a recording of two hours has 115 MB and goes in one piece.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+/// All attempts.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(300);
+/// As many objects as one request deletes.
+const DELETE_MAX: usize = 1_000;
+/// The longest name of a recording, as the embedded twin has it.
+const NAME_BYTES_MAX: usize = 240;
+
+const PARTS: &str = "parts/";
+const RECORDINGS: &str = "recordings/";
+
+/// Parts of running sessions and finished recordings, in an S3 bucket. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BucketRecordings {
+    client: Client,
+    bucket: String,
+}
+
+impl BucketRecordings {
+    pub(crate) fn new(config: &SdkConfig, bucket: String) -> Self {
+        let s3 = Builder::from(config)
+            // A bucket has a host name of its own on AWS, and nowhere else.
+            .force_path_style(config.endpoint_url().is_some())
+            .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
+            .build();
+        Self { client: Client::from_conf(s3), bucket }
+    }
+
+    async fn put(
+        &self,
+        action: &'static str,
+        key: &str,
+        kind: &str,
+        body: ByteStream,
+    ) -> Result<(), StoreError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(kind);
+        put.body(body).send().await.map(drop).map_err(|error| {
+            StoreError::unavailable(action, AwsFailure::new("s3:PutObject", &error))
+        })
+    }
+
+    async fn get(&self, action: &'static str, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => {
+                let failure = AwsFailure::new("s3:GetObject", &error);
+                return Err(StoreError::unavailable(action, failure));
+            }
+        };
+        let body = object.body.collect().await;
+        let body = body.map_err(|error| StoreError::unavailable(action, error))?;
+        Ok(Some(body.into_bytes()))
+    }
+
+    async fn delete(&self, action: &'static str, keys: &[String]) -> Result<(), StoreError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            StoreError::unavailable(action, error)
+        };
+        let objects = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
+        let objects =
+            objects.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.into()))?;
+        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+        let delete = delete.map_err(|error| failed(error.into()))?;
+        let answer = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let answer =
+            answer.map_err(|error| failed(AwsFailure::new("s3:DeleteObject", &error).into()))?;
+        // What is not there counts as deleted.
+        let Some(first) = answer.errors().first() else { return Ok(()) };
+        let code = first.code().unwrap_or("no code");
+        let message = first.message().unwrap_or("no message");
+        let count = answer.errors().len();
+        Err(failed(format!("s3:DeleteObject answered {code}: {message} ({count} objects)").into()))
+    }
+}
+
+impl RecordingStore for BucketRecordings {
+    async fn put_part(
+        &self,
+        session: SessionId,
+        name: PartName,
+        data: Bytes,
+    ) -> Result<(), StoreError> {
+        // A name says what is in it, so writing it again changes nothing.
+        let key = part_key(session, &name);
+        self.put("put a part", &key, "application/octet-stream", data.into()).await
+    }
+
+    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+        let prefix = format!("{PARTS}{session}/");
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
+        let mut pages = list.into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                StoreError::unavailable("list parts", AwsFailure::new("s3:ListBucket", &error))
+            })?;
+            for object in page.contents() {
+                let Some(text) = object.key().and_then(|key| key.strip_prefix(&prefix)) else {
+                    continue;
+                };
+                match text.parse() {
+                    Ok(name) => names.push(name),
+                    Err(error) => tracing::warn!(%session, %error, "a stray object among parts"),
+                }
+            }
+        }
+        // Names have an order of their own, which is not that of their texts.
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+        self.get("read a part", &part_key(session, name)).await
+    }
+
+    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(PARTS).delimiter("/");
+        let mut pages = list.into_paginator().send();
+        let mut sessions = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let failure = AwsFailure::new("s3:ListBucket", &error);
+                StoreError::unavailable("list sessions with parts", failure)
+            })?;
+            let prefixes = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            sessions.extend(prefixes.filter_map(|prefix| {
+                prefix.strip_prefix(PARTS)?.strip_suffix('/')?.parse::<SessionId>().ok()
+            }));
+        }
+        Ok(sessions)
+    }
+
+    async fn remove_parts(
+        &self,
+        session: SessionId,
+        names: Vec<PartName>,
+    ) -> Result<(), StoreError> {
+        let keys: Vec<_> = names.iter().map(|name| part_key(session, name)).collect();
+        for keys in keys.chunks(DELETE_MAX) {
+            self.delete("remove parts", keys).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
+        const ACTION: &str = "put a recording";
+        let key = recording_key(name)?;
+        let body = ByteStream::from_path(&file).await;
+        let body = body.map_err(|error| StoreError::unavailable(ACTION, error))?;
+        self.put(ACTION, &key, kind_of(name), body).await?;
+        if let Err(error) = tokio::fs::remove_file(&file).await {
+            // The recording is safe; what is left over is a temporary file.
+            tracing::warn!(%error, "a file that was put could not be removed");
+        }
+        Ok(format!("s3://{}/{key}", self.bucket))
+    }
+
+    async fn recording(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.get("read a recording", &recording_key(name)?).await
+    }
+}
+
+fn part_key(session: SessionId, name: &PartName) -> String {
+    format!("{PARTS}{session}/{name}")
+}
+
+/// Returns a recording's key, of a name that would do for a file too.
+fn recording_key(name: &str) -> Result<String, StoreError> {
+    let is_plain = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.starts_with('.')
+        && !name.chars().any(|letter| matches!(letter, '/' | '\\') || letter.is_control());
+    if is_plain {
+        return Ok(format!("{RECORDINGS}{name}"));
+    }
+    let why = "a name has no path separators or control characters, begins with no dot";
+    Err(StoreError::unavailable("name a recording", why))
+}
+
+fn kind_of(name: &str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, "wav")) => "audio/wav",
+        Some((_, "json")) => "application/json",
+        Some(_) | None => "application/octet-stream",
+    }
+}
