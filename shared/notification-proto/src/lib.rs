@@ -9,7 +9,7 @@ mod error;
 mod region;
 mod wire;
 
-pub use call_event::{CONVERSATIONS_MAX, ConversationLegs, ENDED_KEPT, LegUpdate};
+pub use call_event::{CONVERSATIONS_MAX, ConversationLegs, ENDED_KEPT, LegUpdate, are_one_hold};
 pub use channel::{
     Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan, DEAD_AFTER, PING_AFTER, PONG_WITHIN,
     RECONNECTS_BEFORE_NEW_CHANNEL, TOPICS_PER_CHANNEL_MAX, Watch, Watchdog, renew_at,
@@ -17,6 +17,7 @@ pub use channel::{
 pub use error::{ReadError, UnknownRegion};
 pub use region::{REGIONS, Region};
 pub use wire::{
-    Call, CallState, ControlAnswer, Frame, FrameKind, Participant, Purpose, Snapshot, SystemEvent,
-    SystemEventKind, conversation_topic, end_reason_of, ping_text, user_of_conversation_topic,
+    Call, CallRecord, CallState, ControlAnswer, Frame, FrameKind, Participant, Purpose, RecordPage,
+    Snapshot, SystemEvent, SystemEventKind, conversation_topic, end_reason_of, ping_text,
+    user_of_conversation_topic,
 };

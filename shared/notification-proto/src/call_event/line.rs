@@ -1,8 +1,14 @@
 //! One communication of a conversation, as its snapshots tell.
 
+use std::time::Duration;
+
 use sidetone_model::{Direction, EndReason, Hold, ParticipantId, Timestamp, UserId};
 
 use crate::wire::{Call, CallState, Participant, Purpose};
+
+/// How far apart the starts of two holds lie at least: sources of one hold differ by tens of
+/// milliseconds, and nobody comes back and presses hold again within this.
+const HOLD_APART_MIN: Duration = Duration::from_millis(500);
 
 /// How far a call has come; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,23 +91,23 @@ impl Line {
             self.role = role_of(participant);
         }
         self.phase = self.phase.max(phase);
+        self.learn_holds(call.hold_history.as_deref().unwrap_or_default());
+        if let Some(at) = call.alerting_at {
+            self.learn_ringing(at);
+        }
         match phase {
             Phase::Waiting if self.phase == Phase::Waiting => {
-                let at = call.alerting_at.unwrap_or(received_at);
-                self.ringing_at = Some(self.ringing_at.map_or(at, |known| known.min(at)));
+                self.learn_ringing(call.alerting_at.unwrap_or(received_at));
             }
             Phase::Waiting => {}
             Phase::Connected => {
                 let at = connected_at(participant, call);
                 self.learn_connected(at.unwrap_or(received_at));
-                if !stale && self.phase == Phase::Connected {
+                if !stale && self.phase == Phase::Connected && call.hold_history.is_none() {
                     self.fold_hold(received_at, call);
                 }
             }
             Phase::Ended => {
-                if let Some(at) = call.alerting_at {
-                    self.ringing_at = Some(self.ringing_at.map_or(at, |known| known.min(at)));
-                }
                 if let Some(at) = connected_at(participant, call) {
                     self.learn_connected(at);
                 }
@@ -112,8 +118,26 @@ impl Line {
         }
     }
 
+    fn learn_ringing(&mut self, at: Timestamp) {
+        self.ringing_at = Some(self.ringing_at.map_or(at, |known| known.min(at)));
+    }
+
     fn learn_connected(&mut self, at: Timestamp) {
         self.connected_at = Some(self.connected_at.map_or(at, |known| known.min(at)));
+    }
+
+    /// Joins holds whose times are facts; one that is known by a start of another source stays
+    /// that hold.
+    fn learn_holds(&mut self, recorded: &[Hold]) {
+        let known = self.holds.len();
+        for hold in recorded {
+            let same = |it: &&mut Hold| are_one_hold(it.from, hold.from);
+            match self.holds[..known].iter_mut().find(same) {
+                Some(it) => it.to = it.to.into_iter().chain(hold.to).min(),
+                None => self.holds.push(*hold),
+            }
+        }
+        self.holds.sort_by_key(|hold| hold.from);
     }
 
     fn fold_hold(&mut self, received_at: Timestamp, call: &Call) {
@@ -124,7 +148,9 @@ impl Line {
             }
             (_, false) => {}
             (Some(hold), true) if hold.to.is_none() => {
-                let Some(from) = call.hold_from.filter(|&from| from > hold.from) else { return };
+                let Some(from) = call.hold_from.filter(|&from| is_later(from, hold.from)) else {
+                    return;
+                };
                 // The return between two holds was not seen; it came before the second.
                 hold.to = Some(from);
                 self.holds.push(Hold { from, to: None });
@@ -132,12 +158,22 @@ impl Line {
             (last, true) => {
                 let from = call.hold_from.unwrap_or(received_at);
                 // An old start is an old snapshot: that hold is known to be over.
-                if last.is_none_or(|last| from > last.from) {
+                if last.is_none_or(|last| is_later(from, last.from)) {
                     self.holds.push(Hold { from, to: None });
                 }
             }
         }
     }
+}
+
+/// Returns whether two starts of holds on one leg are the same hold's, told by different
+/// sources.
+pub fn are_one_hold(from: Timestamp, other: Timestamp) -> bool {
+    from.since(other) < HOLD_APART_MIN && other.since(from) < HOLD_APART_MIN
+}
+
+fn is_later(from: Timestamp, than: Timestamp) -> bool {
+    from.since(than) >= HOLD_APART_MIN
 }
 
 /// Returns how far a call has come by what one snapshot says; nothing if it says nothing.

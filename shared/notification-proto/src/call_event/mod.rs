@@ -22,6 +22,7 @@ use sidetone_model::{
 
 use crate::wire::Snapshot;
 use conversation::Conversation;
+pub use line::are_one_hold;
 
 /// The most conversations kept in memory: twice the 10,000 agents of one organization, so that
 /// each may have one call and one just ended.

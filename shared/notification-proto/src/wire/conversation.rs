@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 use sidetone_model::{
-    CommunicationId, ConversationId, EndReason, ParticipantId, Timestamp, UserId,
+    CommunicationId, ConversationId, EndReason, Hold, ParticipantId, Timestamp, UserId,
 };
 
 use super::loose;
@@ -90,6 +90,10 @@ pub struct Call {
     /// Why it ended, in Genesys' spelling.
     #[serde(rename = "disconnectType", deserialize_with = "loose::text")]
     pub disconnect_type: Option<Box<str>>,
+    /// Every hold so far with its true times, oldest first; only from records. The flags say
+    /// nothing where it is present.
+    #[serde(skip)]
+    pub hold_history: Option<Vec<Hold>>,
 }
 
 impl Snapshot {

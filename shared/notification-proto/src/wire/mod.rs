@@ -1,4 +1,4 @@
-//! What travels over a notification socket.
+//! What travels over a notification socket, and what records tell of the same calls.
 //!
 //! Refuses nothing but what is no JSON: unknown topics, fields and values are named as such.
 //! Source: docs/wire/notification.md, "Socket" and "Conversation bodies".
@@ -6,6 +6,7 @@
 mod conversation;
 mod envelope;
 mod loose;
+mod record;
 mod value;
 
 pub use conversation::{Call, Participant, Snapshot};
@@ -13,4 +14,5 @@ pub use envelope::{
     ControlAnswer, Frame, FrameKind, SystemEvent, SystemEventKind, conversation_topic, ping_text,
     user_of_conversation_topic,
 };
+pub use record::{CallRecord, RecordPage};
 pub use value::{CallState, Purpose, end_reason_of};
