@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};
 use super::party::{Ids, Party};
+use super::record::record_of;
 use super::wire::{
     Body, CallState, Destination, DisconnectType, Initiator, Moment, Purpose, Transfer, Way, Wrapup,
 };
@@ -192,7 +193,8 @@ impl Conversation {
         let purpose = if self.queue.is_some() { Purpose::Customer } else { Purpose::External };
         let ids = self.ids();
         let customer = &self.customer;
-        let outside = Party::outside(ids, purpose, customer, CallState::Dialing, Way::Outbound);
+        let mut outside = Party::outside(ids, purpose, customer, CallState::Dialing, Way::Outbound);
+        outside.rang_at = Some(at);
         self.parties.push(outside);
         for party in &mut self.parties {
             if party.wire.user_id.is_some() {
@@ -365,6 +367,7 @@ impl Conversation {
             conversation: self.key.conversation,
             users: self.parties.iter().filter_map(|party| party.wire.user_id).collect(),
             body: body.into(),
+            record: record_of(self.key.conversation, self.direction, &self.parties).into(),
         }
     }
 }

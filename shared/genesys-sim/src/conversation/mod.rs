@@ -8,6 +8,7 @@
 mod course;
 mod nouns;
 mod party;
+mod record;
 mod wire;
 
 pub use course::Conversation;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sidetone_model::{ConversationId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -79,4 +80,6 @@ pub struct Snapshot {
     pub users: BTreeSet<UserId>,
     /// The `eventBody`, in JSON.
     pub body: Arc<str>,
+    /// The same as analytics would keep it.
+    pub record: Arc<Value>,
 }

@@ -173,6 +173,24 @@ impl Party {
         self.call().state.is_over()
     }
 
+    pub(super) fn is_outside(&self) -> bool {
+        matches!(self.wire.purpose, Purpose::Customer | Purpose::External)
+    }
+
+    /// Returns when the party's own phone, or the flow, was connected.
+    pub(super) fn connected_at(&self) -> Option<Timestamp> {
+        self.call().connected_time.map(|moment| moment.0)
+    }
+
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.call().disconnected_time.map(|moment| moment.0)
+    }
+
+    /// Returns when the party came into the conversation.
+    pub(super) fn begun_at(&self) -> Option<Timestamp> {
+        self.rang_at.or(self.connected_at())
+    }
+
     pub(super) fn connect(&mut self, at: Timestamp) {
         self.wire.connected_time = Some(Moment(at));
         let call = self.call_mut();

@@ -82,6 +82,8 @@ pub struct Limits {
     pub swap: Duration,
     /// Tokens that a minute may see before they count as one per call.
     pub tokens_per_minute: usize,
+    /// First pages of details queries that a minute may see before they count as polling.
+    pub details_queries_per_minute: usize,
     /// Channels that ten seconds may see before they count as a storm and get 429.
     pub channels_per_ten_seconds: usize,
 }
@@ -96,6 +98,8 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(30),
             swap: Duration::from_secs(60),
             tokens_per_minute: 6,
+            // Every 5 to 10 s was judged too often in the field.
+            details_queries_per_minute: 12,
             // 15 at once gave 429 in a field report.
             channels_per_ten_seconds: 14,
         }
@@ -124,6 +128,11 @@ pub struct PlatformConfig {
     pub channels_die_with_tokens: bool,
     /// Divisions for which the OAuth client's role has no grant.
     pub forbidden_divisions: BTreeSet<Uuid>,
+    /// Permissions that the OAuth client's role lacks, such as
+    /// `analytics:conversationDetail:view`.
+    pub missing_permissions: BTreeSet<String>,
+    /// How far analytics lags behind what happens.
+    pub analytics_lag: Duration,
     /// The limits.
     pub limits: Limits,
 }
@@ -147,6 +156,8 @@ impl PlatformConfig {
             token_validity: Duration::from_secs(86_400),
             channels_die_with_tokens: true,
             forbidden_divisions: BTreeSet::new(),
+            missing_permissions: BTreeSet::new(),
+            analytics_lag: Duration::from_secs(1),
             limits: Limits::default(),
         }
     }

@@ -4,12 +4,13 @@
 //! three listeners, as Genesys has three hosts. Limits are enforced as the description says,
 //! and whatever a client does that the description forbids is kept as a [`Violation`].
 //! Refuses: AudioHook, which has its own client, and any storage.
-//! Source: genesys-cloud.md, sections 2, 3 and 5.
+//! Source: genesys-cloud.md, sections 2, 3, 4 and 5.
 
 mod answer;
 mod call;
 mod config;
 mod delivery;
+mod details;
 mod directory;
 mod login;
 mod notifications;

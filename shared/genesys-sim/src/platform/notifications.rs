@@ -114,6 +114,8 @@ impl World {
         let answer = Answer::ok(&self.channel_json(&id, &channel));
         self.channels.insert(id, channel);
         self.stats.channels_created += 1;
+        let most = &mut self.stats.channels_alive_most;
+        *most = (*most).max(self.channels.len());
         Ok(answer)
     }
 

@@ -123,7 +123,7 @@ impl Platform {
         {
             let mut world = self.shared.world();
             world.stats.published += 1;
-            world.remember(snapshot.conversation, snapshot.body.clone());
+            world.remember(self.shared.clock.now(), snapshot);
             if delivery.lost {
                 world.stats.unheard += 1;
                 return;

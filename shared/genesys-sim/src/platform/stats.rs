@@ -5,6 +5,8 @@
 pub struct Stats {
     /// HTTP requests, socket upgrades not among them.
     pub requests: u64,
+    /// Pages of the details query that were answered.
+    pub details_pages: u64,
     /// Most requests that one token made within one window of a minute.
     pub requests_per_minute_most: u32,
     /// Requests answered with 429.
@@ -13,6 +15,8 @@ pub struct Stats {
     pub tokens_issued: u64,
     /// Channels made.
     pub channels_created: u64,
+    /// Most channels alive at a time.
+    pub channels_alive_most: usize,
     /// Channels removed because there were too many.
     pub channels_evicted: u64,
     /// Channels alive.

@@ -138,6 +138,18 @@ pub enum Breach {
     /// Polling instead of notifications.
     #[error("polled the list of conversations, which is empty for client credentials")]
     ConversationsPolled,
+    /// Polling the details query.
+    #[error("began {in_minute} details queries within a minute; notifications are for that")]
+    DetailsPolled {
+        /// Queries begun within the last minute.
+        in_minute: usize,
+    },
+    /// A details query that analytics does not understand.
+    #[error("sent a details query that cannot be: {what}")]
+    MalformedQuery {
+        /// What is wrong with it.
+        what: String,
+    },
     /// Too many users at once.
     #[error("asked for {asked} user ids at once; 100 are allowed")]
     TooManyUserIds {

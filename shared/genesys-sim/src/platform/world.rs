@@ -2,6 +2,7 @@
 //!
 //! Every method is given the moment it is. Each area adds its endpoints in its own file.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,13 @@ use uuid::Uuid;
 use super::answer::{Answer, ApiError};
 use super::call::{Call, Host};
 use super::config::{PlatformConfig, SimUser};
+use super::details::Records;
 use super::login::Tokens;
 use super::notifications::Channel;
 use super::quota::{Quota, Recent, Waits};
 use super::stats::Stats;
 use super::violation::{Breach, Violation};
+use crate::conversation::Snapshot;
 
 /// The largest body that the platform reads.
 pub(crate) const BODY_BYTES_MAX: usize = 512_000;
@@ -65,6 +68,13 @@ struct Fault {
     left: usize,
 }
 
+/// What is kept of a conversation.
+#[derive(Debug)]
+pub(super) struct Kept {
+    body: Arc<str>,
+    pub(super) records: Records,
+}
+
 /// An answer, and how long to keep it back.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
@@ -84,7 +94,8 @@ pub(crate) struct World {
     pub(super) waits: Waits,
     pub(super) next_socket: u64,
     pub(super) refused_upgrades: VecDeque<StatusCode>,
-    conversations: BTreeMap<ConversationId, Arc<str>>,
+    pub(super) conversations: BTreeMap<ConversationId, Kept>,
+    pub(super) details_queries: Recent,
     conversation_order: VecDeque<ConversationId>,
     faults: Vec<Fault>,
     violations: Vec<Violation>,
@@ -106,6 +117,7 @@ impl World {
             next_socket: 0,
             refused_upgrades: VecDeque::new(),
             conversations: BTreeMap::new(),
+            details_queries: Recent::default(),
             conversation_order: VecDeque::new(),
             faults: Vec::new(),
             violations: Vec::new(),
@@ -254,6 +266,9 @@ impl World {
                 Err(self.needs_user(now, call))
             }
             ("GET", ["conversations", id]) => self.conversation(id),
+            ("POST", ["analytics", "conversations", "details", "query"]) => {
+                self.query_details(now, call)
+            }
             (_, ["notifications", rest @ ..]) => self.notifications(now, call, token, rest),
             _ => Err(self.unknown(now, call)),
         }
@@ -262,15 +277,23 @@ impl World {
     fn conversation(&self, id: &str) -> Result<Answer, ApiError> {
         let id: Option<ConversationId> = id.parse().ok();
         id.and_then(|id| self.conversations.get(&id))
-            .map(|body| Answer::text(StatusCode::OK, "application/json", body.to_string()))
+            .map(|kept| Answer::text(StatusCode::OK, "application/json", kept.body.to_string()))
             .ok_or_else(|| ApiError::not_found("not.found"))
     }
 
     /// Remembers the newest state of a conversation for those who ask.
-    pub(crate) fn remember(&mut self, conversation: ConversationId, body: Arc<str>) {
-        if self.conversations.insert(conversation, body).is_none() {
-            self.conversation_order.push_back(conversation);
-        }
+    pub(crate) fn remember(&mut self, now: Timestamp, snapshot: &Snapshot) {
+        let id = snapshot.conversation;
+        let body = snapshot.body.clone();
+        let kept = match self.conversations.entry(id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                self.conversation_order.push_back(id);
+                entry.insert(Kept { body: body.clone(), records: Records::default() })
+            }
+        };
+        kept.body = body;
+        kept.records.add(now, now + self.config.analytics_lag, snapshot.record.clone());
         if self.conversation_order.len() > CONVERSATIONS_MAX
             && let Some(oldest) = self.conversation_order.pop_front()
         {
