@@ -4,13 +4,16 @@
 //! Source: docs/wire/notification.md.
 
 mod channel;
+mod lease;
 mod legs;
 mod platform;
+mod repair;
 mod roster;
 mod secret;
 mod status;
 mod tracker;
 
+pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use platform::{
     GenesysUser, Hosts, HostsError, NotificationChannel, PlatformClient, PlatformError,
     RejectedTopic,

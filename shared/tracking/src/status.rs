@@ -57,6 +57,11 @@ impl StatusBoard {
         self.sender.subscribe()
     }
 
+    /// Returns whether events of all followed users can arrive.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.sender.borrow().is_connected()
+    }
+
     /// Changes the state and wakes whoever watches it.
     pub(crate) fn edit(&self, change: impl FnOnce(&mut TrackerStatus)) {
         self.sender.send_modify(change);

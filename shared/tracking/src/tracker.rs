@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_model::{OrganizationId, UserId};
+use sidetone_model::{OrganizationId, Timestamp, UserId};
 use sidetone_notification_proto::{Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan};
 use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -12,8 +12,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{HEARD_MAX, Holder, Intake};
+use crate::lease::Tenure;
 use crate::legs::{WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
+use crate::repair::{Gaps, Mark, Mender, keep_mark};
 use crate::roster::{Periods, Roster};
 use crate::secret::Secret;
 use crate::status::{StatusBoard, TrackerStatus};
@@ -83,6 +85,16 @@ struct Running {
     holders: Vec<watch::Sender<BTreeSet<UserId>>>,
 }
 
+/// What every holder of a channel is given.
+struct Parts {
+    intake: Intake,
+    making: Arc<Mutex<()>>,
+    tenure: Tenure,
+    gaps: Gaps,
+    /// Up to when somebody heard everything.
+    heard_until: Timestamp,
+}
+
 impl<S, R> Tracker<S, R>
 where
     S: CallStore + UserStore + Mailbox,
@@ -115,6 +127,14 @@ where
     ///
     /// Errors: [`TrackerError::TaskDied`] for a bug; everything was stopped then.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TrackerError> {
+        self.run_under(Tenure::undisputed(stop)).await
+    }
+
+    /// Tracks as long as a tenure lasts, and manages notification channels as long as it says.
+    ///
+    /// Errors: as [`Tracker::run`].
+    pub async fn run_under(self, tenure: Tenure) -> Result<(), TrackerError> {
+        let stop = tenure.stop().clone();
         let Some(organization) = self.sign_in(&stop).await else { return Ok(()) };
         let (roster, look_ups) = Roster::new(
             organization,
@@ -128,16 +148,21 @@ where
             return Ok(());
         }
         // One of ours, so that all can be stopped when one dies.
-        let inner = stop.child_token();
-        let _stop_all = inner.clone().drop_guard();
+        let inner = tenure.child();
+        let _stop_all = inner.stop().clone().drop_guard();
         let mut running =
             Running { tasks: JoinSet::new(), plan: ChannelPlan::default(), holders: Vec::new() };
-        let intake = self.start_workers(organization, &roster, &inner, &mut running);
+        let intake = self.start_workers(organization, &roster, inner.stop(), &mut running);
         let periods = Periods { refresh: self.config.refresh, relist: self.config.relist };
-        running.tasks.spawn(roster.clone().run(look_ups, periods, inner.clone()));
-        let making = Arc::new(Mutex::new(()));
+        running.tasks.spawn(roster.clone().run(look_ups, periods, inner.stop().clone()));
+        let gaps = Gaps::new();
+        let mark = Mark::new(self.store.clone(), self.clock, organization);
+        let heard_until = mark.read().await;
+        tracing::info!(%heard_until, "events were heard until then");
+        self.start_repair(mark, &roster, &intake, &gaps, inner.stop(), &mut running);
+        let parts = Parts { intake, making: Arc::default(), tenure: inner, gaps, heard_until };
         loop {
-            self.follow(&roster.followed(), &intake, &making, &inner, &mut running);
+            self.follow(&roster.followed(), &parts, &mut running);
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = changes.changed() => {}
@@ -146,7 +171,7 @@ where
                 }
             }
         }
-        drop(intake);
+        drop(parts);
         while let Some(ended) = running.tasks.join_next().await {
             ended.map_err(TrackerError::TaskDied)?;
         }
@@ -223,15 +248,29 @@ where
         Intake::new(senders.collect())
     }
 
-    /// Fits the channels to the followed users.
-    fn follow(
+    fn start_repair(
         &self,
-        followed: &BTreeSet<UserId>,
+        mark: Mark<S>,
+        roster: &Arc<Roster<S>>,
         intake: &Intake,
-        making: &Arc<Mutex<()>>,
+        gaps: &Gaps,
         stop: &CancellationToken,
         running: &mut Running,
     ) {
+        let mender = Mender {
+            platform: self.platform.clone(),
+            clock: self.clock,
+            roster: roster.clone(),
+            intake: intake.clone(),
+            board: self.board.clone(),
+            gaps: gaps.clone(),
+        };
+        running.tasks.spawn(mender.run(stop.clone()));
+        running.tasks.spawn(keep_mark(mark, gaps.clone(), self.board.clone(), stop.clone()));
+    }
+
+    /// Fits the channels to the followed users.
+    fn follow(&self, followed: &BTreeSet<UserId>, parts: &Parts, running: &mut Running) {
         let changed = running.plan.assign(followed);
         let places = running.plan.channels().len();
         if places > CHANNELS_PER_CLIENT_MAX && !changed.is_empty() {
@@ -239,6 +278,9 @@ where
                 running.plan.channels()[CHANNELS_PER_CLIENT_MAX..].iter().map(BTreeSet::len).sum();
             tracing::error!(unseen, "more agents than one OAuth client can follow");
         }
+        // Nobody has listened yet to whomever a later place is made for.
+        let first = running.holders.is_empty();
+        let deaf_since = if first { parts.heard_until } else { self.clock.now() };
         for place in running.holders.len()..places.min(CHANNELS_PER_CLIENT_MAX) {
             let (sender, users) = watch::channel(BTreeSet::new());
             running.holders.push(sender);
@@ -247,10 +289,12 @@ where
                 platform: self.platform.clone(),
                 clock: self.clock,
                 users,
-                intake: intake.clone(),
+                intake: parts.intake.clone(),
                 board: self.board.clone(),
-                making: making.clone(),
-                stop: stop.clone(),
+                making: parts.making.clone(),
+                tenure: parts.tenure.clone(),
+                gaps: parts.gaps.clone(),
+                deaf_since,
             };
             running.tasks.spawn(holder.run());
         }

@@ -9,16 +9,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_model::UserId;
+use sidetone_model::{Timestamp, UserId};
 use sidetone_notification_proto::Backoff;
 use sidetone_ports::{Clock, chain};
 use tokio::sync::{Mutex, watch};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::intake::Intake;
 use super::socket::{News, Socket};
+use crate::lease::{Mandate, Tenure};
 use crate::platform::{NotificationChannel, PlatformClient, PlatformError};
+use crate::repair::Gaps;
 use crate::status::StatusBoard;
 
 /// How long a socket must last before its channel counts as sound.
@@ -49,7 +50,10 @@ pub(crate) struct Holder {
     pub(crate) board: StatusBoard,
     /// Held while a channel is made: many at once are refused.
     pub(crate) making: Arc<Mutex<()>>,
-    pub(crate) stop: CancellationToken,
+    pub(crate) tenure: Tenure,
+    pub(crate) gaps: Gaps,
+    /// Since when nobody listens to these users.
+    pub(crate) deaf_since: Timestamp,
 }
 
 /// A channel with an open socket that has its topics.
@@ -62,9 +66,10 @@ struct Open {
 enum Outcome {
     /// The socket is gone; the channel may be good.
     Lost,
-    /// Another channel must take its place; the socket still works.
-    Replace { renew_token: bool },
-    /// The tracker stops.
+    /// Another channel must take its place; the socket still works. The channel may have
+    /// been gone for a while.
+    Replace { renew_token: bool, gone_for: Duration },
+    /// The tracker stops, or another manages the channels and this one can be read no more.
     Stopped,
 }
 
@@ -79,9 +84,10 @@ enum Failure {
 }
 
 impl Holder {
-    /// Holds the channel until told to stop.
+    /// Holds the channel until told to stop. Once another manages the channels, it is read as
+    /// long as it goes by itself.
     pub(crate) async fn run(mut self) {
-        let stop = self.stop.clone();
+        let stop = self.tenure.stop().clone();
         tokio::select! {
             () = stop.cancelled() => return,
             nobody = self.users.wait_for(|users| !users.is_empty()) => {
@@ -94,9 +100,11 @@ impl Holder {
         let mut kept: Option<NotificationChannel> = None;
         // Read on until its successor is there.
         let mut old: Option<Open> = None;
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && self.tenure.may_manage() {
+            let tenure = self.tenure.clone();
             let attempt = tokio::select! {
                 () = stop.cancelled() => break,
+                () = tenure.managing_ends() => break,
                 attempt = self.open(&mut kept) => attempt,
             };
             let open = match attempt {
@@ -118,13 +126,15 @@ impl Holder {
             if was_sound {
                 backoff.succeeded();
             }
+            self.deaf_since = self.clock.now();
             match outcome {
                 Outcome::Lost => {
                     self.note_closed("the notification socket was lost");
                     kept = Some(channel);
                     self.wait(&mut backoff, &mut kept).await;
                 }
-                Outcome::Replace { renew_token } => {
+                Outcome::Replace { renew_token, gone_for } => {
+                    self.deaf_since = self.deaf_since - gone_for;
                     if renew_token {
                         self.renew_token(&channel).await;
                     }
@@ -135,13 +145,25 @@ impl Holder {
                     }
                 }
                 Outcome::Stopped => {
-                    let farewell = self.platform.clear_topics(&channel);
-                    drop(self.clock.timeout(FAREWELL_WITHIN, farewell).await);
+                    self.leave(&channel).await;
                     break;
                 }
             }
         }
         self.note_closed("the tracker stops");
+    }
+
+    /// Leaves a channel empty, so that it is the first to go when there are too many. Genesys
+    /// has no way to delete one.
+    async fn leave(&self, channel: &NotificationChannel) {
+        match self.tenure.mandate() {
+            Mandate::Manage | Mandate::Listen => {
+                let farewell = self.platform.clear_topics(channel);
+                drop(self.clock.timeout(FAREWELL_WITHIN, farewell).await);
+            }
+            // Not a request more.
+            Mandate::Nothing => {}
+        }
     }
 
     /// Makes a channel if there is none, opens its socket, then sets its topics.
@@ -192,7 +214,8 @@ impl Holder {
 
     async fn renew_token(&self, channel: &NotificationChannel) {
         let renewed = tokio::select! {
-            () = self.stop.cancelled() => return,
+            () = self.tenure.stop().cancelled() => return,
+            () = self.tenure.managing_ends() => return,
             renewed = self.platform.renew_token(channel) => renewed,
         };
         if let Err(error) = renewed {
@@ -201,47 +224,57 @@ impl Holder {
     }
 
     async fn serve(&mut self, channel: &NotificationChannel, socket: &mut Socket) -> Outcome {
+        let planned = Outcome::Replace { renew_token: false, gone_for: Duration::ZERO };
+        let gone = Outcome::Replace { renew_token: false, gone_for: CHECK_EVERY };
+        let tenure = self.tenure.clone();
+        let mut manages = tenure.may_manage();
         let mut check_at = self.clock.now() + CHECK_EVERY;
         loop {
             tokio::select! {
-                news = socket.news.recv() => match news {
-                    None | Some(News::Ended(_)) => {
-                        tracing::info!(place = self.place, ?news, "notification socket ended");
-                        return Outcome::Lost;
-                    }
-                    Some(News::Closing | News::Unsubscribed | News::ChannelGone) => {
-                        tracing::info!(place = self.place, ?news, "notification channel replaced");
-                        return Outcome::Replace { renew_token: false };
-                    }
-                    Some(News::TokenRevoked) => {
-                        tracing::warn!(place = self.place, "token revoked");
-                        return Outcome::Replace { renew_token: true };
-                    }
-                },
-                changed = self.users.changed() => {
+                news = socket.news.recv() => return self.outcome_of(news),
+                () = tenure.managing_ends(), if manages => manages = false,
+                changed = self.users.changed(), if manages => {
                     if changed.is_err() {
                         return Outcome::Stopped;
                     }
                     if let Err(error) = self.subscribe(channel).await {
                         tracing::warn!(place = self.place, error = chain(&error), "not subscribed");
-                        return Outcome::Replace { renew_token: false };
+                        return planned;
                     }
+                    // Whoever came may be on a call, of which no event comes before it changes.
+                    self.gaps.note(self.clock.now());
                 }
-                () = self.clock.sleep_until(channel.replace_at) => {
-                    return Outcome::Replace { renew_token: false };
-                }
-                () = self.clock.sleep_until(check_at) => {
+                () = self.clock.sleep_until(channel.replace_at), if manages => return planned,
+                () = self.clock.sleep_until(check_at), if manages => {
                     check_at = self.clock.now() + CHECK_EVERY;
                     match self.platform.channel_exists(channel).await {
                         Ok(true) => {}
                         Ok(false) => {
                             tracing::warn!(place = self.place, "notification channel gone");
-                            return Outcome::Replace { renew_token: false };
+                            return gone;
                         }
                         // The socket works; whether the platform answers is another matter.
                         Err(error) => tracing::warn!(error = chain(&error), "channel not checked"),
                     }
                 }
+            }
+        }
+    }
+
+    fn outcome_of(&self, news: Option<News>) -> Outcome {
+        let gone_for = Duration::ZERO;
+        match news {
+            None | Some(News::Ended(_)) => {
+                tracing::info!(place = self.place, ?news, "notification socket ended");
+                Outcome::Lost
+            }
+            Some(News::Closing | News::Unsubscribed | News::ChannelGone) => {
+                tracing::info!(place = self.place, ?news, "notification channel replaced");
+                Outcome::Replace { renew_token: false, gone_for }
+            }
+            Some(News::TokenRevoked) => {
+                tracing::warn!(place = self.place, "token revoked");
+                Outcome::Replace { renew_token: true, gone_for }
             }
         }
     }
@@ -263,10 +296,7 @@ impl Holder {
             Failure::Misconfigured(problem) => {
                 tracing::error!(place = self.place, problem, "no notification socket");
                 self.note_closed(&problem);
-                tokio::select! {
-                    () = self.stop.cancelled() => {}
-                    () = self.clock.sleep(MISCONFIGURED_WAIT) => {}
-                }
+                self.pause(MISCONFIGURED_WAIT).await;
                 return;
             }
         }
@@ -278,8 +308,14 @@ impl Holder {
         if backoff.wants_new_channel() {
             *kept = None;
         }
+        self.pause(wait).await;
+    }
+
+    /// Waits, unless there is nothing more to wait for.
+    async fn pause(&self, wait: Duration) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
+            () = self.tenure.stop().cancelled() => {}
+            () = self.tenure.managing_ends() => {}
             () = self.clock.sleep(wait) => {}
         }
     }
@@ -287,7 +323,8 @@ impl Holder {
     /// Lets an old socket be read a little longer, then closes it and empties its channel.
     fn retire(&self, old: Option<Open>) {
         let Some(Open { channel, socket }) = old else { return };
-        let (clock, platform, stop) = (self.clock, self.platform.clone(), self.stop.clone());
+        let (clock, platform) = (self.clock, self.platform.clone());
+        let stop = self.tenure.stop().clone();
         tokio::spawn(async move {
             let retirement = async {
                 clock.sleep(OVERLAP).await;
@@ -308,6 +345,7 @@ impl Holder {
         let topics = self.users.borrow().len();
         tracing::info!(place = self.place, topics, "notification socket open");
         metrics::counter!("sidetone_notification_sockets_opened_total").increment(1);
+        self.gaps.note(self.deaf_since);
         self.board.edit(|status| {
             status.channels.insert(self.place, open.channel.made_at);
             if status.is_connected() {

@@ -16,6 +16,8 @@ const DROPPED_PER_LINE: u64 = 1_000;
 pub(crate) struct Heard {
     pub(crate) received_at: Timestamp,
     pub(crate) snapshot: Snapshot,
+    /// Whether it comes from a record and not from a socket.
+    pub(crate) is_recorded: bool,
 }
 
 /// Hands snapshots to the workers; those of one conversation always to the same one.
@@ -30,10 +32,21 @@ impl Intake {
         Self { workers }
     }
 
-    pub(crate) fn hand(&self, heard: Heard) {
+    /// Hands over what can wait and does not come again.
+    pub(crate) async fn hand_patiently(&self, heard: Heard) {
+        if self.worker_of(&heard).send(heard).await.is_err() {
+            tracing::debug!("the workers have stopped");
+        }
+    }
+
+    fn worker_of(&self, heard: &Heard) -> &mpsc::Sender<Heard> {
         let bits = heard.snapshot.conversation.uuid().as_u128();
         let place = usize::try_from(bits % self.workers.len() as u128).unwrap_or(0);
-        if self.workers[place].try_send(heard).is_err() {
+        &self.workers[place]
+    }
+
+    pub(crate) fn hand(&self, heard: Heard) {
+        if self.worker_of(&heard).try_send(heard).is_err() {
             static DROPPED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
             let before = DROPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             metrics::counter!("sidetone_notifications_dropped_total").increment(1);
@@ -51,7 +64,7 @@ mod tests {
     fn heard(number: u128, millis: i64) -> Heard {
         let conversation = sidetone_model::ConversationId::new(uuid::Uuid::from_u128(number));
         let snapshot = Snapshot { conversation, participants: Vec::new() };
-        Heard { received_at: Timestamp::from_millis(millis), snapshot }
+        Heard { received_at: Timestamp::from_millis(millis), snapshot, is_recorded: false }
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Reader {
             FrameKind::Conversation { snapshot, .. } => {
                 count("conversation");
                 self.board.heard(now);
-                self.intake.hand(Heard { received_at: now, snapshot });
+                self.intake.hand(Heard { received_at: now, snapshot, is_recorded: false });
             }
             FrameKind::Heartbeat => count("heartbeat"),
             FrameKind::Pong => {

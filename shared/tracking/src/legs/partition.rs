@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sidetone_model::{ConversationKey, Leg, SessionItem, SessionPhase};
+use sidetone_notification_proto::are_one_hold;
 use sidetone_ports::{CallStore, Clock, Item, Mailbox, StoreError};
 
 /// How long a leg outlives its last change.
@@ -30,7 +31,30 @@ impl Partition {
     }
 }
 
-/// Merges legs of one conversation into the store and tells every session's owner.
+/// What the store learned about a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// It had not heard of it.
+    Began,
+    /// Something happened on it.
+    Changed,
+    /// It is over.
+    Ended,
+    /// A better time, or another attribution, of what was known.
+    Corrected,
+}
+
+/// Whether the sessions' owners are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// In any case: it may not have been done before.
+    Always,
+    /// If the store learned anything.
+    News,
+}
+
+/// Merges legs of one conversation into the store and tells every session's owner; returns
+/// the partition and what the store learned.
 ///
 /// Errors: [`StoreError`] if it is not sure that all of it happened; doing it again is
 /// harmless.
@@ -39,15 +63,20 @@ pub(super) async fn save<S: CallStore + Mailbox>(
     clock: &Clock,
     key: ConversationKey,
     legs: &[Leg],
-) -> Result<Partition, StoreError> {
+    tell: Tell,
+) -> Result<(Partition, Vec<Finding>), StoreError> {
+    let mut findings = Vec::new();
     let mut conflicts = 0;
-    while let Err(error) = merge(store, clock, key, legs).await {
+    while let Err(error) = merge(store, clock, key, legs, &mut findings).await {
         conflicts += 1;
         if !error.is_conflict() || conflicts >= CONFLICTS_MAX {
             return Err(error);
         }
     }
     let partition = read(store, clock, key).await?;
+    if tell == Tell::News && findings.is_empty() {
+        return Ok((partition, findings));
+    }
     let owners: BTreeSet<_> = partition
         .sessions
         .iter()
@@ -57,7 +86,7 @@ pub(super) async fn save<S: CallStore + Mailbox>(
     for owner in owners {
         store.post(owner, key, clock.now()).await?;
     }
-    Ok(partition)
+    Ok((partition, findings))
 }
 
 /// Reads a partition; what cannot be read is left out and logged.
@@ -88,6 +117,7 @@ async fn merge<S: CallStore>(
     clock: &Clock,
     key: ConversationKey,
     legs: &[Leg],
+    findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
     let items = store.query(key, clock.now()).await?;
     for leg in legs {
@@ -95,23 +125,50 @@ async fn merge<S: CallStore>(
         let stored = items.iter().find(|item| item.name == name);
         let known = stored.and_then(|item| serde_json::from_slice::<Leg>(&item.bytes).ok());
         let merged = match &known {
-            Some(known) => {
-                let mut merged = known.clone();
-                merged.merge(leg);
-                merged
-            }
+            Some(known) => joined(known, leg),
             // What cannot be read is no use to anybody, so it is replaced.
             None => leg.clone(),
         };
-        if known.as_ref() == Some(&merged) {
-            continue;
-        }
+        let Some(finding) = finding(known.as_ref(), &merged) else { continue };
         let bytes = serde_json::to_vec(&merged).map_err(|source| StoreError::Unreadable {
             what: name.clone(),
             source: source.into(),
         })?;
         let revision = stored.map_or(0, |item| item.revision);
         store.put(key, Item { name, bytes, revision }, None, clock.now() + LEG_LIFE).await?;
+        findings.push(finding);
     }
     Ok(())
+}
+
+/// Joins what is known of a leg with what was learned. A hold that both know stays one, though
+/// their sources differ by some milliseconds about its start.
+fn joined(known: &Leg, learned: &Leg) -> Leg {
+    let mut learned = learned.clone();
+    for hold in &mut learned.holds {
+        let same = known.holds.iter().find(|one| are_one_hold(one.from, hold.from));
+        hold.from = same.map_or(hold.from, |one| one.from);
+    }
+    let mut merged = known.clone();
+    merged.merge(&learned);
+    if merged.attribution == known.attribution {
+        // The same answer at another time is no news: each tracker gives its own.
+        merged.attributed_at = known.attributed_at;
+    }
+    merged
+}
+
+/// Returns what is new; nothing if nothing is.
+fn finding(known: Option<&Leg>, merged: &Leg) -> Option<Finding> {
+    let Some(known) = known else { return Some(Finding::Began) };
+    if known == merged {
+        return None;
+    }
+    Some(if known.ended_at.is_none() && merged.ended_at.is_some() {
+        Finding::Ended
+    } else if known.events().len() < merged.events().len() {
+        Finding::Changed
+    } else {
+        Finding::Corrected
+    })
 }

@@ -16,7 +16,7 @@ use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::partition::{self, Partition};
+use super::partition::{self, Finding, Partition, Tell};
 use super::publish::publish;
 use crate::channel::Heard;
 use crate::roster::Roster;
@@ -119,24 +119,38 @@ where
         }
         metrics::counter!("sidetone_leg_updates_total").increment(updates.len() as u64);
         let legs: Vec<Leg> = updates.into_iter().map(|update| self.attribute(update)).collect();
-        self.save(conversation, legs).await;
+        // A record mostly says what is known.
+        let tell = if heard.is_recorded { Tell::News } else { Tell::Always };
+        let findings = self.save(conversation, legs, tell).await;
+        if heard.is_recorded {
+            findings.into_iter().for_each(count_finding);
+        }
     }
 
-    /// Saves legs of a conversation, with those that could not be saved before.
-    async fn save(&mut self, conversation: ConversationId, mut legs: Vec<Leg>) {
+    /// Saves legs of a conversation, with those that could not be saved before; returns what
+    /// the store learned.
+    async fn save(
+        &mut self,
+        conversation: ConversationId,
+        mut legs: Vec<Leg>,
+        mut tell: Tell,
+    ) -> Vec<Finding> {
         if self.unsaved.contains(&conversation) {
             legs = self.legs_of(conversation);
+            tell = Tell::Always;
         }
         let key = self.key(conversation);
-        match partition::save(&self.store, &self.clock, key, &legs).await {
-            Ok(partition) => {
+        match partition::save(&self.store, &self.clock, key, &legs, tell).await {
+            Ok((partition, findings)) => {
                 self.unsaved.remove(&conversation);
                 self.note_over(conversation, &partition);
+                findings
             }
             Err(error) => {
                 metrics::counter!("sidetone_leg_save_failures_total").increment(1);
                 tracing::warn!(%conversation, error = chain(&error), "legs not saved yet");
                 self.unsaved.insert(conversation);
+                Vec::new()
             }
         }
     }
@@ -161,14 +175,14 @@ where
             }
         }
         for (conversation, legs) in changed {
-            self.save(conversation, legs).await;
+            self.save(conversation, legs, Tell::Always).await;
         }
     }
 
     async fn tick(&mut self, now: Timestamp) {
         let unsaved: Vec<_> = self.unsaved.iter().copied().take(RETRIES_PER_TICK_MAX).collect();
         for conversation in unsaved {
-            self.save(conversation, Vec::new()).await;
+            self.save(conversation, Vec::new(), Tell::Always).await;
             if self.unsaved.contains(&conversation) {
                 break;
             }
@@ -272,6 +286,18 @@ where
     const fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { organization: self.organization, conversation }
     }
+}
+
+/// Counts what was missed and is mended.
+fn count_finding(finding: Finding) {
+    let what = match finding {
+        Finding::Began => "began",
+        Finding::Changed => "changed",
+        Finding::Ended => "ended",
+        // Nothing was missed.
+        Finding::Corrected => return,
+    };
+    metrics::counter!("sidetone_tracker_repair_findings_total", "what" => what).increment(1);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge of a count far below 2^52")]

@@ -70,6 +70,7 @@ impl PlatformClient {
         let request = Request {
             method: Method::POST,
             body: Some(json!({})),
+            is_idempotent: false,
             ..Request::get(ACTION, "/api/v2/notifications/channels")
         };
         let wire: WireChannel = self.value(request).await?;

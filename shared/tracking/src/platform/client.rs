@@ -11,6 +11,7 @@ use sidetone_model::{OrganizationId, Timestamp};
 use sidetone_ports::Clock;
 
 use super::answer::Answer;
+use super::budget::{Budget, Urgency};
 use super::channels::NotificationChannel;
 use super::error::PlatformError;
 use super::hosts::Hosts;
@@ -50,6 +51,7 @@ struct Shared {
     clock: Clock,
     /// No request is sent before this moment.
     resting_until: Mutex<Timestamp>,
+    budget: Mutex<Budget>,
 }
 
 /// What to ask for.
@@ -59,17 +61,23 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
+    pub(super) urgency: Urgency,
+    /// Whether sending it twice is the same as sending it once.
+    pub(super) is_idempotent: bool,
 }
 
 impl Request {
     pub(super) fn get(action: &'static str, path: impl Into<String>) -> Self {
         let path = path.into();
-        Self { action, method: Method::GET, path, query: Vec::new(), body: None }
-    }
-
-    /// Returns whether sending it twice is the same as sending it once.
-    fn is_idempotent(&self) -> bool {
-        self.method != Method::POST
+        Self {
+            action,
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            body: None,
+            urgency: Urgency::Now,
+            is_idempotent: true,
+        }
     }
 }
 
@@ -107,8 +115,9 @@ impl PlatformClient {
             source: source.without_url(),
         })?;
         let tokens = Tokens::new(http.clone(), &hosts, client_id.into(), client_secret, clock);
-        let resting_until = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { http, hosts, tokens, clock, resting_until }) })
+        let (resting_until, budget) = (Mutex::default(), Mutex::default());
+        let shared = Shared { http, hosts, tokens, clock, resting_until, budget };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Asks which organization the OAuth client belongs to; signs in if need be.
@@ -153,7 +162,7 @@ impl PlatformClient {
         let mut renewed = false;
         let mut tries = 0;
         loop {
-            self.rest().await;
+            self.rest(&token, request.urgency).await;
             let outcome = self.exchange(&request, &token).await;
             tries += 1;
             let last = tries >= TRIES_MAX;
@@ -186,7 +195,7 @@ impl PlatformClient {
                 }
                 Ok(answer) => return Err(answer.into_refusal(action)),
                 Err(error) => {
-                    if last || !request.is_idempotent() {
+                    if last || !request.is_idempotent {
                         return Err(error);
                     }
                     self.shared.clock.sleep(wait).await;
@@ -212,21 +221,36 @@ impl PlatformClient {
                 action,
                 source: source.without_url(),
             })?;
+            self.budget().learn(token.number, self.shared.clock.now(), response.headers());
             Answer::read(action, response).await
         };
         let timed_out = PlatformError::TimedOut { action };
         self.shared.clock.timeout(REQUEST_TIME_MAX, exchange).await.unwrap_or(Err(timed_out))
     }
 
-    /// Waits until Genesys wants to be asked again, whoever was told so.
-    async fn rest(&self) {
+    /// Waits until Genesys wants to be asked again, whoever was told so, and until the rate
+    /// limit has room; counts the request that follows.
+    async fn rest(&self, token: &Token, urgency: Urgency) {
         loop {
-            let until = *self.resting_until();
-            if until <= self.shared.clock.now() {
-                return;
-            }
+            let now = self.shared.clock.now();
+            let resting_until = *self.resting_until();
+            let until = if resting_until > now {
+                resting_until
+            } else {
+                let mut budget = self.budget();
+                budget.turn_to(token.number);
+                let Some(until) = budget.wait_until(now, urgency) else {
+                    budget.spend(now);
+                    return;
+                };
+                until
+            };
             self.shared.clock.sleep_until(until).await;
         }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rest_for(&self, wait: Duration) {

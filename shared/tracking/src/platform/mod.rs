@@ -5,8 +5,10 @@
 //! Source: docs/wire/notification.md, "Platform API".
 
 mod answer;
+mod budget;
 mod channels;
 mod client;
+mod details;
 mod error;
 mod hosts;
 mod token;
@@ -14,6 +16,7 @@ mod users;
 
 pub use channels::{NotificationChannel, RejectedTopic};
 pub use client::PlatformClient;
+pub(crate) use details::{DetailsQuery, Wanted};
 pub use error::PlatformError;
 pub use hosts::{Hosts, HostsError};
 pub use users::GenesysUser;

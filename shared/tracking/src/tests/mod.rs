@@ -3,8 +3,10 @@
 
 mod calls;
 mod holding;
+mod lease;
 mod logs;
 mod platform;
+mod repair;
 mod store;
 
 use std::future::Future;
@@ -90,6 +92,19 @@ fn client(platform: &Platform, clock: Clock) -> PlatformClient {
     PlatformClient::new(hosts(platform), CLIENT_ID, Secret::new(CLIENT_SECRET), clock).unwrap()
 }
 
+fn tracker(
+    platform: &Platform,
+    clock: Clock,
+    store: Store,
+    stream: Stream,
+) -> Tracker<Store, Stream> {
+    let config = TrackerConfig {
+        relist: Duration::from_secs(120),
+        ..TrackerConfig::new(hosts(platform), CLIENT_ID, Secret::new(CLIENT_SECRET))
+    };
+    Tracker::new(config, clock, store, stream).unwrap()
+}
+
 /// A tracker that runs against a simulated platform.
 struct Bench {
     clock: Clock,
@@ -114,19 +129,23 @@ impl Bench {
     async fn start_with(config: PlatformConfig, agents: &[User]) -> Self {
         let clock = config.clock;
         let platform = Platform::start(config).await.unwrap();
+        Self::start_on(platform, clock, agents).await
+    }
+
+    async fn start_on(platform: Platform, clock: Clock, agents: &[User]) -> Self {
         let store = Store::in_memory().unwrap();
         store.put_users(organization(), agents).await.unwrap();
         let stream = Stream::in_memory(clock).unwrap();
-        let tracker = Tracker::new(
-            TrackerConfig {
-                relist: Duration::from_secs(120),
-                ..TrackerConfig::new(hosts(&platform), CLIENT_ID, Secret::new(CLIENT_SECRET))
-            },
-            clock,
-            store.clone(),
-            stream.clone(),
-        )
-        .unwrap();
+        Self::start_with_store(platform, clock, store, stream).await
+    }
+
+    async fn start_with_store(
+        platform: Platform,
+        clock: Clock,
+        store: Store,
+        stream: Stream,
+    ) -> Self {
+        let tracker = tracker(&platform, clock, store.clone(), stream.clone());
         let status = tracker.status();
         let stop = CancellationToken::new();
         let running = tokio::spawn(tracker.run(stop.clone()));
