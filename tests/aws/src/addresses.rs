@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::Trust;
 use crate::cloud::{Cloud, Keys};
 use crate::error::LocalError;
 use crate::genesys::Genesys;
@@ -17,6 +18,8 @@ pub const ADDRESSES_VARIABLE: &str = "SIDETONE_AWS_LOCAL";
 pub struct Addresses {
     /// The local AWS.
     pub endpoint: String,
+    /// The certificate of the authority that vouches for it.
+    pub authority: PathBuf,
     /// Its region.
     pub region: String,
     /// The owner of its account.
@@ -52,6 +55,17 @@ impl Addresses {
             .map_err(|_| LocalError::missing(ADDRESSES_VARIABLE, "addresses as aws-local has them"))
     }
 
+    /// Returns the variables with which the AWS SDK, and what is built on it, finds it all.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let authority = self.authority.display().to_string();
+        let mut variables = self.keys.environment();
+        variables.push(("AWS_ENDPOINT_URL", self.endpoint.clone()));
+        variables.push(("AWS_REGION", self.region.clone()));
+        variables.push(("AWS_CA_BUNDLE", authority.clone()));
+        variables.push(("SSL_CERT_FILE", authority));
+        variables
+    }
+
     /// Returns an output of the stack.
     ///
     /// Errors: [`LocalError::Missing`].
@@ -64,6 +78,7 @@ impl Addresses {
     ///
     /// Errors: [`LocalError`] if there can be no HTTP client.
     pub fn cloud(&self) -> Result<Cloud, LocalError> {
-        Ok(Cloud::new(&self.endpoint, self.keys.clone())?)
+        let trust = Trust::of(&self.authority)?;
+        Ok(Cloud::new(&self.endpoint, self.keys.clone(), &trust)?)
     }
 }

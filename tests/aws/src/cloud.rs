@@ -9,6 +9,8 @@ use aws_sigv4::sign::v4;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::certificates::Trust;
+
 /// The region in which everything is deployed.
 pub const REGION: &str = "us-east-1";
 
@@ -109,14 +111,11 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Names an endpoint and a caller.
+    /// Names an endpoint, a caller, and whose certificates count.
     ///
     /// Errors: [`CloudError::Silent`] if there can be no HTTP client.
-    pub fn new(endpoint: impl Into<String>, keys: Keys) -> Result<Self, CloudError> {
-        // Fails only if somebody installed a provider before, which then serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(ANSWER_LIMIT).no_proxy().build();
-        let http = http.map_err(|source| silent("the local AWS", source))?;
+    pub fn new(endpoint: impl Into<String>, keys: Keys, trust: &Trust) -> Result<Self, CloudError> {
+        let http = trust.http(ANSWER_LIMIT).map_err(|e| silent("the local AWS", e))?;
         Ok(Self { endpoint: endpoint.into(), keys, http })
     }
 
@@ -176,11 +175,30 @@ impl Cloud {
         Ok(Invoked { payload, failed: answer.failed })
     }
 
-    /// Assumes a role.
+    /// Assumes a role whom only a service may assume: while that lasts, the role trusts the
+    /// account as well.
     ///
-    /// Errors: [`CloudError`], among them a role that does not trust the caller.
-    pub async fn assume_role(&self, role: &str, session: &str) -> Result<Keys, CloudError> {
-        let arguments = [("RoleArn", role), ("RoleSessionName", session)];
+    /// Errors: [`CloudError`].
+    pub async fn assume_service_role(&self, role: &str, session: &str) -> Result<Keys, CloudError> {
+        let name = role.rsplit('/').next().unwrap_or(role);
+        let version = "2010-05-08";
+        let found = self.query("iam", "GetRole", version, &[("RoleName", name)]).await?;
+        let trust = between(&found, "AssumeRolePolicyDocument").unwrap_or_default();
+        let account = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+            "Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
+        let change = async |document: &str| {
+            let arguments = [("RoleName", name), ("PolicyDocument", document)];
+            self.query("iam", "UpdateAssumeRolePolicy", version, &arguments).await
+        };
+        change(account).await?;
+        let keys = self.assume_role(role, session).await;
+        change(&unescaped(&trust)).await?;
+        keys
+    }
+
+    async fn assume_role(&self, role: &str, session: &str) -> Result<Keys, CloudError> {
+        let arguments =
+            [("RoleArn", role), ("RoleSessionName", session), ("DurationSeconds", "43200")];
         let xml = self.query("sts", "AssumeRole", "2011-06-15", &arguments).await?;
         let element = |name| {
             between(&xml, name).ok_or_else(|| CloudError::Refused {
@@ -288,6 +306,27 @@ fn between(xml: &str, name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
+/// Reads a policy as IAM writes it into XML: URL-encoded.
+fn unescaped(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let decoded = code.and_then(|two| u8::from_str_radix(two, 16).ok());
+        match (first, decoded) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            (byte, _) => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).replace("&quot;", "\"").replace("&amp;", "&")
+}
+
 /// Writes a value as a form wants it.
 fn escaped(value: &str) -> String {
     let mut written = String::new();
@@ -308,6 +347,8 @@ mod tests {
     #[test]
     fn writes_values_as_forms_want_them() {
         assert_eq!(escaped("a b/ü~"), "a%20b%2F%C3%BC~");
+        assert_eq!(unescaped("a%20b%2F%C3%BC~"), "a b/ü~");
+        assert_eq!(unescaped("{&quot;a&quot;:1}"), r#"{"a":1}"#);
     }
 
     #[test]
@@ -319,7 +360,7 @@ mod tests {
 
     #[test]
     fn signs_for_the_service_that_is_called() {
-        let cloud = Cloud::new("http://127.0.0.1:1", Keys::root()).unwrap();
+        let cloud = Cloud::new("http://127.0.0.1:1", Keys::root(), &Trust::nobody()).unwrap();
         let url = "http://127.0.0.1:1/";
         let signed = cloud.signature("iam", "POST", url, &[], b"Action=ListRoles").unwrap();
         let authorization = signed.iter().find(|(name, _)| name == "authorization").unwrap();

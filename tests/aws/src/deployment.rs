@@ -14,6 +14,9 @@ use crate::tools::Tools;
 /// The stack's name.
 pub(crate) const STACK: &str = "sidetone";
 
+/// The account of the local AWS.
+const ACCOUNT: &str = "000000000000";
+
 /// Seconds for which one run of the tracker holds its sockets here: short, so that hand-overs
 /// happen while somebody looks.
 const HOLD_SECONDS: u32 = 90;
@@ -23,6 +26,8 @@ const HOLD_SECONDS: u32 = 90;
 pub(crate) struct Surroundings<'a> {
     /// The local AWS.
     pub(crate) endpoint: &'a str,
+    /// The certificate of the authority that vouches for it.
+    pub(crate) authority: &'a Path,
     /// What clients of the API Gateway door dial and sign.
     pub(crate) public_url: &'a str,
     /// Login service and API of the simulated Genesys Cloud.
@@ -76,6 +81,7 @@ impl<'a> Deployment<'a> {
         for (name, value) in parameters(around) {
             sam.arg(format!("ParameterKey={name},ParameterValue={value}"));
         }
+        sam.env("AWS_CA_BUNDLE", around.authority);
         sam.env("AWS_ENDPOINT_URL", around.endpoint).envs(Keys::root().environment());
         Child::start("sam-deploy", sam, self.run)?.finish().await?;
         outputs(cloud).await
@@ -102,6 +108,16 @@ fn parameters(around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
         ("ManagementEndpoint", format!("{}/_aws/execute-api", around.endpoint)),
         ("HoldSeconds", HOLD_SECONDS.to_string()),
         ("TextMedia", "enabled".to_owned()),
+        // Two shards, so that the recorder runs beside itself.
+        ("StreamMode", "PROVISIONED".to_owned()),
+        ("ShardCount", "2".to_owned()),
+        ("AudioDoor", "enabled".to_owned()),
+        // Nobody fetches the image, dials the domain or reads the certificate here.
+        ("ImageUri", "sidetone-door:local".to_owned()),
+        ("AudioDomainName", "audio.sidetone.example".to_owned()),
+        ("AudioCertificateArn", format!("arn:aws:acm:{REGION}:{ACCOUNT}:certificate/local")),
+        // The local AWS has no such service.
+        ("AudioScaling", "disabled".to_owned()),
     ]
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::addresses::Addresses;
+use crate::certificates::Trust;
 use crate::child::Child;
 use crate::cloud::{Cloud, REGION};
 use crate::emulator::free_ports;
@@ -25,7 +27,7 @@ const HEALTH: &str = "/healthz";
 #[derive(Debug)]
 pub(crate) struct Door {
     child: Child,
-    port: u16,
+    url: String,
 }
 
 impl Door {
@@ -35,38 +37,40 @@ impl Door {
     pub(crate) async fn start(
         binary: &Path,
         cloud: &Cloud,
-        endpoint: &str,
+        addresses: &Addresses,
         definition: &str,
         role: &str,
-        run: &Path,
     ) -> Result<Self, LocalError> {
         let environment = environment(cloud, definition).await?;
-        let keys = cloud.assume_role(role, "aws-local-door").await?;
+        let keys = cloud.assume_service_role(role, "aws-local-door").await?;
         let port = free_ports(1)?.port();
+        let run = addresses.run.as_path();
         let mut command = Command::new(binary);
         command
             .env_clear()
             .current_dir(run)
             .envs(environment)
             .env("AWS_REGION", REGION)
-            .env("AWS_ENDPOINT_URL", endpoint)
+            .env("AWS_ENDPOINT_URL", &addresses.endpoint)
+            .env("SSL_CERT_FILE", &addresses.authority)
             .envs(keys.environment())
             // The one in the definition may be somebody else's here.
             .env("SIDETONE_PORT", port.to_string());
         let mut child = Child::start("door", command, run)?;
         let health = format!("http://127.0.0.1:{port}{HEALTH}");
-        let http = reqwest::Client::new();
+        let http = Trust::nobody().http(Duration::from_secs(2)).map_err(LocalError::Http)?;
         let look = async || {
-            let answer = http.get(&health).timeout(Duration::from_secs(2)).send().await;
+            let answer = http.get(&health).send().await;
             answer.is_ok_and(|answer| answer.status().is_success())
         };
         child.until(START_LIMIT, look).await?;
-        Ok(Self { child, port })
+        let path = addresses.output("AudioUri")?.splitn(4, '/').nth(3).unwrap_or_default();
+        Ok(Self { url: format!("ws://127.0.0.1:{port}/{path}"), child })
     }
 
     /// Returns the URL that clients dial and sign.
     pub(crate) fn url(&self) -> String {
-        format!("ws://127.0.0.1:{}/audiohook", self.port)
+        self.url.clone()
     }
 
     /// Returns its process id.

@@ -1,11 +1,12 @@
 //! MiniStack: an AWS on the loopback address, with IAM enforced.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::certificates::{Certificates, Trust};
 use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::error::LocalError;
@@ -22,6 +23,8 @@ const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH"
 pub(crate) struct Emulator {
     child: Child,
     endpoint: String,
+    authority: PathBuf,
+    trust: Trust,
 }
 
 impl Emulator {
@@ -30,7 +33,9 @@ impl Emulator {
     /// Errors: [`LocalError`] if it does not start.
     pub(crate) async fn start(tools: &Tools, port: u16, run: &Path) -> Result<Self, LocalError> {
         let port = if port == 0 { free_ports(1)?.port() } else { port };
-        let endpoint = format!("http://127.0.0.1:{port}");
+        let endpoint = format!("https://127.0.0.1:{port}");
+        let certificates = Certificates::make(run)?;
+        let trust = Trust::of(&certificates.authority)?;
         let mut command = Command::new(tools.ministack());
         command.env_clear().current_dir(run);
         for name in INHERITED {
@@ -42,20 +47,24 @@ impl Emulator {
             .env("AUTH", "true")
             .env("IOT_MTLS_ENABLED", "0")
             .env("MINISTACK_REGION", REGION)
-            // Functions inherit this one, and so find back.
+            // Functions inherit these two, and so find back.
             .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("SSL_CERT_FILE", &certificates.authority)
+            .env("USE_SSL", "1")
+            .env("MINISTACK_SSL_CERT", &certificates.certificate)
+            .env("MINISTACK_SSL_KEY", &certificates.key)
             .env("S3_DATA_DIR", run.join("s3"))
             .env("STATE_DIR", run.join("state"))
             .envs(Keys::root().environment());
         let mut child = Child::start("ministack", command, run)?;
         let health = format!("{endpoint}/_ministack/health");
-        let http = reqwest::Client::new();
+        let http = trust.http(Duration::from_secs(2)).map_err(LocalError::Http)?;
         let look = async || {
-            let answer = http.get(&health).timeout(Duration::from_secs(2)).send().await;
+            let answer = http.get(&health).send().await;
             answer.is_ok_and(|answer| answer.status().is_success())
         };
         child.until(START_LIMIT, look).await?;
-        Ok(Self { child, endpoint })
+        Ok(Self { child, endpoint, authority: certificates.authority, trust })
     }
 
     /// Returns where it answers.
@@ -63,11 +72,21 @@ impl Emulator {
         &self.endpoint
     }
 
+    /// Returns the certificate of the authority that vouches for it.
+    pub(crate) fn authority(&self) -> &Path {
+        &self.authority
+    }
+
+    /// Returns whom to trust to reach it.
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
     /// Returns it as the owner of the account sees it.
     ///
     /// Errors: [`LocalError`] if there can be no HTTP client.
     pub(crate) fn cloud(&self) -> Result<Cloud, LocalError> {
-        Ok(Cloud::new(&self.endpoint, Keys::root())?)
+        Ok(Cloud::new(&self.endpoint, Keys::root(), &self.trust)?)
     }
 
     /// Returns its process id; the functions' processes are its children.

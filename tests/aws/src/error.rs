@@ -50,6 +50,21 @@ pub enum LocalError {
     /// Nobody may listen on this machine.
     #[error("cannot listen on this machine")]
     Listen(#[source] io::Error),
+    /// There can be no HTTP client.
+    #[error("cannot make an HTTP client")]
+    Http(#[source] reqwest::Error),
+    /// There can be no certificate.
+    #[error("cannot make a certificate")]
+    Certificate(#[source] rcgen::Error),
+    /// A certificate cannot be trusted.
+    #[error("cannot trust {}", path.display())]
+    Trust {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The simulated Genesys Cloud does not start.
     #[error("the simulated Genesys Cloud does not start")]
     Genesys(#[source] sidetone_genesys_sim::PlatformError),

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod args;
+mod certificates;
 mod child;
 mod cloud;
 mod deployment;
@@ -17,6 +18,7 @@ mod tools;
 
 pub use addresses::{ADDRESSES_VARIABLE, Addresses};
 pub use args::{Args, Command, StartArgs};
+pub use certificates::Trust;
 pub use child::Child;
 pub use cloud::{Cloud, CloudError, Invoked, Keys, REGION};
 pub use deployment::put_secret;

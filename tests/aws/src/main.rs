@@ -80,6 +80,7 @@ async fn test(root: &Path, addresses: &Addresses, tests: &[String]) -> Result<()
         .args(["test", "--locked", "--workspace", "--test", "aws", "--"])
         .args(tests)
         .env(ADDRESSES_VARIABLE, text)
+        .envs(addresses.environment())
         .kill_on_drop(true)
         .status()
         .await

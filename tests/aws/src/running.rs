@@ -9,6 +9,7 @@ use sidetone_ports::Clock;
 
 use crate::addresses::Addresses;
 use crate::args::StartArgs;
+use crate::certificates::Trust;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::deployment::{Deployment, STACK, Surroundings, put_secret};
 use crate::door::{self, Door};
@@ -65,12 +66,14 @@ impl Running {
         let public_url = front.url();
         let around = Surroundings {
             endpoint: emulator.endpoint(),
+            authority: emulator.authority(),
             public_url: &public_url,
             genesys: genesys.base_urls(),
         };
         let outputs = deployment.deploy(&cloud, &around).await?;
         let mut addresses = Addresses {
             endpoint: emulator.endpoint().to_owned(),
+            authority: emulator.authority().to_owned(),
             region: REGION.to_owned(),
             keys: Keys::root(),
             stack: STACK.to_owned(),
@@ -83,7 +86,7 @@ impl Running {
             build: deployment.build_folder().to_owned(),
         };
         fill(&cloud, &addresses).await?;
-        front.leads_to(api(&addresses, &cloud)?);
+        front.leads_to(api(&addresses, &cloud, emulator.trust())?);
         let door = open_door(&door, &cloud, &addresses, progress).await?;
         addresses.audio_door = door.as_ref().map(Door::url);
         let ids = [("ministack", emulator.id()), ("door", door.as_ref().and_then(Door::id))];
@@ -145,7 +148,7 @@ async fn fill(cloud: &Cloud, addresses: &Addresses) -> Result<(), LocalError> {
     put_secret(cloud, addresses.output("GenesysSecretArn")?, &genesys.client_secret()).await
 }
 
-fn api(addresses: &Addresses, cloud: &Cloud) -> Result<Api, LocalError> {
+fn api(addresses: &Addresses, cloud: &Cloud, trust: &Trust) -> Result<Api, LocalError> {
     let id = addresses.output("ApiId")?;
     let host = addresses.endpoint.trim_start_matches("http");
     let url = format!("ws{host}/_aws/execute-api/{id}/{STAGE}");
@@ -157,7 +160,7 @@ fn api(addresses: &Addresses, cloud: &Cloud) -> Result<Api, LocalError> {
             answer.payload["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok())
         })
     });
-    Ok(Api { url, ask: Some(ask) })
+    Ok(Api { url, trust: trust.clone(), ask: Some(ask) })
 }
 
 async fn open_door(
@@ -174,6 +177,5 @@ async fn open_door(
         return Ok(None);
     };
     progress.say("starting the ALB door");
-    let endpoint = &addresses.endpoint;
-    Door::start(binary, cloud, endpoint, definition, role, &addresses.run).await.map(Some)
+    Door::start(binary, cloud, addresses, definition, role).await.map(Some)
 }

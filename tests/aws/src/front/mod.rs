@@ -20,10 +20,12 @@ use sidetone_ports::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::{WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, connect_async_tls_with_config};
 use tokio_util::sync::CancellationToken;
 
 pub use self::limits::Limits;
+
+use crate::certificates::Trust;
 
 use self::event::connect_event;
 use self::handshake::{Upgrade, refuse};
@@ -44,6 +46,8 @@ pub type AskConnect =
 pub struct Api {
     /// Its WebSocket URL on the local AWS.
     pub url: String,
+    /// Who vouches for it.
+    pub trust: Trust,
     /// Who knows with which status a handshake is refused: the local AWS always says 403. It is
     /// asked after a refusal, so the function sees a refused handshake twice.
     pub ask: Option<AskConnect>,
@@ -137,7 +141,8 @@ async fn connection(
     let Some(request) = upgrade.forwarded_to(&api.url) else {
         return refuse(&mut stream, FORBIDDEN).await;
     };
-    let behind = match connect_async_with_config(request, None, true).await {
+    let connector = Some(api.trust.connector());
+    let behind = match connect_async_tls_with_config(request, None, true, connector).await {
         Ok((behind, _)) => behind,
         Err(Error::Http(response)) => {
             let status = response.status().as_u16();
