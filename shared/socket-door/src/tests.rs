@@ -14,3 +14,4 @@ mod refusals;
 mod routes;
 mod sessions;
 mod stage;
+mod transcripts;

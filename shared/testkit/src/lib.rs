@@ -7,6 +7,7 @@ pub mod conformance;
 mod faulty;
 mod fresh;
 mod memory_line;
+pub mod transcripts;
 
 pub use faulty::{FaultySink, PutFault};
 pub use fresh::{

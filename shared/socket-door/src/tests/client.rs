@@ -61,8 +61,20 @@ impl Upgrade {
         Self::signed_for("/audiohook/ws", &address.to_string(), now, SECRET)
     }
 
+    /// A request for a certain session.
+    pub(super) fn signed_in(address: SocketAddr, now: Timestamp, session: &str) -> Self {
+        let mut request = Self::unsigned("/audiohook/ws", &address.to_string(), KEY)
+            .with("Audiohook-Session-Id", session);
+        session.clone_into(&mut request.session);
+        request.sign("/audiohook/ws", &address.to_string(), now, SECRET)
+    }
+
     pub(super) fn signed_for(target: &str, authority: &str, now: Timestamp, secret: &str) -> Self {
-        let request = Self::unsigned(target, authority, KEY);
+        Self::unsigned(target, authority, KEY).sign(target, authority, now, secret)
+    }
+
+    fn sign(self, target: &str, authority: &str, now: Timestamp, secret: &str) -> Self {
+        let request = self;
         let nonce = Uuid::new_v4().to_string();
         let correlation = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
         let signing = SigningRequest {
