@@ -6,5 +6,6 @@ mod foreign;
 mod killed;
 mod pauses;
 mod scenarios;
+mod template;
 mod tidy;
 mod world;
