@@ -1,0 +1,159 @@
+//! The door: what its functions do with each event.
+//!
+//! Nothing here fails: whatever goes wrong is logged with its cause, and the client is told in
+//! words of its own protocol.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sidetone_audiohook_proto::Handshake;
+use sidetone_model::ConnectionId;
+use sidetone_ports::{
+    CallStore, ClientLine, Clock, ConnectionItem, ConnectionStore, Mailbox, OwnerStore, RecordSink,
+    StoreError, chain,
+};
+
+use crate::chance::Chance;
+use crate::config::DoorConfig;
+use crate::last_resort::last_resort;
+use crate::state::ConnectionState;
+use crate::step::Event;
+use crate::work::{WorkError, work};
+
+/// A message that API Gateway received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageEvent {
+    /// On which connection.
+    pub connection: ConnectionId,
+    /// What it says.
+    pub body: String,
+    /// Whether `body` is base64.
+    pub is_base64: bool,
+}
+
+/// A connection that API Gateway says is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisconnectEvent {
+    /// Which.
+    pub connection: ConnectionId,
+    /// The close code, for the log; it means nothing.
+    pub code: Option<u16>,
+}
+
+/// How many connections are remembered that were told the last of all words.
+const TOLD_MAX: usize = 256;
+
+/// The door of connections that API Gateway holds.
+#[derive(Debug)]
+pub struct Door<S, R, L> {
+    pub(crate) clock: Clock,
+    pub(crate) config: DoorConfig,
+    pub(crate) store: S,
+    pub(crate) sink: R,
+    pub(crate) line: L,
+    pub(crate) chance: Chance,
+    /// Connections that were told the last of all words: it is not said again for each of the
+    /// messages that were under way, at least not by this process.
+    told: Mutex<VecDeque<ConnectionId>>,
+}
+
+/// Creates the state of a connection whose handshake is about to be accepted.
+///
+/// Errors: [`StoreError`] if it cannot be kept; the handshake is then to be refused.
+pub async fn admit<S: ConnectionStore>(
+    store: &S,
+    clock: &Clock,
+    config: &DoorConfig,
+    connection: ConnectionId,
+    handshake: Handshake,
+) -> Result<(), StoreError> {
+    let now = clock.now();
+    let engine = std::sync::Arc::clone(&config.engine);
+    let mut state = ConnectionState::new(now, engine, connection.clone(), handshake);
+    let bytes = state
+        .encode()
+        .map_err(|source| StoreError::unavailable("write a connection's first state", source))?;
+    let (due, expires_at) = (state.due(), state.expires_at(now));
+    let item = ConnectionItem { bytes, revision: 0 };
+    store.put_connection(&connection, item, due, expires_at).await.map(|_| ())
+}
+
+impl<S, R, L> Door<S, R, L>
+where
+    S: ConnectionStore + CallStore + Mailbox + OwnerStore,
+    R: RecordSink,
+    L: ClientLine,
+{
+    /// Opens the door over its ports.
+    pub fn new(clock: Clock, config: DoorConfig, store: S, sink: R, line: L) -> Self {
+        let (chance, told) = (Chance::fresh(), Mutex::default());
+        Self { clock, config, store, sink, line, chance, told }
+    }
+
+    /// Returns the same door with names and waits that can be had again.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { chance: Chance::seeded(seed), ..self }
+    }
+
+    /// Takes a message.
+    pub async fn message(&self, event: MessageEvent) {
+        let MessageEvent { connection, body, is_base64 } = event;
+        let text = if is_base64 {
+            let bytes = STANDARD.decode(&body).ok();
+            bytes.and_then(|bytes| String::from_utf8(bytes).ok())
+        } else {
+            Some(body)
+        };
+        let event = text.as_deref().map_or(Event::NotText, Event::Text);
+        if let Err((error, reply_seq)) = work(self, &connection, event).await {
+            metrics::counter!("sidetone_messages_failed_total").increment(1);
+            tracing::error!(%connection, error = %chain(&error), "a message could not be taken");
+            let answer = text.as_deref().and_then(|text| last_resort(text, reply_seq));
+            if let Some(answer) = answer {
+                self.say_last(&connection, &answer).await;
+            }
+        }
+    }
+
+    /// Takes the news that a connection is over.
+    pub async fn disconnected(&self, event: DisconnectEvent) {
+        let DisconnectEvent { connection, code } = event;
+        tracing::debug!(%connection, code, "disconnected");
+        match work(self, &connection, Event::Disconnected).await {
+            // Refused at the handshake, or over long ago.
+            Ok(()) | Err((WorkError::Unknown, _)) => {}
+            Err((error, _)) => {
+                tracing::error!(%connection, error = %chain(&error), "the end of a connection could not be noted");
+            }
+        }
+    }
+
+    async fn say_last(&self, connection: &ConnectionId, answer: &str) {
+        let is_closed = answer.contains(r#""type":"closed""#);
+        let was_told = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_told = told.contains(connection);
+            if !was_told {
+                told.push_back(connection.clone());
+                if told.len() > TOLD_MAX {
+                    told.pop_front();
+                }
+            }
+            was_told
+        };
+        if was_told && !is_closed {
+            return;
+        }
+        let said = self.line.say(connection, answer);
+        match self.clock.timeout(self.config.pace.call_limit, said).await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::error!(%connection, error = %chain(&error), "the client could not be told");
+            }
+            None => tracing::error!(%connection, "the client could not be told in time"),
+        }
+    }
+}
