@@ -1,3 +1,44 @@
-//! Turns the stream into recordings.
+//! Turns the stream into recordings, and tidies up now and then.
+//!
+//! Source: SIDETONE_RECORDINGS_BUCKET and SIDETONE_TRACKER_TABLE say where; see `handler` for
+//! what becomes of records that cannot be recorded.
 
-fn main() {}
+mod event;
+mod handler;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use sidetone_lambda_start::{Environment, Invocation, StartError, run};
+use sidetone_ports_aws::{Aws, Tables};
+
+use crate::event::Event;
+use crate::handler::Handler;
+
+fn main() -> ExitCode {
+    run("recorder", async |environment: Environment| {
+        let handler = Arc::new(set_up(&environment).await?);
+        Ok(move |event: Event, invocation: Invocation| {
+            let handler = Arc::clone(&handler);
+            async move { handler.handle(event, invocation).await }
+        })
+    })
+}
+
+async fn set_up(
+    environment: &Environment,
+) -> Result<
+    Handler<sidetone_ports_aws::BucketRecordings, sidetone_ports_aws::DynamoStore>,
+    StartError,
+> {
+    let bucket = environment.recordings_bucket()?;
+    // Of the three tables it knows one.
+    let tables = Tables {
+        calls: String::new(),
+        users: String::new(),
+        tracker: environment.tracker_table()?.to_owned(),
+    };
+    let aws = Aws::connect().await?;
+    let scratch = std::env::temp_dir().join("recordings");
+    Ok(Handler::new(aws.recordings(bucket), aws.store(tables), scratch))
+}

@@ -141,7 +141,10 @@ impl<R: RecordingStore> Recorder<R> {
 
 impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     /// Prepares a recorder beside others on the same store, each with another `holder`.
+    ///
+    /// What a process that died left in the folder is removed.
     pub fn sharing(recordings: R, scratch: PathBuf, leases: L, holder: &str) -> Self {
+        finish::clear(&scratch);
         Self {
             recordings,
             turns: Turns { leases, holder: holder.into() },

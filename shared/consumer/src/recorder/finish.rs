@@ -3,7 +3,7 @@
 //! Whoever does it has the session's turn, so that no two write the same files. It may stop
 //! at any point, and begin again: parts go only when the sidecar that has them is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sidetone_model::SessionId;
@@ -44,6 +44,15 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // It was moved, as a rule.
         _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Removes the files in a folder, if it is there. What cannot be removed is only in the way
+/// of what comes after it.
+pub(super) fn clear(folder: &Path) {
+    let Ok(files) = std::fs::read_dir(folder) else { return };
+    for file in files.flatten() {
+        _ = std::fs::remove_file(file.path());
     }
 }
 
