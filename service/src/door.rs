@@ -1,0 +1,167 @@
+//! The door from its first connection to AWS to its last record.
+
+use std::time::Duration;
+
+use sidetone_driver::Host;
+use sidetone_lambda_start::Metrics;
+use sidetone_model::OwnerId;
+use sidetone_ports::{
+    CallStore, Clock, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource, chain,
+};
+use sidetone_ports_aws::{Aws, ConnectError};
+use sidetone_socket_door::{Door, DoorError, ReadinessCheck, Stop};
+use tokio_util::sync::CancellationToken;
+
+use crate::ecs::Task;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::{ecs, protection};
+
+/// How often metrics are written.
+const METRICS_EVERY: Duration = Duration::from_secs(30);
+
+/// How long signing off and giving protection back may take; both lapse otherwise.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// How long before a host that broke off begins again.
+const HOST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A key that nobody has, to see whether keys can be read.
+const NO_KEY: &str = "readiness";
+
+/// Why the door does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// AWS cannot be used.
+    #[error("AWS cannot be reached")]
+    Aws(#[from] ConnectError),
+    /// The port cannot be had.
+    #[error("the door cannot open")]
+    Door(#[from] DoorError),
+    /// Signals cannot be taken over.
+    #[error("signals cannot be taken over")]
+    Signals(#[from] std::io::Error),
+    /// No client can be made for ECS.
+    #[error("ECS cannot be asked")]
+    Ecs(#[from] ecs::EcsError),
+}
+
+/// Runs the door on AWS until a signal ends it.
+pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), RunError> {
+    let signals = Signals::new()?;
+    let task = Task::from_environment()?;
+    let owner = owner(&task).await;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = owner.as_str(), "starting");
+    let aws = Aws::connect().await?;
+    let store = aws.store(settings.tables.clone());
+    let keys = aws.keys(&settings.keys_secret);
+    let sink = aws.sink(&settings.stream);
+    let stop = Stop::new();
+    let passing = signals.pass_on(stop.clone());
+    tokio::select! {
+        served = serve(settings, &task, owner, store, sink, keys, stop) => served?,
+        () = passing => {}
+        () = metrics.flush_every(METRICS_EVERY) => {}
+    }
+    metrics.flush();
+    Ok(())
+}
+
+/// Lets sessions in until told to stop, and sees them to their end.
+async fn serve<S, R, K>(
+    settings: Settings,
+    task: &Task,
+    owner: OwnerId,
+    store: S,
+    sink: R,
+    keys: K,
+    stop: Stop,
+) -> Result<(), DoorError>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+    K: SecretSource,
+{
+    let checks = vec![store_check(&store), keys_check(&keys)];
+    let host = Host::new(Clock::system(), settings.host, owner, store, sink);
+    let door = Door::bind(settings.door, host.clone(), keys, checks)?;
+    let stop_host = CancellationToken::new();
+    let host_task = tokio::spawn(run_host(host.clone(), stop_host.clone()));
+    let drained = {
+        let keep = async {
+            protection::keep(task, || host.session_count()).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            drained = door.serve(stop) => drained,
+            () = keep => return Ok(()),
+        }
+    };
+    if drained.unflushed > 0 {
+        tracing::error!(sessions = drained.unflushed, "left for another door to declare");
+    }
+    let leaving = async { tokio::join!(host.leave(), protection::release(task)) };
+    if tokio::time::timeout(LEAVE_MAX, leaving).await.is_err() {
+        tracing::warn!("left without signing off in time");
+    }
+    stop_host.cancel();
+    if let Err(error) = host_task.await {
+        tracing::error!(error = chain(&error), "the host broke off");
+    }
+    Ok(())
+}
+
+/// Runs the host until told to stop; again if it broke off, as calls depend on it.
+async fn run_host<S, R>(host: Host<S, R>, stop: CancellationToken)
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    R: RecordSink,
+{
+    loop {
+        // A task of its own: a panic there must not end this one.
+        let (running, stopped) = (host.clone(), stop.clone());
+        let ended = tokio::spawn(async move { running.run(stopped).await }).await;
+        if stop.is_cancelled() {
+            return;
+        }
+        let error = ended.err().map(|error| chain(&error));
+        tracing::error!(error, "the host broke off and begins again");
+        tokio::time::sleep(HOST_PAUSE).await;
+    }
+}
+
+/// Names this process: by its task, so that people find it, and by chance, as a container may
+/// be started again within its task and must not be taken for the one before.
+async fn owner(task: &Task) -> OwnerId {
+    let id = match task.id().await {
+        Ok(id) => id,
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "the task's id is not known");
+            None
+        }
+    };
+    let chance = uuid::Uuid::new_v4().simple().to_string();
+    match id {
+        Some(id) => OwnerId::new(format!("door-{id}-{}", &chance[..8])),
+        None => OwnerId::new(format!("door-{chance}")),
+    }
+}
+
+fn store_check<S: OwnerStore>(store: &S) -> ReadinessCheck {
+    let store = store.clone();
+    ReadinessCheck::new("store", move || {
+        let store = store.clone();
+        async move { store.owners().await.map(drop) }
+    })
+}
+
+fn keys_check<K: SecretSource>(keys: &K) -> ReadinessCheck {
+    let keys = keys.clone();
+    ReadinessCheck::new("keys", move || {
+        let keys = keys.clone();
+        async move { keys.key(NO_KEY).await.map(drop) }
+    })
+}
+
+#[cfg(test)]
+mod tests;
