@@ -5,3 +5,5 @@
 
 mod common;
 mod store;
+mod troubles;
+mod users;
