@@ -90,7 +90,8 @@ impl ConnectionStore for DynamoStore {
             .table_name(&self.tables().calls)
             .index_name(BY_DUE)
             .key_condition_expression("#due = :due AND due_at <= :now")
-            .filter_expression("expires_ms > :now")
+            // An index that does not hold the expiry tells what has expired as well.
+            .filter_expression("attribute_not_exists(expires_ms) OR expires_ms > :now")
             .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":due", text(DUE))
             .expression_attribute_values(":now", moment(now))
