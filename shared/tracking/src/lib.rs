@@ -20,7 +20,7 @@ pub use platform::{
 };
 pub use secret::Secret;
 pub use status::TrackerStatus;
-pub use tracker::{Tracker, TrackerConfig, TrackerError};
+pub use tracker::{Refused, Tracker, TrackerConfig, TrackerError};
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,18 @@ pub struct TrackerConfig {
     /// How often the Genesys users are listed again; a new provisioned user whom Genesys has
     /// not listed is looked for at the next refresh.
     pub relist: Duration,
+    /// What to do where Genesys refuses the OAuth client.
+    pub refused: Refused,
+}
+
+/// What a tracker does where Genesys refuses its OAuth client: a person must act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refused {
+    /// Tries again every two minutes.
+    #[default]
+    Wait,
+    /// Ends, so that the next one reads the secret anew.
+    End,
 }
 
 impl TrackerConfig {
@@ -53,6 +65,7 @@ impl TrackerConfig {
             client_secret,
             refresh: Self::REFRESH_DEFAULT,
             relist: Self::RELIST_DEFAULT,
+            refused: Refused::default(),
         }
     }
 }
@@ -62,7 +75,10 @@ impl TrackerConfig {
 pub enum TrackerError {
     /// TLS cannot be set up.
     #[error("the platform client could not be made")]
-    Client(#[from] PlatformError),
+    Client(#[source] PlatformError),
+    /// Genesys refused the OAuth client, and the tracker was to end then.
+    #[error("not signed in to Genesys")]
+    Refused(#[source] PlatformError),
     /// One of its tasks panicked: a bug.
     #[error("a task of the tracker died")]
     TaskDied(#[source] JoinError),
@@ -114,7 +130,8 @@ where
             config.client_id.clone(),
             config.client_secret.clone(),
             clock,
-        )?;
+        )
+        .map_err(TrackerError::Client)?;
         Ok(Self { config, clock, store, sink, platform, board: StatusBoard::new() })
     }
 
@@ -125,7 +142,8 @@ where
 
     /// Tracks until told to stop. Whatever Genesys or the store do, it goes on trying.
     ///
-    /// Errors: [`TrackerError::TaskDied`] for a bug; everything was stopped then.
+    /// Errors: [`TrackerError::TaskDied`] for a bug, everything was stopped then;
+    /// [`TrackerError::Refused`] if it is to end where Genesys refuses its OAuth client.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TrackerError> {
         self.run_under(Tenure::undisputed(stop)).await
     }
@@ -135,7 +153,7 @@ where
     /// Errors: as [`Tracker::run`].
     pub async fn run_under(self, tenure: Tenure) -> Result<(), TrackerError> {
         let stop = tenure.stop().clone();
-        let Some(organization) = self.sign_in(&stop).await else { return Ok(()) };
+        let Some(organization) = self.sign_in(&stop).await? else { return Ok(()) };
         let (roster, look_ups) = Roster::new(
             organization,
             self.platform.clone(),
@@ -152,7 +170,7 @@ where
         let _stop_all = inner.stop().clone().drop_guard();
         let mut running =
             Running { tasks: JoinSet::new(), plan: ChannelPlan::default(), holders: Vec::new() };
-        let intake = self.start_workers(organization, &roster, inner.stop(), &mut running);
+        let intake = self.start_workers(organization, &roster, &inner, &mut running);
         let periods = Periods { refresh: self.config.refresh, relist: self.config.relist };
         running.tasks.spawn(roster.clone().run(look_ups, periods, inner.stop().clone()));
         let gaps = Gaps::new();
@@ -179,11 +197,14 @@ where
     }
 
     /// Learns the organization; nothing if told to stop meanwhile.
-    async fn sign_in(&self, stop: &CancellationToken) -> Option<OrganizationId> {
+    async fn sign_in(
+        &self,
+        stop: &CancellationToken,
+    ) -> Result<Option<OrganizationId>, TrackerError> {
         let mut backoff = Backoff::default();
         loop {
             let asked = tokio::select! {
-                () = stop.cancelled() => return None,
+                () = stop.cancelled() => return Ok(None),
                 asked = self.platform.organization() => asked,
             };
             match asked {
@@ -193,7 +214,12 @@ where
                         status.organization = Some(organization);
                         status.problem = None;
                     });
-                    return Some(organization);
+                    return Ok(Some(organization));
+                }
+                Err(error)
+                    if error.is_misconfiguration() && self.config.refused == Refused::End =>
+                {
+                    return Err(TrackerError::Refused(error));
                 }
                 Err(error) => {
                     let wait = if error.is_misconfiguration() {
@@ -235,14 +261,14 @@ where
         &self,
         organization: OrganizationId,
         roster: &Arc<Roster<S>>,
-        stop: &CancellationToken,
+        tenure: &Tenure,
         running: &mut Running,
     ) -> Intake {
         let senders = (0..WORKERS).map(|_| {
             let (sender, heard) = mpsc::channel(HEARD_MAX);
             let (store, sink) = (self.store.clone(), self.sink.clone());
             let worker = Worker::new(organization, self.clock, store, sink, roster.clone());
-            running.tasks.spawn(worker.run(heard, stop.clone()));
+            running.tasks.spawn(worker.run(heard, tenure.clone()));
             sender
         });
         Intake::new(senders.collect())

@@ -14,11 +14,11 @@ use sidetone_model::{
 use sidetone_notification_proto::{ConversationLegs, LegUpdate};
 use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::partition::{self, Finding, Partition, Tell};
 use super::publish::publish;
 use crate::channel::Heard;
+use crate::lease::{Mandate, Tenure};
 use crate::roster::Roster;
 
 /// How many workers share the conversations: enough to hide the latency of a remote store at
@@ -89,7 +89,8 @@ where
     }
 
     /// Works until told to stop, then finishes what it has.
-    pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, tenure: Tenure) {
+        let stop = tenure.stop();
         let mut changes: watch::Receiver<u64> = self.roster.changes();
         let mut tick_at = self.clock.now() + TICK;
         loop {
@@ -107,8 +108,17 @@ where
         while let Some(heard) = heard.recv().await {
             self.fold(heard).await;
         }
-        // A call that ended a moment ago is not told by anybody after this.
-        self.tick(self.clock.now() + PUBLISH_AFTER).await;
+        let now = self.clock.now();
+        let told_until = match tenure.mandate() {
+            // A call that ended a moment ago is not told by anybody after this.
+            Mandate::Manage => now + PUBLISH_AFTER,
+            // The next one heard its end, too, and can wait for a door that comes late.
+            Mandate::Listen | Mandate::Nothing => now,
+        };
+        for due in self.over.values_mut().filter(|due| due.tries > 0) {
+            due.at = now;
+        }
+        self.tick(told_until).await;
     }
 
     async fn fold(&mut self, heard: Heard) {

@@ -3,7 +3,7 @@
 //! Refuses every other host, because the client secret is sent there.
 
 use http::Uri;
-use sidetone_notification_proto::Region;
+use sidetone_notification_proto::{Region, UnknownRegion};
 
 /// The hosts of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,13 @@ impl Hosts {
     /// Returns the hosts of a Genesys Cloud region.
     pub fn of_region(region: &'static Region) -> Self {
         Self { login: region.login_url(), api: region.api_url(), place: Place::Region(region) }
+    }
+
+    /// Returns the hosts of a region by any of the names that people have for it.
+    ///
+    /// Errors: [`UnknownRegion`] if Genesys has none of that name.
+    pub fn resolve(region: &str) -> Result<Self, UnknownRegion> {
+        Region::resolve(region).map(Self::of_region)
     }
 
     /// Returns the hosts of a simulated platform, by the base addresses of its login and its

@@ -1,5 +1,6 @@
 //! The platform over real sockets, driven by a foreign HTTP client and WebSocket library.
 
 mod client;
+mod details;
 mod rest;
 mod sockets;
