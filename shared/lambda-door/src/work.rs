@@ -66,6 +66,9 @@ struct Shift<'a, S, R, L> {
 /// loop.
 const WAKE_STEP_MIN: Duration = Duration::from_millis(10);
 
+/// How long at most before a state is written again after another was faster, at first.
+const WRITE_WAIT_FIRST: Duration = Duration::from_millis(10);
+
 type Under<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// Takes one event, and does what follows; returns once there is nothing left to do that is
@@ -138,6 +141,15 @@ where
         let Door { clock, config, .. } = self.door;
         let began_at = clock.now();
         let mut failures = 0;
+        // The client waits for whoever has a turn, so the others stand back for longer.
+        let contest_wait_max = match event {
+            Event::Done(_) => Duration::from_millis(40),
+            Event::Text(_)
+            | Event::NotText
+            | Event::Disconnected
+            | Event::Due
+            | Event::Conversation(_) => Duration::from_millis(320),
+        };
         loop {
             let error = match self.try_write(event, busy).await {
                 Ok(()) => return Ok(()),
@@ -145,7 +157,7 @@ where
             };
             self.held = None;
             let (limit, wait_max) = match &error {
-                WorkError::Contested => (config.pace.contest_limit, Duration::from_millis(80)),
+                WorkError::Contested => (config.pace.contest_limit, contest_wait_max),
                 WorkError::Store(_) | WorkError::Silent => {
                     (config.pace.fault_limit, Duration::from_millis(400))
                 }
@@ -154,7 +166,7 @@ where
             if clock.now().since(began_at) >= limit {
                 return Err(error);
             }
-            let wait = Duration::from_millis(5).saturating_mul(1 << failures.min(8)).min(wait_max);
+            let wait = WRITE_WAIT_FIRST.saturating_mul(1 << failures.min(8)).min(wait_max);
             failures += 1;
             clock.sleep(self.door.chance.some_of(wait)).await;
         }

@@ -87,8 +87,9 @@ async fn whoever_dies_wherever_is_followed() {
             assert_eq!(ended.cause(), EndCause::Closed, "{place}");
         }
     }
-    // Only who dies between being heard and noting it makes the next one say it again.
-    assert!(repeated <= messages.len() * 2, "{repeated}");
+    // Only who dies between being heard and noting it makes the next one say it again: a point
+    // or two of each message, and as many more while the stream is written beside.
+    assert!(repeated <= messages.len() * 4, "{repeated}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 //! still does not wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -469,13 +470,41 @@ pub(super) fn open() -> String {
     text("open", 1, 0, 0, parameters)
 }
 
-/// The seed to begin with and how many to try; `SIDETONE_SEED` replays one.
-pub(super) fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("SIDETONE_SEED") {
+/// Plays once for each of so many seeds, each on a runtime of its own whose clock stands still;
+/// `SIDETONE_SEED` replays one. What goes wrong says which seed it was.
+pub(super) fn for_each_seed<F: Future<Output = ()>>(count: u64, play: impl Fn(u64) -> F + Sync) {
+    let seeds = match std::env::var("SIDETONE_SEED") {
         Ok(seed) => {
             let seed = seed.parse().expect("SIDETONE_SEED is a number");
-            seed..seed + 1
+            seed..=seed
         }
-        Err(_) => 0..count,
+        Err(_) => 1..=count,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (seeds, play) = (seeds.clone(), &play);
+            scope.spawn(move || {
+                for seed in seeds.skip(thread).step_by(threads) {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_time()
+                        .start_paused(true)
+                        .build();
+                    let _told = Told(seed);
+                    runtime.unwrap().block_on(play(seed));
+                }
+            });
+        }
+    });
+}
+
+/// Tells the seed if the thread panics.
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("SIDETONE_SEED={} shows this again", self.0);
+        }
     }
 }
