@@ -16,6 +16,8 @@ pub use admin::{ImportArgs, NewSecretArgs, SecretsCommand, UserListArgs, UsersCo
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
+#[cfg(feature = "aws")]
+pub use value::DoorAddress;
 pub use value::{ConversationStart, ScenarioChoice};
 
 use crate::failure::Failure;
@@ -67,6 +69,17 @@ pub struct GlobalArgs {
     /// Where state, stream and recordings lie [default: data]
     #[arg(long, global = true, value_name = "DIR", env = "SIDETONE_DATA")]
     pub data: Option<PathBuf>,
+    /// Work on the deployment of that name, in the account and region of the AWS environment;
+    /// for users, tail, listen and simulate
+    #[cfg(feature = "aws")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "SIDETONE_STACK",
+        conflicts_with = "data"
+    )]
+    pub stack: Option<String>,
     /// Configuration file, TOML
     #[arg(long, global = true, value_name = "FILE", env = "SIDETONE_CONFIG")]
     pub config: Option<PathBuf>,

@@ -184,6 +184,18 @@ impl From<SystemError> for Failure {
     }
 }
 
+#[cfg(feature = "aws")]
+impl From<sidetone_ports_aws::StackError> for Failure {
+    fn from(error: sidetone_ports_aws::StackError) -> Self {
+        use sidetone_ports_aws::StackError;
+        let exit = match &error {
+            StackError::NoStack { .. } | StackError::NoOutput { .. } => Exit::BadInput,
+            StackError::NoCredentials { .. } | StackError::Unavailable { .. } => Exit::Fault,
+        };
+        Self::of(exit, error)
+    }
+}
+
 impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         let exit = match &error {

@@ -11,10 +11,14 @@ mod judge;
 mod organization;
 mod output;
 mod simulated;
+#[cfg(feature = "aws")]
+mod stack;
 mod system;
 mod table;
 
 pub use announce::{Announced, Finished};
+#[cfg(feature = "aws")]
+pub use args::DoorAddress;
 pub use args::{
     Args, Command, ConversationStart, GlobalArgs, ImportArgs, ListenArgs, LogStyle, NewSecretArgs,
     Plant, RunArgs, ScenarioChoice, SecretsCommand, SimulateArgs, TailArgs, TailFrom, UserListArgs,

@@ -1,5 +1,6 @@
 //! A simulated Genesys Cloud for a system of this process: platform, people, credentials.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
@@ -18,18 +19,33 @@ use crate::organization::SIMULATED_ORGANIZATION;
 const CLIENT_ID: &str = "5ecbeef0-0000-4000-8000-0000000000c1";
 
 /// The key of its AudioHook integration.
-const KEY_ID: &str = "sidetone-simulated-genesys";
+pub(crate) const KEY_ID: &str = "sidetone-simulated-genesys";
 
 /// How often the tracker reads the users again; they hardly change in a simulation.
 const REFRESH: Duration = Duration::from_secs(60);
+
+/// How long a tracker elsewhere may take to listen. Units: real time.
+#[cfg(feature = "aws")]
+const LISTENED_TO_LIMIT: Duration = Duration::from_secs(150);
+
+/// How often in a row it must be seen to listen.
+#[cfg(feature = "aws")]
+const CALM_LOOKS: u32 = 4;
 
 /// A running platform, and the credentials with which both sides know each other.
 #[derive(Clone)]
 pub struct Simulated {
     clock: Clock,
     platform: Platform,
-    client_secret: String,
-    key_secret: String,
+    credentials: Credentials,
+}
+
+/// What both sides know each other by.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) key_secret: String,
 }
 
 impl Simulated {
@@ -37,18 +53,36 @@ impl Simulated {
     ///
     /// Errors: a fault if no port of this machine is free.
     pub async fn start(clock: Clock) -> Result<Self, Failure> {
-        let client_secret = random_secret();
-        let config = PlatformConfig::new(
+        let credentials = Credentials {
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: random_secret(),
+            key_secret: random_secret(),
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_with(clock, any, credentials).await
+    }
+
+    /// Starts the platform with its cast, the login host at a given address, the API and the
+    /// streaming host at the two ports behind it.
+    ///
+    /// Errors: a fault if these are not free.
+    pub(crate) async fn start_with(
+        clock: Clock,
+        address: SocketAddr,
+        credentials: Credentials,
+    ) -> Result<Self, Failure> {
+        let mut config = PlatformConfig::new(
             clock,
             SIMULATED_ORGANIZATION,
-            CLIENT_ID,
-            client_secret.clone(),
+            credentials.client_id.clone(),
+            credentials.client_secret.clone(),
             Cast::sim_users(),
         );
+        config.bind = address;
         let platform = Platform::start(config).await.map_err(|error: PlatformError| {
             Failure::fault("the simulated Genesys Cloud does not start").because(error)
         })?;
-        Ok(Self { clock, platform, client_secret, key_secret: random_secret() })
+        Ok(Self { clock, platform, credentials })
     }
 
     /// Provisions the cast's users and the integration's key in a data directory.
@@ -57,12 +91,41 @@ impl Simulated {
     pub async fn provision(&self, data: &DataDir) -> Result<(), Failure> {
         let store = Store::open(&data.store())?;
         store.put_users(SIMULATED_ORGANIZATION, &Cast::ours()).await?;
-        KeyFile::open(&data.keys())?.add(StoredKey {
+        KeyFile::open(&data.keys())?.add(self.key())?;
+        Ok(())
+    }
+
+    /// Returns the key of its AudioHook integration.
+    pub fn key(&self) -> StoredKey {
+        StoredKey {
             key_id: KEY_ID.to_owned(),
-            secrets: vec![self.key_secret.clone()],
+            secrets: vec![self.credentials.key_secret.clone()],
             organizations: vec![SIMULATED_ORGANIZATION],
             api_key_only: false,
-        })?;
+        }
+    }
+
+    /// Waits until a tracker in another process listens to the platform.
+    ///
+    /// Errors: a fault if none does within two and a half minutes; one is started every minute.
+    #[cfg(feature = "aws")]
+    pub(crate) async fn is_listened_to(&self) -> Result<(), Failure> {
+        let until = tokio::time::Instant::now() + LISTENED_TO_LIMIT;
+        let mut calm = 0;
+        while calm < CALM_LOOKS {
+            if tokio::time::Instant::now() > until {
+                let stats = self.platform.stats();
+                return Err(Failure::fault("no tracker listens to the simulated platform")
+                    .because(format!(
+                        "{} requests came, {} channels and {} topics are there",
+                        stats.requests, stats.channels_alive, stats.topics
+                    ))
+                    .hint("the log of the tracker's function says why"));
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let stats = self.platform.stats();
+            calm = if stats.sockets_open > 0 && stats.topics > 0 { calm + 1 } else { 0 };
+        }
         Ok(())
     }
 
@@ -74,15 +137,18 @@ impl Simulated {
         let hosts = Hosts::loopback(&login, &api).map_err(|error| {
             Failure::fault("the simulated platform is elsewhere").because(error)
         })?;
-        let secret = sidetone_tracking::Secret::new(self.client_secret.clone());
-        Ok(TrackerConfig { refresh: REFRESH, ..TrackerConfig::new(hosts, CLIENT_ID, secret) })
+        let secret = sidetone_tracking::Secret::new(self.credentials.client_secret.clone());
+        Ok(TrackerConfig {
+            refresh: REFRESH,
+            ..TrackerConfig::new(hosts, self.credentials.client_id.as_str(), secret)
+        })
     }
 
     /// Returns the stage on which calls are played against a door of this machine.
     ///
     /// Errors: never in practice; the address is the door's own.
     pub fn stage(&self, audiohook_url: &str, sound: Option<Source>) -> Result<Stage, Failure> {
-        let secret = Secret::from_base64(&self.key_secret)
+        let secret = Secret::from_base64(&self.credentials.key_secret)
             .map_err(|error| Failure::fault("the simulated secret is wrong").because(error))?;
         let key = KeyId::new(KEY_ID);
         let target = Target::new(audiohook_url, SIMULATED_ORGANIZATION, key, Some(secret))

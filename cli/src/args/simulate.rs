@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use sidetone_bootstrap::SecretText;
-use sidetone_genesys_sim::Scenario;
+use sidetone_genesys_sim::{Relay, Scenario};
 use sidetone_model::OrganizationId;
 
+#[cfg(feature = "aws")]
+use super::value::DoorAddress;
 use super::value::{ScenarioChoice, TOUR, speed};
 use crate::failure::Failure;
 
@@ -36,6 +38,10 @@ pub struct SimulateArgs {
     /// The organization to call for [default: the simulated one]
     #[arg(long, value_name = "UUID", requires = "target")]
     pub organization: Option<OrganizationId>,
+    /// With --stack: the door that listens so, for one that the stack's outputs do not name
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "LISTEN=URL", requires = "stack", value_parser = super::value::door)]
+    pub door: Vec<DoorAddress>,
     /// Which calls to play: names with commas between them, `tour`, or `all`
     #[arg(long, value_name = "NAME[,NAME…]", default_value = "tour")]
     pub scenario: ScenarioChoice,
@@ -57,6 +63,13 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 20,
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub concurrency: u32,
+    /// Carry media as text messages, mixed up and doubled, as a relay may that feeds a door on
+    /// API Gateway; against a target or a stack
+    #[arg(long, conflicts_with_all = ["embedded", "plant"])]
+    pub text_media: bool,
+    /// Lose the frame of that number on its way, on every call
+    #[arg(long, value_name = "NUMBER", requires = "text_media")]
+    pub lose_frame: Vec<u64>,
     /// Plant a fault, so that the verdict must be no
     #[arg(long, value_name = "FAULT", value_enum, conflicts_with = "target")]
     pub plant: Option<Plant>,
@@ -76,6 +89,13 @@ pub enum Plant {
 }
 
 impl SimulateArgs {
+    /// Returns what carries the media, if it is to be carried as text.
+    pub fn relay(&self) -> Option<Relay> {
+        let seed = self.seed.unwrap_or(1);
+        let lost = self.lose_frame.iter().copied().collect();
+        self.text_media.then(|| Relay { lost, ..Relay::careless(seed) })
+    }
+
     /// Returns the client secret: from the file, else from the command line or environment.
     ///
     /// Errors: bad input if the file cannot be read.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use sidetone_genesys_sim::{Scenario, UnknownScenario};
 use sidetone_model::ConversationId;
+#[cfg(feature = "aws")]
+use sidetone_model::Listen;
 
 /// The calls of a short round: the plain one, and one of each kind worth seeing.
 pub(crate) const TOUR: [Scenario; 6] = [
@@ -97,6 +99,30 @@ pub(crate) fn speed(text: &str) -> Result<f64, String> {
     let expected = || format!("expected a number from {SPEED_MIN} to {SPEED_MAX}");
     let speed: f64 = text.parse().map_err(|_| expected())?;
     if (SPEED_MIN..=SPEED_MAX).contains(&speed) { Ok(speed) } else { Err(expected()) }
+}
+
+/// A door of a stack, and how it listens.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorAddress {
+    /// How.
+    pub listen: Listen,
+    /// Where.
+    pub url: String,
+}
+
+/// Reads `ready=wss://…`.
+#[cfg(feature = "aws")]
+pub(super) fn door(text: &str) -> Result<DoorAddress, String> {
+    let wanted = "expected matched=URL, ready=URL or always=URL";
+    let (listen, url) = text.split_once('=').ok_or(wanted)?;
+    let listen = match listen {
+        "matched" => Listen::Matched,
+        "ready" => Listen::Ready,
+        "always" => Listen::Always,
+        _ => return Err(wanted.to_owned()),
+    };
+    Ok(DoorAddress { listen, url: url.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `sidetone listen`: one conversation as a WAV file, finished or still running.
 
+mod shelf;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -10,13 +11,14 @@ use serde_json::json;
 use sidetone_consumer::{FoundSession, Sidecar, find_sessions};
 use sidetone_model::{ConversationId, Position, SessionId};
 use sidetone_ports::{Clock, Delivered, RecordSource, Sequence, SourceError};
-use sidetone_ports_embedded::{DataDir, OpenError, Stream};
+use sidetone_ports_embedded::{OpenError, Stream};
 
-use super::{data_option, existing_data};
+use super::existing_data;
 use crate::args::{ConversationStart, GlobalArgs, ListenArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 use crate::table::media_time;
+use shelf::Shelf;
 
 /// How often a running call is looked at again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -31,15 +33,31 @@ pub(crate) async fn listen(
     args: &ListenArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let data = existing_data(global)?;
     sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
+    #[cfg(feature = "aws")]
+    if let Some(stack) = crate::stack::Stack::named(global).await? {
+        let stream = Some(stack.stream(crate::args::TailFrom::Start)?);
+        let shelf = Shelf::Deployed {
+            recordings: stack.recordings().clone(),
+            stack: stack.name().to_owned(),
+        };
+        return search(Search { shelf, stream }, args, output).await;
+    }
+    let data = existing_data(global)?;
     let stream = match Stream::open_read_only(&data.stream(), Clock::system()) {
         Ok(stream) => Some(stream),
         // Recordings may have been copied here without their stream.
         Err(OpenError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let search = Search { data: &data, stream };
+    search(Search { shelf: Shelf::Here(data), stream }, args, output).await
+}
+
+async fn search<S: RecordSource>(
+    search: Search<S>,
+    args: &ListenArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let conversation = search.conversation(&args.conversation, output).await?;
     let mut sessions = search.sessions(conversation, output).await?;
     while args.wait && sessions.iter().any(Found::is_running) {
@@ -47,33 +65,33 @@ pub(crate) async fn listen(
         sessions = search.sessions(conversation, output).await?;
     }
     let (chosen, others) = choose(sessions, args.session, conversation)?;
-    chosen.write(&args.output).await?;
+    chosen.write(&search.shelf, &args.output).await?;
     tell(&chosen, &others, conversation, &args.output, output)?;
     Ok(Exit::Done)
 }
 
 /// Where audio is looked for.
-struct Search<'a> {
-    data: &'a DataDir,
-    stream: Option<Stream>,
+struct Search<S> {
+    shelf: Shelf,
+    stream: Option<S>,
 }
 
 /// A session of the conversation, and where its audio is.
-struct Found {
+struct Found<S> {
     session: SessionId,
     /// Absent where a recording has none that can be read.
     sidecar: Option<Sidecar>,
-    place: Place,
+    place: Place<S>,
 }
 
-enum Place {
-    /// A finished recording.
-    File(PathBuf),
+enum Place<S> {
+    /// A finished recording, by its name.
+    Recording(String),
     /// The stream, and what shows how far it is read.
-    Stream(Box<FoundSession<Watched<Stream>>>, ProgressBar),
+    Stream(Box<FoundSession<Watched<S>>>, ProgressBar),
 }
 
-impl Search<'_> {
+impl<S: RecordSource> Search<S> {
     /// Returns the one conversation that begins as asked.
     async fn conversation(
         &self,
@@ -83,8 +101,9 @@ impl Search<'_> {
         if let Some(conversation) = start.whole() {
             return Ok(conversation);
         }
+        let recorded = self.shelf.recordings(&start.to_string()).await?;
         let mut fitting: BTreeSet<ConversationId> =
-            self.recordings()?.into_iter().map(|(conversation, _)| conversation).collect();
+            recorded.into_iter().map(|(conversation, _)| conversation).collect();
         if let Some(stream) = &self.stream {
             let source = Watched::new(stream.clone(), output.progress("looking for it")).await?;
             fitting.extend(conversations(&source).await?);
@@ -93,7 +112,7 @@ impl Search<'_> {
         fitting.retain(|conversation| start.matches(*conversation));
         let mut fitting = fitting.into_iter();
         match (fitting.next(), fitting.len()) {
-            (None, _) => Err(self.unknown(start)),
+            (None, _) => Err(self.shelf.unknown(start)),
             (Some(conversation), 0) => Ok(conversation),
             (Some(first), more) => {
                 let named = std::iter::once(first).chain(fitting).take(NAMED_MAX);
@@ -109,7 +128,7 @@ impl Search<'_> {
         &self,
         conversation: ConversationId,
         output: &Output<'_>,
-    ) -> Result<Vec<Found>, Failure> {
+    ) -> Result<Vec<Found<S>>, Failure> {
         let mut found = BTreeMap::new();
         if let Some(stream) = &self.stream {
             let source = Watched::new(stream.clone(), output.progress("reading the call")).await?;
@@ -120,60 +139,28 @@ impl Search<'_> {
             }
             source.bar.finish_and_clear();
         }
-        let recordings = self.recordings()?.into_iter().filter(|(one, _)| *one == conversation);
-        for (_, session) in recordings {
+        for (_, session) in self.shelf.recordings(&conversation.to_string()).await? {
             let name = sidetone_consumer::recording_name(conversation, session);
-            let path = self.data.recordings().join(name);
-            let sidecar = std::fs::read(path.with_extension("json"));
-            let sidecar = sidecar.ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let place = Place::File(path.with_extension("wav"));
+            let sidecar = self.shelf.read(&format!("{name}.json")).await?;
+            let sidecar = sidecar.and_then(|text| serde_json::from_slice(&text).ok());
+            let place = Place::Recording(format!("{name}.wav"));
             found.insert(session, Found { session, sidecar, place });
         }
         if found.is_empty() {
-            return Err(self.unknown(&conversation));
+            return Err(self.shelf.unknown(&conversation));
         }
         Ok(found.into_values().collect())
     }
-
-    /// Returns the conversation and session of every recording with sound.
-    fn recordings(&self) -> Result<Vec<(ConversationId, SessionId)>, Failure> {
-        let directory = self.data.recordings();
-        let entries = match std::fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                let what = format!("cannot look into {}", directory.display());
-                return Err(Failure::fault(what).because(error));
-            }
-        };
-        let parse = |name: OsString| {
-            let name = name.into_string().ok()?;
-            let (conversation, session) = name.strip_suffix(".wav")?.split_once('_')?;
-            Some((conversation.parse().ok()?, session.parse().ok()?))
-        };
-        Ok(entries.flatten().filter_map(|entry| parse(entry.file_name())).collect())
-    }
-
-    fn unknown(&self, conversation: &dyn std::fmt::Display) -> Failure {
-        let path = self.data.path();
-        Failure::bad_input(format!("no conversation {conversation} in {}", path.display())).hint(
-            format!(
-                "`sidetone tail{} --from start` shows which there are; the stream forgets them \
-                 after its retention time",
-                data_option(path),
-            ),
-        )
-    }
 }
 
-impl Found {
+impl<S: RecordSource> Found<S> {
     fn is_running(&self) -> bool {
         self.sidecar.as_ref().is_some_and(|sidecar| sidecar.end.is_none())
     }
 
     fn has_audio(&self) -> bool {
         match &self.place {
-            Place::File(_) => true,
+            Place::Recording(_) => true,
             Place::Stream(found, _) => found.has_audio(),
         }
     }
@@ -197,7 +184,7 @@ impl Found {
     }
 
     /// Writes the audio beside its place first, so that a file of that name is whole.
-    async fn write(&self, path: &Path) -> Result<(), Failure> {
+    async fn write(&self, shelf: &Shelf, path: &Path) -> Result<(), Failure> {
         let failed =
             |error| Failure::fault(format!("cannot write {}", path.display())).because(error);
         let Some(name) = path.file_name() else {
@@ -207,7 +194,7 @@ impl Found {
         part.push(".part");
         let part = path.with_file_name(part);
         let written = match &self.place {
-            Place::File(recording) => std::fs::copy(recording, &part).map(drop).map_err(failed),
+            Place::Recording(name) => shelf.copy(name, &part).await,
             Place::Stream(found, bar) => {
                 bar.reset();
                 bar.set_message("writing");
@@ -226,20 +213,20 @@ impl Found {
 }
 
 /// Returns the session to write, and the others that have audio.
-fn choose(
-    sessions: Vec<Found>,
+fn choose<S: RecordSource>(
+    sessions: Vec<Found<S>>,
     named: Option<SessionId>,
     conversation: ConversationId,
-) -> Result<(Found, Vec<SessionId>), Failure> {
+) -> Result<(Found<S>, Vec<SessionId>), Failure> {
     let reason = sessions.iter().find_map(reason);
     let running = sessions.iter().any(Found::is_running);
     let known: Vec<String> = sessions.iter().map(|one| one.session.to_string()).collect();
-    let fits = |one: &Found| named.is_none_or(|named| one.session == named);
+    let fits = |one: &Found<S>| named.is_none_or(|named| one.session == named);
     if !sessions.iter().any(fits) {
         return Err(Failure::bad_input(format!("conversation {conversation} has no such session"))
             .hint(format!("it has {}", known.join(", "))));
     }
-    let (mut fitting, others): (Vec<Found>, Vec<Found>) =
+    let (mut fitting, others): (Vec<Found<S>>, Vec<Found<S>>) =
         sessions.into_iter().filter(Found::has_audio).partition(fits);
     fitting.sort_by_key(|one| std::cmp::Reverse(one.length()));
     let mut fitting = fitting.into_iter();
@@ -256,12 +243,12 @@ fn choose(
     Ok((chosen, fitting.chain(others).map(|one| one.session).collect()))
 }
 
-fn reason(found: &Found) -> Option<String> {
+fn reason<S>(found: &Found<S>) -> Option<String> {
     found.sidecar.as_ref().and_then(|sidecar| sidecar.unmatched_reason.clone())
 }
 
-fn tell(
-    chosen: &Found,
+fn tell<S: RecordSource>(
+    chosen: &Found<S>,
     others: &[SessionId],
     conversation: ConversationId,
     path: &Path,

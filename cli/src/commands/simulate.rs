@@ -39,6 +39,11 @@ pub(crate) async fn simulate(
         Failure::bad_input(format!("cannot play {path}")).because(error)
     })?;
     let sound = sound.map(Arc::new);
+    #[cfg(feature = "aws")]
+    if let Some(stack) = crate::stack::Stack::named(global).await? {
+        let ok = judge_stack(&stack, args, output).await?;
+        return Ok(if ok { Exit::Done } else { Exit::VerdictNo });
+    }
     let ok = match &args.target {
         Some(url) => dial(url, args, sound, output).await?,
         None => judge_own(global, args, sound, output).await?,
@@ -69,25 +74,9 @@ async fn judge_own(
     progress.set_length(calls);
     let report = until_interrupted(run.run(|| progress.inc(1))).await?;
     progress.finish_and_clear();
+    let ok = tell(&report, args, output)?;
     if output.is_json() {
-        output.json(&report)?;
-        return Ok(report.ok);
-    }
-    output.line(told::verdicts(&report))?;
-    if args.scenario.is_tour() {
-        output.line("\nWho talked, and what was heard:")?;
-        for line in told::stories(&report) {
-            output.line(line)?;
-        }
-    }
-    output.line("")?;
-    for line in told::complaints(&report) {
-        output.line(line)?;
-    }
-    let bad = report.calls.iter().filter(|call| !call.ok).count();
-    output.line(told::verdict(bad, report.calls.len(), report.violations.len()))?;
-    if let Some(line) = told::replays(&report) {
-        output.line(line)?;
+        return Ok(ok);
     }
     match &report.recordings[..] {
         [] => output.line("recordings were removed; keep them with --data DIR")?,
@@ -96,6 +85,61 @@ async fn judge_own(
                 output.line(format_args!("recordings lie in {}", directory.display()))?;
             }
         }
+    }
+    Ok(ok)
+}
+
+/// Plays calls against a stack that was deployed for a simulated platform.
+#[cfg(feature = "aws")]
+async fn judge_stack(
+    stack: &crate::stack::Stack,
+    args: &SimulateArgs,
+    output: &mut Output<'_>,
+) -> Result<bool, Failure> {
+    let run = Embedded {
+        calls: args.calls,
+        seed: args.seed.unwrap_or(1),
+        concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
+        ..Embedded::new(args.scenario.0.clone())
+    };
+    let calls = run.call_count();
+    output.note(format_args!(
+        "playing {calls} calls against stack {} {}",
+        stack.name(),
+        how(run.seed, run.speed)
+    ));
+    let progress = output.progress("playing calls");
+    progress.set_length(calls);
+    let played = run.run_deployed(stack, &args.door, args.relay(), || progress.inc(1));
+    let report = until_interrupted(played).await?;
+    progress.finish_and_clear();
+    tell(&report, args, output)
+}
+
+fn tell(
+    report: &EmbeddedReport,
+    args: &SimulateArgs,
+    output: &mut Output<'_>,
+) -> Result<bool, Failure> {
+    if output.is_json() {
+        output.json(report)?;
+        return Ok(report.ok);
+    }
+    output.line(told::verdicts(report))?;
+    if args.scenario.is_tour() {
+        output.line("\nWho talked, and what was heard:")?;
+        for line in told::stories(report) {
+            output.line(line)?;
+        }
+    }
+    output.line("")?;
+    for line in told::complaints(report) {
+        output.line(line)?;
+    }
+    let bad = report.calls.iter().filter(|call| !call.ok).count();
+    output.line(told::verdict(bad, report.calls.len(), report.violations.len()))?;
+    if let Some(line) = told::replays(report) {
+        output.line(line)?;
     }
     Ok(report.ok)
 }
@@ -116,6 +160,10 @@ async fn dial(
     let organization = args.organization.unwrap_or(SIMULATED_ORGANIZATION);
     let target = Target::new(url, organization, KeyId::new(key.as_str()), secret)
         .map_err(|error| Failure::bad_input(format!("cannot dial {url}")).because(error))?;
+    let target = match args.relay() {
+        Some(relay) => target.behind(relay),
+        None => target,
+    };
     let run = TargetRun {
         target,
         scenarios: args.scenario.0.clone(),

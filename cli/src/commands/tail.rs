@@ -18,6 +18,8 @@ use super::existing_data;
 use crate::args::{GlobalArgs, TailArgs, TailFrom};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+#[cfg(feature = "aws")]
+use crate::stack::Stack;
 use line::Line;
 
 /// How much audio one line sums up.
@@ -34,10 +36,19 @@ pub(crate) async fn tail(
     args: &TailArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let data = existing_data(global)?;
     sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
+    #[cfg(feature = "aws")]
+    if let Some(stack) = Stack::named(global).await? {
+        return until_interrupted(follow(stack.stream(args.start())?, args, output)).await;
+    }
+    let data = existing_data(global)?;
     let stream = Stream::open_read_only(&data.stream(), Clock::system())?;
-    let followed = follow(stream, args, output);
+    until_interrupted(follow(stream, args, output)).await
+}
+
+async fn until_interrupted(
+    followed: impl Future<Output = Result<(), Failure>>,
+) -> Result<Exit, Failure> {
     tokio::select! {
         outcome = followed => outcome?,
         _ = tokio::signal::ctrl_c() => {}

@@ -17,6 +17,8 @@ use crate::args::{GlobalArgs, ImportArgs, UserListArgs, UsersCommand};
 use crate::failure::{Exit, Failure};
 use crate::organization::{SIMULATED_ORGANIZATION, chosen};
 use crate::output::{Output, printable};
+#[cfg(feature = "aws")]
+use crate::stack::Stack;
 
 /// Does what was asked with users.
 pub(crate) async fn users(
@@ -51,11 +53,24 @@ async fn import(
     if users.is_empty() {
         return Err(Failure::bad_input("the file has no users").hint(SAMPLE_HINT));
     }
+    #[cfg(feature = "aws")]
+    if let Some(stack) = Stack::named(global).await? {
+        let organization = stack.organization(args.organization).await?;
+        return import_into(stack.store(), organization, &users, output).await;
+    }
     let data = data(global)?;
     let organization = named_or_simulated(chosen(args.organization, &data)?, output);
-    let store = Store::open(&data.store())?;
-    let renamed = renamed(&store.users(organization).await?, &users);
-    store.put_users(organization, &users).await?;
+    import_into(&Store::open(&data.store())?, organization, &users, output).await
+}
+
+async fn import_into(
+    store: &impl UserStore,
+    organization: OrganizationId,
+    users: &[User],
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let renamed = renamed(&store.users(organization).await?, users);
+    store.put_users(organization, users).await?;
     if output.is_json() {
         output.json(&json!({
             "organization": organization,
@@ -85,9 +100,23 @@ async fn list(
     args: &UserListArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(stack) = Stack::named(global).await? {
+        let organization = stack.organization(args.organization).await?;
+        return list_from(stack.store(), organization, args, output).await;
+    }
     let data = existing_data(global)?;
     let organization = named_or_simulated(chosen(args.organization, &data)?, output);
-    let users = Store::open(&data.store())?.users(organization).await?;
+    list_from(&Store::open(&data.store())?, organization, args, output).await
+}
+
+async fn list_from(
+    store: &impl UserStore,
+    organization: OrganizationId,
+    args: &UserListArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let users = store.users(organization).await?;
     if args.csv {
         let mut csv = Vec::new();
         write(&mut csv, &users)

@@ -50,6 +50,24 @@ impl BucketRecordings {
         Self { client: Client::from_conf(s3), bucket }
     }
 
+    /// Returns the names of the finished files that begin so, in order.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn names(&self, start: &str) -> Result<Vec<String>, StoreError> {
+        let prefix = format!("{RECORDINGS}{start}");
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
+        let mut pages = list.into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                StoreError::unavailable("list recordings", AwsFailure::new("s3:ListBucket", &error))
+            })?;
+            let keys = page.contents().iter().filter_map(|object| object.key());
+            names.extend(keys.filter_map(|key| key.strip_prefix(RECORDINGS)).map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     async fn put(
         &self,
         action: &'static str,

@@ -50,11 +50,12 @@ pub enum StackError {
     },
 }
 
-/// The outputs of a stack.
+/// The outputs of a stack, and what it was deployed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackOutputs {
     stack: String,
     outputs: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
 }
 
 impl StackOutputs {
@@ -82,7 +83,10 @@ impl StackOutputs {
         let outputs = found.outputs().iter().filter_map(|output| {
             Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
         });
-        Ok(Self { outputs: outputs.collect(), stack })
+        let parameters = found.parameters().iter().filter_map(|parameter| {
+            Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned()))
+        });
+        Ok(Self { outputs: outputs.collect(), parameters: parameters.collect(), stack })
     }
 
     /// Returns the stack's name.
@@ -103,6 +107,11 @@ impl StackOutputs {
     /// Returns an output of a part that may be switched off.
     pub fn optional(&self, name: &str) -> Option<&str> {
         self.outputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a parameter with which the stack was deployed, if it is not empty.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sidetone_genesys_sim::{Recording, Scenario, Script, Source};
+use sidetone_model::Listen;
 
 use super::premises::{Premises, Wanted};
 use super::round::{Finding, play};
@@ -94,17 +95,45 @@ impl Embedded {
     ///
     /// Errors: [`Failure`] if something does not even start.
     pub async fn run(&self, mut over: impl FnMut()) -> Result<EmbeddedReport, Failure> {
-        let scripts: Vec<Script> = self.scripts().collect();
         let premises = Premises::open(Wanted {
             speed: self.speed,
-            listens: scripts.iter().map(|script| script.listen).collect(),
+            listens: self.listens(),
             data: self.data.as_deref(),
             sound: self.sound.clone().map(Source::File),
             plant: self.plant,
         })
         .await?;
+        self.judge(premises, &mut over).await
+    }
+
+    /// Plays everything against a deployed stack and judges it; `over` is told of each call.
+    ///
+    /// Everything runs with the world; `data`, `sound` and `plant` are of no effect.
+    /// Errors: [`Failure`] if the stack is not made for that, or its tracker does not listen.
+    #[cfg(feature = "aws")]
+    pub(crate) async fn run_deployed(
+        &self,
+        stack: &crate::stack::Stack,
+        doors: &[crate::args::DoorAddress],
+        relay: Option<sidetone_genesys_sim::Relay>,
+        mut over: impl FnMut(),
+    ) -> Result<EmbeddedReport, Failure> {
+        let premises = Premises::deployed(stack, doors, relay, self.listens()).await?;
+        self.judge(premises, &mut over).await
+    }
+
+    fn listens(&self) -> Vec<Listen> {
+        self.scripts().map(|script| script.listen).collect()
+    }
+
+    async fn judge(
+        &self,
+        premises: Premises,
+        over: &mut impl FnMut(),
+    ) -> Result<EmbeddedReport, Failure> {
+        let scripts: Vec<Script> = self.scripts().collect();
         let all = scripts.iter().cloned().enumerate().collect();
-        let mut findings = play(&premises, all, self.concurrency, &mut over).await?;
+        let mut findings = play(&premises, all, self.concurrency, over).await?;
         for plays in 2..=PLAYS_MAX {
             let again = self.disturbed(&findings);
             if again.is_empty() {

@@ -8,7 +8,7 @@ use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::recording_name;
 use sidetone_genesys_sim::{CallerReport, Expected, Script, Source, Stage};
 use sidetone_model::Listen;
-use sidetone_ports::{Clock, RecordingStore};
+use sidetone_ports::{Clock, RecordSink, RecordingStore};
 use sidetone_ports_embedded::{DataDir, Stream};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,9 +42,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) struct House {
     clock: Clock,
     stage: Stage,
-    system: System<PlantedSink<WatchedSink<Stream>>>,
+    home: Home,
     follower: Follower,
     _stop_following: DropGuard,
+}
+
+/// Where the system lives, and its recordings with it.
+enum Home {
+    Here(Box<System<PlantedSink<WatchedSink<Stream>>>>),
+    #[cfg(feature = "aws")]
+    Deployed(sidetone_ports_aws::BucketRecordings),
 }
 
 /// What a house is built from.
@@ -75,30 +82,38 @@ impl House {
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
         let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
-        let house =
-            Self { clock: plan.clock, stage, system, follower, _stop_following: stop.drop_guard() };
-        house.hears_the_platform().await?;
-        Ok(house)
+        hears_the_platform(&system).await?;
+        let home = Home::Here(Box::new(system));
+        Ok(Self { clock: plan.clock, stage, home, follower, _stop_following: stop.drop_guard() })
     }
 
-    async fn hears_the_platform(&self) -> Result<(), Failure> {
-        let Some(mut status) = self.system.tracker() else { return Ok(()) };
-        let connected =
-            tokio::time::timeout(TRACKER_LIMIT, status.wait_for(|status| status.is_connected()));
-        if connected.await.is_ok_and(|heard| heard.is_ok()) {
-            return Ok(());
+    /// Takes a stack's door for the system, and listens behind it.
+    #[cfg(feature = "aws")]
+    pub(super) async fn deployed(
+        clock: Clock,
+        simulated: &Simulated,
+        stack: &crate::stack::Stack,
+        door: &str,
+        relay: Option<sidetone_genesys_sim::Relay>,
+    ) -> Result<Self, Failure> {
+        let stop = CancellationToken::new();
+        let source = stack.stream(crate::args::TailFrom::Now)?;
+        let follower = Follower::start(source, stop.clone()).await?;
+        let mut stage = simulated.stage(door, None)?;
+        if let Some(relay) = relay {
+            stage.target = stage.target.behind(relay);
         }
-        let problem = status.borrow().problem.clone();
-        let failure = Failure::fault("the tracker does not hear the simulated platform");
-        Err(match problem {
-            Some(problem) => failure.because(problem),
-            None => failure,
-        })
+        let home = Home::Deployed(stack.recordings().clone());
+        Ok(Self { clock, stage, home, follower, _stop_following: stop.drop_guard() })
     }
 
-    /// Returns where finished recordings lie.
-    pub(super) fn recordings(&self) -> PathBuf {
-        self.system.recordings_directory().to_owned()
+    /// Returns where finished recordings lie, if that is on this machine.
+    pub(super) fn recordings(&self) -> Option<PathBuf> {
+        match &self.home {
+            Home::Here(system) => Some(system.recordings_directory().to_owned()),
+            #[cfg(feature = "aws")]
+            Home::Deployed(_) => None,
+        }
     }
 
     /// Plays a call, and waits until everything of it is delivered and recorded.
@@ -147,16 +162,40 @@ impl House {
     }
 
     async fn recording(&self, name: &str) -> Option<bytes::Bytes> {
-        self.system.recordings().recording(name).await.unwrap_or_else(|error| {
+        let found = match &self.home {
+            Home::Here(system) => system.recordings().recording(name).await,
+            #[cfg(feature = "aws")]
+            Home::Deployed(recordings) => recordings.recording(name).await,
+        };
+        found.unwrap_or_else(|error| {
             tracing::warn!(%error, "a recording cannot be read");
             None
         })
     }
 
-    /// Stops the system in order.
+    /// Stops the system in order, if it is ours.
     pub(super) async fn stop(self) {
-        self.system.stop().await;
+        match self.home {
+            Home::Here(system) => system.stop().await,
+            #[cfg(feature = "aws")]
+            Home::Deployed(_) => {}
+        }
     }
+}
+
+async fn hears_the_platform<S: RecordSink>(system: &System<S>) -> Result<(), Failure> {
+    let Some(mut status) = system.tracker() else { return Ok(()) };
+    let connected =
+        tokio::time::timeout(TRACKER_LIMIT, status.wait_for(|status| status.is_connected()));
+    if connected.await.is_ok_and(|heard| heard.is_ok()) {
+        return Ok(());
+    }
+    let problem = status.borrow().problem.clone();
+    let failure = Failure::fault("the tracker does not hear the simulated platform");
+    Err(match problem {
+        Some(problem) => failure.because(problem),
+        None => failure,
+    })
 }
 
 fn name(report: &CallerReport) -> String {

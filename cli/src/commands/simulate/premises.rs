@@ -21,7 +21,9 @@ pub(super) struct Premises {
     pub(super) weather: Weather,
     simulated: Simulated,
     houses: BTreeMap<Mode, Arc<House>>,
-    directory: Directory,
+    /// Whether recordings stay where they lie.
+    keeps: bool,
+    _removed: Option<TempDir>,
 }
 
 /// What to build.
@@ -36,7 +38,11 @@ pub(super) struct Wanted<'a> {
 impl Premises {
     /// Starts everything.
     pub(super) async fn open(wanted: Wanted<'_>) -> Result<Self, Failure> {
-        let directory = Directory::open(wanted.data)?;
+        let removed = match wanted.data {
+            Some(_) => None,
+            None => Some(temporary_directory()?),
+        };
+        let root = removed.as_ref().map(TempDir::path).or(wanted.data).unwrap_or(Path::new("data"));
         let clock = Clock::scaled(wanted.speed);
         let weather = Weather::watch(clock);
         let simulated = Simulated::start(clock).await?;
@@ -49,13 +55,44 @@ impl Premises {
                 simulated: &simulated,
                 weather: &weather,
                 listen,
-                data: &directory.for_mode(mode),
+                data: &mode.directory(root),
                 sound: wanted.sound.clone(),
                 plant: wanted.plant,
             };
             houses.insert(mode, Arc::new(House::start(plan).await?));
         }
-        Ok(Self { clock, weather, simulated, houses, directory })
+        let keeps = removed.is_none();
+        Ok(Self { clock, weather, simulated, houses, keeps, _removed: removed })
+    }
+
+    /// Starts the simulated platform that a deployed stack follows, and
+    /// waits until the stack's tracker hears it.
+    #[cfg(feature = "aws")]
+    pub(super) async fn deployed(
+        stack: &crate::stack::Stack,
+        doors: &[crate::args::DoorAddress],
+        relay: Option<sidetone_genesys_sim::Relay>,
+        listens: Vec<Listen>,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::system();
+        let weather = Weather::watch(clock);
+        let simulated = stack.simulated(clock).await?;
+        let mut houses = BTreeMap::new();
+        for listen in listens {
+            let mode = Mode::of(listen);
+            if houses.contains_key(&mode) {
+                continue;
+            }
+            let named = doors.iter().find(|door| Mode::of(door.listen) == mode);
+            let door = match named {
+                Some(door) => &door.url,
+                None => stack.audio_uri(listen)?,
+            };
+            let house = House::deployed(clock, &simulated, stack, door, relay.clone()).await?;
+            houses.insert(mode, Arc::new(house));
+        }
+        simulated.is_listened_to().await?;
+        Ok(Self { clock, weather, simulated, houses, keeps: false, _removed: None })
     }
 
     /// Returns the system that listens so.
@@ -66,10 +103,8 @@ impl Premises {
     /// Stops everything; returns the rules of the platform that were broken, and where
     /// recordings were kept, if they were.
     pub(super) async fn close(self) -> (Vec<String>, Vec<PathBuf>) {
-        let recordings = match &self.directory {
-            Directory::Kept(_) => self.houses.values().map(|house| house.recordings()).collect(),
-            Directory::Removed(_) => Vec::new(),
-        };
+        let kept = self.houses.values().filter(|_| self.keeps);
+        let recordings = kept.filter_map(|house| house.recordings()).collect();
         for house in self.houses.into_values() {
             if let Some(house) = Arc::into_inner(house) {
                 house.stop().await;
@@ -79,6 +114,11 @@ impl Premises {
         self.simulated.platform().stop().await;
         (violations.iter().map(ToString::to_string).collect(), recordings)
     }
+}
+
+fn temporary_directory() -> Result<TempDir, Failure> {
+    let temporary = tempfile::Builder::new().prefix("sidetone-").tempdir();
+    temporary.map_err(|error| Failure::fault("cannot make a temporary directory").because(error))
 }
 
 /// How a system listens, in an order; systems differ in nothing else.
@@ -97,35 +137,13 @@ impl Mode {
             Listen::Always => Self::Always,
         }
     }
-}
-
-/// Where everything is kept.
-enum Directory {
-    Kept(PathBuf),
-    Removed(TempDir),
-}
-
-impl Directory {
-    fn open(data: Option<&Path>) -> Result<Self, Failure> {
-        if let Some(data) = data {
-            return Ok(Self::Kept(data.to_owned()));
-        }
-        let temporary = tempfile::Builder::new().prefix("sidetone-").tempdir();
-        temporary
-            .map(Self::Removed)
-            .map_err(|error| Failure::fault("cannot make a temporary directory").because(error))
-    }
 
     /// Returns the data directory of a system; the usual one has the place itself.
-    fn for_mode(&self, mode: Mode) -> PathBuf {
-        let root = match self {
-            Self::Kept(path) => path.as_path(),
-            Self::Removed(directory) => directory.path(),
-        };
-        match mode {
-            Mode::Matched => root.to_owned(),
-            Mode::Ready => root.join("ready"),
-            Mode::Always => root.join("always"),
+    fn directory(self, root: &Path) -> PathBuf {
+        match self {
+            Self::Matched => root.to_owned(),
+            Self::Ready => root.join("ready"),
+            Self::Always => root.join("always"),
         }
     }
 }

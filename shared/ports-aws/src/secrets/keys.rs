@@ -3,10 +3,12 @@
 //! Genesys and Secrets Manager are changed by hand, one after the other: while one of them is
 //! behind, calls come with the old secret or with the new one, and both are let in.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
+use sidetone_model::OrganizationId;
 use sidetone_ports::{SecretSource, StoreError, StoredKey, chain};
 use tokio::time::Instant;
 
@@ -59,6 +61,14 @@ impl SecretsSource {
             known: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Returns every organization that has a key.
+    ///
+    /// Errors: as [`SecretSource::key`].
+    pub async fn organizations(&self) -> Result<BTreeSet<OrganizationId>, StoreError> {
+        let keys = self.look().await?;
+        Ok(keys.values().flat_map(|key| key.organizations.iter().copied()).collect())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -168,3 +178,6 @@ fn keys_of(stage: &'static str, text: &str) -> Result<Vec<StoredKey>, StoreError
     }
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests;

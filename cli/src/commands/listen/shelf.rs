@@ -1,0 +1,97 @@
+//! Where finished recordings lie.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use bytes::Bytes;
+use sidetone_model::{ConversationId, SessionId};
+#[cfg(feature = "aws")]
+use sidetone_ports::RecordingStore;
+#[cfg(feature = "aws")]
+use sidetone_ports_aws::BucketRecordings;
+use sidetone_ports_embedded::DataDir;
+
+use crate::commands::data_option;
+use crate::failure::Failure;
+
+/// Where finished recordings lie.
+pub(super) enum Shelf {
+    /// In a data directory.
+    Here(DataDir),
+    /// In the bucket of a stack.
+    #[cfg(feature = "aws")]
+    Deployed { recordings: BucketRecordings, stack: String },
+}
+
+impl Shelf {
+    /// Returns conversation and session of every recording with sound whose name begins so.
+    pub(super) async fn recordings(
+        &self,
+        start: &str,
+    ) -> Result<Vec<(ConversationId, SessionId)>, Failure> {
+        let names = match self {
+            Self::Here(data) => names_in(&data.recordings())?,
+            #[cfg(feature = "aws")]
+            Self::Deployed { recordings, .. } => recordings.names(start).await?,
+        };
+        let parse = |name: &String| {
+            let (conversation, session) = name.strip_suffix(".wav")?.split_once('_')?;
+            Some((conversation.parse().ok()?, session.parse().ok()?))
+        };
+        Ok(names.iter().filter(|name| name.starts_with(start)).filter_map(parse).collect())
+    }
+
+    /// Reads a finished file; nothing if there is none that can be read here.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Self::Here(data) => {
+                Ok(std::fs::read(data.recordings().join(name)).ok().map(Bytes::from))
+            }
+            #[cfg(feature = "aws")]
+            Self::Deployed { recordings, .. } => Ok(recordings.recording(name).await?),
+        }
+    }
+
+    /// Copies a finished file to a path.
+    pub(super) async fn copy(&self, name: &str, path: &Path) -> Result<(), Failure> {
+        let failed =
+            |error| Failure::fault(format!("cannot write {}", path.display())).because(error);
+        match self {
+            Self::Here(data) => {
+                std::fs::copy(data.recordings().join(name), path).map(drop).map_err(failed)
+            }
+            #[cfg(feature = "aws")]
+            Self::Deployed { recordings, .. } => {
+                let Some(sound) = recordings.recording(name).await? else {
+                    return Err(Failure::fault(format!("{name} is no longer in the bucket")));
+                };
+                std::fs::write(path, sound).map_err(failed)
+            }
+        }
+    }
+
+    /// Says that a conversation is not here, and what to do.
+    pub(super) fn unknown(&self, conversation: &dyn Display) -> Failure {
+        let (place, option) = match self {
+            Self::Here(data) => (data.path().display().to_string(), data_option(data.path())),
+            #[cfg(feature = "aws")]
+            Self::Deployed { stack, .. } => (format!("stack {stack}"), format!(" --stack {stack}")),
+        };
+        Failure::bad_input(format!("no conversation {conversation} in {place}")).hint(format!(
+            "`sidetone tail{option} --from start` shows which there are; the stream forgets them \
+             after its retention time",
+        ))
+    }
+}
+
+fn names_in(directory: &Path) -> Result<Vec<String>, Failure> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            let what = format!("cannot look into {}", directory.display());
+            return Err(Failure::fault(what).because(error));
+        }
+    };
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
