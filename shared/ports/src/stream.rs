@@ -11,6 +11,9 @@ use crate::error::{SinkError, SourceError, StoreError};
 use crate::part::PartName;
 
 /// The place of a record in the stream; grows, may have holes.
+///
+/// A twin whose stream has no such number counts for itself: then a place is good for the source
+/// that gave it and its clones alone, and what a put answers names no place of any source.
 pub type Sequence = u64;
 
 /// What is put: the records of one session, encoded, in order.

@@ -24,7 +24,7 @@ pub use mailbox::mailbox;
 pub use owners::owner_store;
 pub use recordings::recording_store;
 pub use secrets::secret_source;
-pub use stream::{checkpoints, stream};
+pub use stream::{checkpoints, stream, stream_counted_by_its_reader};
 pub use users::user_store;
 
 /// How many writers race in the tests of races.
