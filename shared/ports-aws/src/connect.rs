@@ -109,6 +109,12 @@ impl Aws {
     pub async fn outputs(&self, stack: impl Into<String>) -> Result<StackOutputs, StackError> {
         StackOutputs::read(&self.config, stack.into()).await
     }
+
+    /// Returns what a client of the SDK is made from.
+    #[cfg(test)]
+    pub(crate) fn into_config(self) -> SdkConfig {
+        self.config
+    }
 }
 
 /// Attempts that wait no longer than `attempt` each, and `operation` together.

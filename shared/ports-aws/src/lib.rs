@@ -11,6 +11,8 @@ mod secrets;
 mod stack;
 mod store;
 mod stream;
+#[cfg(test)]
+mod testing;
 
 pub use connect::{Aws, ConnectError};
 pub use line::ManagementLine;

@@ -114,3 +114,59 @@ where
         (false, false) => Attempt::Failed(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sidetone_ports::chain;
+
+    use super::*;
+    use crate::testing::{Answer, Fake};
+
+    async fn say<const N: usize>(answers: [Answer; N]) -> (Result<Said, LineError>, usize) {
+        let last = N - 1;
+        let fake = Fake::start(move |_, before| answers[before.min(last)].clone()).await;
+        let line = ManagementLine::new(&fake.config, format!("{}/api/prod", fake.address));
+        let said = line.say(&ConnectionId::new("AAAA1234="), "{}").await;
+        let asked = fake.asked();
+        assert_eq!(asked[0].operation, "POST /api/prod/@connections/AAAA1234%3D");
+        assert_eq!(asked[0].body, "{}");
+        (said, asked.len())
+    }
+
+    const DONE: Answer = Answer::Done(String::new());
+
+    #[tokio::test]
+    async fn a_listener_takes_it_or_is_gone() {
+        assert!(matches!(say([DONE]).await, (Ok(Said::Taken), 1)));
+        assert!(matches!(say([Answer::Error(410, "GoneException")]).await, (Ok(Said::Gone), 1)));
+    }
+
+    #[tokio::test]
+    async fn throttles_faults_and_silence_are_borne_for_a_while() {
+        const THROTTLED: Answer = Answer::Error(429, "LimitExceededException");
+        assert!(matches!(say([THROTTLED, THROTTLED, DONE]).await, (Ok(Said::Taken), 3)));
+        assert!(matches!(say([Answer::Silence, DONE]).await, (Ok(Said::Taken), 2)));
+        assert!(matches!(say([Answer::Error(500, "X"), DONE]).await, (Ok(Said::Taken), 2)));
+        assert!(matches!(say([THROTTLED]).await, (Err(_), 3)));
+    }
+
+    #[tokio::test]
+    async fn a_missing_permission_is_named_at_once() {
+        let (said, asked) = say([Answer::Error(403, "ForbiddenException")]).await;
+        let error = chain(&said.unwrap_err());
+        assert!(
+            error.contains("execute-api:ManageConnections answered ForbiddenException"),
+            "{error}"
+        );
+        assert_eq!(asked, 1);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_hung_up() {
+        let fake = Fake::start(|_, _| DONE).await;
+        let line = ManagementLine::new(&fake.config, fake.address.clone());
+        let hung_up = line.hang_up(&ConnectionId::new("AAAA1234=")).await;
+        assert!(matches!(hung_up, Ok(Said::Taken)));
+        assert_eq!(fake.asked()[0].operation, "DELETE /@connections/AAAA1234%3D");
+    }
+}

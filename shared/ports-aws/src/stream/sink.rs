@@ -115,3 +115,89 @@ fn entry(record: StreamRecord) -> Result<PutRecordsRequestEntry, BuildError> {
         .data(Blob::new(record.data))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use sidetone_ports::chain;
+    use sidetone_testkit::fresh_conversation;
+
+    use super::*;
+    use crate::testing::{Answer, Fake};
+
+    fn records(count: usize, bytes: usize) -> Vec<StreamRecord> {
+        let record =
+            StreamRecord { partition_key: fresh_conversation(), data: vec![7; bytes].into() };
+        vec![record; count]
+    }
+
+    #[tokio::test]
+    async fn each_record_has_its_own_outcome() {
+        let fake = Fake::start(|_, _| {
+            Answer::Done(
+                r#"{"FailedRecordCount": 2, "Records": [
+                    {"SequenceNumber": "49590338271490256608559692538361571095921575989136588898",
+                     "ShardId": "shardId-000000000000"},
+                    {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "x"},
+                    {"ErrorCode": "InternalFailure", "ErrorMessage": "x"},
+                    {"SequenceNumber": "49590338271490256608559692538361571095921575989136588899",
+                     "ShardId": "shardId-000000000000"}
+                ]}"#
+                .into(),
+            )
+        })
+        .await;
+        let sink = KinesisSink::new(&fake.config, "calls".into());
+        let outcomes = sink.put(records(4, 1)).await.unwrap();
+        let expected = [
+            PutOutcome::Committed(1),
+            PutOutcome::Throttled,
+            PutOutcome::Failed,
+            PutOutcome::Committed(2),
+        ];
+        assert_eq!(outcomes, expected);
+        let asked = &fake.asked()[0];
+        assert_eq!(asked.operation, "PutRecords");
+        assert!(asked.body.contains("\"StreamName\":\"calls\""), "{}", asked.body);
+    }
+
+    #[tokio::test]
+    async fn a_put_that_failed_whole_is_in_doubt_and_not_repeated() {
+        for answer in [
+            Answer::Error(500, "InternalFailure"),
+            Answer::Error(400, "AccessDeniedException"),
+            Answer::Done(r#"{"Records": []}"#.into()),
+            Answer::Done("[".into()),
+        ] {
+            let fake = Fake::start(move |_, _| answer.clone()).await;
+            let sink = KinesisSink::new(&fake.config, "calls".into());
+            let error = sink.put(records(3, 1)).await.unwrap_err();
+            assert_eq!(error.records, 3);
+            assert_eq!(fake.asked().len(), 1, "{}", chain(&error));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_put_that_is_never_answered_ends() {
+        let fake = Fake::start(|_, _| Answer::Silence).await;
+        let sink = KinesisSink::new(&fake.config, "calls".into());
+        let began = std::time::Instant::now();
+        assert!(sink.put(records(1, 1)).await.is_err());
+        assert!(began.elapsed() < ATTEMPT_TIMEOUT + Duration::from_secs(2));
+        assert_eq!(fake.asked().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_never_leaves() {
+        let fake = Fake::start(|_, _| Answer::Silence).await;
+        let sink = KinesisSink::new(&fake.config, "calls".into());
+        for records in [
+            records(StreamRecord::PUT_RECORDS_MAX + 1, 1),
+            records(1, StreamRecord::DATA_BYTES_MAX + 1),
+            records(6, StreamRecord::DATA_BYTES_MAX),
+        ] {
+            assert!(sink.put(records).await.is_err());
+        }
+        assert!(fake.asked().is_empty());
+        assert_eq!(sink.put(Vec::new()).await.unwrap(), []);
+    }
+}

@@ -429,3 +429,6 @@ fn usable(records: Vec<Record>, index: u64) -> Vec<Delivered> {
     });
     delivered.collect()
 }
+
+#[cfg(test)]
+mod tests;

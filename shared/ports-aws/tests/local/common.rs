@@ -18,16 +18,21 @@ const ADDRESS: &str = "SIDETONE_TEST_AWS";
 /// How long a table may take to be there.
 const TABLE_LOOKS_MAX: u32 = 100;
 
-/// Returns what every client of the local AWS is made from.
+/// Returns where the local AWS is.
 ///
-/// Panics if no local AWS is named.
-pub(crate) async fn aws() -> SdkConfig {
+/// Panics if none is named.
+pub(crate) fn address() -> String {
     let Ok(address) = std::env::var(ADDRESS) else {
         panic!("{ADDRESS} must say where the local AWS is, such as http://127.0.0.1:4566");
     };
+    address
+}
+
+/// Returns what every client of the local AWS is made from.
+pub(crate) async fn aws() -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "the test");
     aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(address)
+        .endpoint_url(address())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard())

@@ -6,4 +6,5 @@
 mod common;
 mod store;
 mod troubles;
+mod twins;
 mod users;
