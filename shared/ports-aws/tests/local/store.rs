@@ -12,7 +12,7 @@ use sidetone_ports_aws::{DynamoStore, Tables};
 use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_owner, fresh_text};
 
 use crate::common::{aws, tables};
-use crate::troubles::{Deaf, Dying, troubled};
+use crate::troubles::{Deaf, Dying, Halting, troubled};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -139,6 +139,29 @@ async fn no_letter_is_lost_by_a_taker_that_dies() {
     assert_eq!(BTreeSet::from_iter(taken), posted);
     let again = store.take(&owner, Duration::ZERO).await.expect("taken");
     assert_eq!(again.len(), 13, "what it could not delete is taken again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_letter_that_is_posted_again_while_it_is_taken_is_not_lost() {
+    let client = Client::new(&aws().await);
+    let tables = tables(&client).await;
+    let store = DynamoStore::new(&client, tables.clone());
+    let (now, owner, key) = (Clock::system().now(), fresh_owner(), fresh_key());
+    store.post(&owner, key, now).await.expect("posted");
+    let halting = Halting::after(1);
+    let slow = DynamoStore::new(&troubled(&client, halting.clone()), tables);
+    let take = tokio::spawn({
+        let owner = owner.clone();
+        async move { slow.take(&owner, Duration::ZERO).await }
+    });
+    while !halting.is_halted() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.post(&owner, key, now).await.expect("posted again, between its reading and deleting");
+    halting.release();
+    assert_eq!(take.await.expect("no panic").expect("taken"), [key]);
+    assert_eq!(store.take(&owner, Duration::ZERO).await.expect("taken"), [key]);
+    assert!(store.take(&owner, Duration::ZERO).await.expect("taken").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
