@@ -141,7 +141,7 @@ async fn no_letter_is_lost_by_a_taker_that_dies() {
     assert_eq!(again.len(), 13, "what it could not delete is taken again");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_is_posted_again_while_it_is_taken_is_not_lost() {
     let client = Client::new(&aws().await);
     let tables = tables(&client).await;
@@ -154,9 +154,7 @@ async fn a_letter_that_is_posted_again_while_it_is_taken_is_not_lost() {
         let owner = owner.clone();
         async move { slow.take(&owner, Duration::ZERO).await }
     });
-    while !halting.is_halted() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    halting.halted().await;
     store.post(&owner, key, now).await.expect("posted again, between its reading and deleting");
     halting.release();
     assert_eq!(take.await.expect("no panic").expect("taken"), [key]);

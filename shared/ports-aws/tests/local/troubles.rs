@@ -2,12 +2,18 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+
+/// How long a client may take until it stands still.
+const LOOKS_MAX: u32 = 6_000;
+/// The pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -88,13 +94,30 @@ impl Halting {
         Self(Arc::new(Halt { left, state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    pub(crate) fn is_halted(&self) -> bool {
-        self.0.state.lock().expect("not poisoned").0
+    /// Waits until it stands still.
+    pub(crate) async fn halted(&self) {
+        for _ in 0..LOOKS_MAX {
+            if self.0.state.lock().expect("not poisoned").0 {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it must come to the request before which it stands still");
     }
 
     pub(crate) fn release(&self) {
         self.0.state.lock().expect("not poisoned").1 = true;
         self.0.changed.notify_all();
+    }
+}
+
+impl Halt {
+    fn stand_still(&self) {
+        let mut state = self.state.lock().expect("not poisoned");
+        state.0 = true;
+        while !state.1 {
+            state = self.changed.wait(state).expect("not poisoned");
+        }
     }
 }
 
@@ -114,11 +137,8 @@ impl Intercept for Halting {
             .left
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
         if left.is_err() {
-            let mut state = self.0.state.lock().expect("not poisoned");
-            state.0 = true;
-            while !state.1 {
-                state = self.0.changed.wait(state).expect("not poisoned");
-            }
+            // Others' tasks must not wait behind this one on the same thread.
+            tokio::task::block_in_place(|| self.0.stand_still());
         }
         Ok(())
     }

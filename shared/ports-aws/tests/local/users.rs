@@ -1,7 +1,5 @@
 //! Users on DynamoDB: large files, and writers that die or stand still in the middle of one.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sidetone_model::{Adaptor, AgentId, OrganizationId, Pii, User, UserStatus};
@@ -156,7 +154,7 @@ async fn a_writer_that_dies_has_put_all_or_nobody() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_stood_still_replaces_nothing_later() {
     let (place, organization) = (place().await, fresh_organization());
     for requests in [COMMITTED_AFTER + 2, COMMITTED_AFTER + 60] {
@@ -164,9 +162,7 @@ async fn a_writer_that_stood_still_replaces_nothing_later() {
         let slow = troubled(&place.client, halting.clone());
         let slow = DynamoStore::new(&slow, place.tables.clone());
         let put = tokio::spawn(async move { slow.put_users(organization, &large("slow")).await });
-        while !halting.is_halted() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        halting.halted().await;
         let later = file(150, "later");
         let (few, many) = (&later[..2], &later[100..]);
         place.store.put_users(organization, few).await.expect("the next writer gets through");
@@ -181,6 +177,26 @@ async fn a_writer_that_stood_still_replaces_nothing_later() {
             "who stood still must not bring back what was replaced meanwhile"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_between_whose_pages_a_writer_came_reads_again() {
+    let (place, organization) = (place().await, fresh_organization());
+    let several_pages = |team: &str| -> Vec<User> {
+        (0..120).map(|number| user(number, team, &"x".repeat(20_000))).collect()
+    };
+    place.store.put_users(organization, &several_pages("old")).await.expect("users are put");
+    // The head, and the first of the pages.
+    let halting = Halting::after(2);
+    let slow = troubled(&place.client, halting.clone());
+    let slow = DynamoStore::new(&slow, place.tables.clone());
+    let read = tokio::spawn(async move { slow.users(organization).await });
+    halting.halted().await;
+    let new = several_pages("new");
+    place.store.put_users(organization, &new).await.expect("users are put");
+    halting.release();
+    let listed = read.await.expect("no panic").expect("users are listed");
+    assert!(listed == new, "a list must not be old at its beginning and new at its end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
