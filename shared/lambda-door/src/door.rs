@@ -4,10 +4,12 @@
 //! words of its own protocol.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::FutureExt as _;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_model::ConnectionId;
 use sidetone_ports::{
@@ -56,7 +58,7 @@ pub struct Door<S, R, L> {
     pub(crate) chance: Chance,
     /// Connections that were told the last of all words: it is not said again for each of the
     /// messages that were under way, at least not by this process.
-    told: Mutex<VecDeque<ConnectionId>>,
+    told: Arc<Mutex<VecDeque<ConnectionId>>>,
 }
 
 /// Creates the state of a connection whose handshake is about to be accepted.
@@ -70,7 +72,7 @@ pub async fn admit<S: ConnectionStore>(
     handshake: Handshake,
 ) -> Result<(), StoreError> {
     let now = clock.now();
-    let engine = std::sync::Arc::clone(&config.engine);
+    let engine = Arc::clone(&config.engine);
     let mut state = ConnectionState::new(now, engine, connection.clone(), handshake);
     let bytes = state
         .encode()
@@ -88,8 +90,23 @@ where
 {
     /// Opens the door over its ports.
     pub fn new(clock: Clock, config: DoorConfig, store: S, sink: R, line: L) -> Self {
-        let (chance, told) = (Chance::fresh(), Mutex::default());
+        let (chance, told) = (Chance::fresh(), Arc::default());
         Self { clock, config, store, sink, line, chance, told }
+    }
+
+    /// Returns the same door for an invocation, which has a clock of its own.
+    #[must_use]
+    pub fn at(&self, clock: Clock) -> Self {
+        let Self { config, store, sink, line, told, .. } = self;
+        Self {
+            clock,
+            config: config.clone(),
+            store: store.clone(),
+            sink: sink.clone(),
+            line: line.clone(),
+            chance: Chance::fresh(),
+            told: Arc::clone(told),
+        }
     }
 
     /// Returns the same door with names and waits that can be had again.
@@ -108,7 +125,7 @@ where
             Some(body)
         };
         let event = text.as_deref().map_or(Event::NotText, Event::Text);
-        if let Err((error, reply_seq)) = work(self, &connection, event).await {
+        if let Err((error, reply_seq)) = self.work(&connection, event).await {
             metrics::counter!("sidetone_messages_failed_total").increment(1);
             tracing::error!(%connection, error = %chain(&error), "a message could not be taken");
             let answer = text.as_deref().and_then(|text| last_resort(text, reply_seq));
@@ -122,13 +139,26 @@ where
     pub async fn disconnected(&self, event: DisconnectEvent) {
         let DisconnectEvent { connection, code } = event;
         tracing::debug!(%connection, code, "disconnected");
-        match work(self, &connection, Event::Disconnected).await {
+        match self.work(&connection, Event::Disconnected).await {
             // Refused at the handshake, or over long ago.
             Ok(()) | Err((WorkError::Unknown, _)) => {}
             Err((error, _)) => {
                 tracing::error!(%connection, error = %chain(&error), "the end of a connection could not be noted");
             }
         }
+    }
+
+    /// Takes an event, and whatever follows; a panic ends it and nothing else.
+    ///
+    /// Errors: as of [`work`].
+    pub(crate) async fn work(
+        &self,
+        connection: &ConnectionId,
+        event: Event<'_>,
+    ) -> Result<(), (WorkError, Option<u64>)> {
+        // Nothing of this invocation is looked at afterwards but the ports.
+        let worked = AssertUnwindSafe(work(self, connection, event)).catch_unwind().await;
+        worked.unwrap_or(Err((WorkError::Panicked, None)))
     }
 
     async fn say_last(&self, connection: &ConnectionId, answer: &str) {

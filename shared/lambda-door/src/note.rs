@@ -42,8 +42,8 @@ fn note_event(state: &ConnectionState, event: &SessionEvent) {
     let (session, connection) = (state.session_id(), &state.rest.connection);
     match event {
         SessionEvent::Violation(violation) => {
-            let kind = violation.label();
-            metrics::counter!("sidetone_violations_total", "kind" => kind).increment(1);
+            let label = violation.label();
+            metrics::counter!("sidetone_violations_total", "violation" => label).increment(1);
             tracing::warn!(%session, %connection, %violation, "client broke the protocol");
         }
         SessionEvent::ClientError { code, message, .. } => {
@@ -51,9 +51,9 @@ fn note_event(state: &ConnectionState, event: &SessionEvent) {
             tracing::warn!(%session, %connection, code, message, "client reported a fault");
         }
         SessionEvent::Tolerated(tolerated) => {
-            let kind = tolerated.label();
-            metrics::counter!("sidetone_tolerated_total", "kind" => kind).increment(1);
-            tracing::debug!(%session, %connection, oddity = kind, "let pass");
+            let label = tolerated.label();
+            metrics::counter!("sidetone_oddities_total", "oddity" => label).increment(1);
+            tracing::debug!(%session, %connection, oddity = label, "let pass");
         }
         // The engine notes none of these.
         SessionEvent::OpenRequested { .. }

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::door::Door;
 use crate::state::{AGE_MAX, OWNER};
 use crate::step::Event;
-use crate::work::{WorkError, work};
+use crate::work::WorkError;
 
 /// How many connections are worked on at once.
 const AT_ONCE_MAX: usize = 32;
@@ -130,7 +130,7 @@ where
 
     /// Works on one connection because it may be time.
     async fn look_at(&self, connection: &ConnectionId) {
-        match work(self, connection, Event::Due).await {
+        match self.work(connection, Event::Due).await {
             Ok(()) | Err((WorkError::Unknown, _)) => {}
             Err((error, _)) => {
                 tracing::error!(%connection, error = %chain(&error), "a connection cannot be looked after");
@@ -174,7 +174,7 @@ where
             session.owner.as_str() == OWNER && session.phase != SessionPhase::Ended
         });
         for SessionItem { connection, .. } in of_this_door {
-            match work(self, connection, Event::Conversation(&conversation)).await {
+            match self.work(connection, Event::Conversation(&conversation)).await {
                 Ok(()) | Err((WorkError::Unknown, _)) => {}
                 Err((error, _)) => {
                     tracing::error!(%connection, error = %chain(&error), "a session cannot be told of its conversation");

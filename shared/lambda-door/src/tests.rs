@@ -2,8 +2,10 @@
 
 mod crashes;
 mod disorder;
+mod embedded;
 mod endings;
 mod faults;
+mod hostile;
 mod media;
 mod stage;
 mod sweeping;

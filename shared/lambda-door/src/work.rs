@@ -38,6 +38,9 @@ pub(crate) enum WorkError {
     /// The store did not answer for as long as it was tried.
     #[error("the store of connections does not answer")]
     Silent,
+    /// A bug; the panic is in the log.
+    #[error("working on the connection panicked")]
+    Panicked,
     /// Others were always faster.
     #[error("the connection's state changed too often to be written")]
     Contested,
@@ -86,11 +89,12 @@ where
     R: RecordSink,
     L: ClientLine,
 {
+    let began_at = door.clock.now();
     let mut shift = Shift {
         door,
         connection,
         holder: door.chance.name(),
-        ends_at: door.clock.now() + door.config.pace.shift,
+        ends_at: began_at + door.config.pace.shift,
         held: None,
         reply_seq: None,
     };
@@ -106,9 +110,18 @@ where
     if let Err(error) = shift.write(event, PerDuty::default()).await {
         return Err((error, shift.reply_seq));
     }
+    let mut answered = false;
     loop {
         shift.begin(&world, &mut hands);
-        let written = match shift.next(&mut hands).await {
+        let next = shift.next(&mut hands).await;
+        if let (Event::Text(_), false, Some(Some(Outcome::Spoken { said: 1.., .. }))) =
+            (event, answered, &next)
+        {
+            answered = true;
+            let name = "sidetone_message_to_reply_seconds";
+            metrics::histogram!(name).record(door.clock.now().since(began_at));
+        }
+        let written = match next {
             Some(Some(outcome)) => shift.write(Event::Done(&outcome), busy(&hands)).await,
             Some(None) => shift.write(Event::Due, busy(&hands)).await,
             None => return Ok(()),
@@ -161,7 +174,9 @@ where
                 WorkError::Store(_) | WorkError::Silent => {
                     (config.pace.fault_limit, Duration::from_millis(400))
                 }
-                WorkError::Unknown | WorkError::State(_) => return Err(error),
+                WorkError::Unknown | WorkError::State(_) | WorkError::Panicked => {
+                    return Err(error);
+                }
             };
             if clock.now().since(began_at) >= limit {
                 return Err(error);

@@ -53,11 +53,14 @@ fn afterwards(world: &World) -> Afterwards {
 }
 
 fn kind(body: &Body) -> String {
-    match body {
-        Body::SessionStarted(started) => format!("started {}", started.unheard),
-        Body::Match(of) => format!("match {}{}", of.agent_id, of.reason),
-        Body::SessionEnded(ended) => format!("ended {:?}", ended.cause()),
-        other => format!("{other:?}"),
+    if let Body::SessionStarted(started) = body {
+        format!("started {}", started.unheard)
+    } else if let Body::Match(of) = body {
+        format!("match {}{}", of.agent_id, of.reason)
+    } else if let Body::SessionEnded(ended) = body {
+        format!("ended {:?}", ended.cause())
+    } else {
+        format!("{body:?}")
     }
 }
 

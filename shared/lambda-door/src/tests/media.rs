@@ -123,13 +123,13 @@ async fn an_outage_of_the_stream_drops_the_oldest_frames_and_says_so() {
     sweeper.abort();
     let mut covered = 0;
     for body in world.bodies() {
-        let (from, to) = match body {
-            Body::Audio(one) => (one.position, one.position + u64::from(one.samples)),
-            Body::Gap(gap) => {
-                assert_eq!(gap.reason(), GapReason::Overflow);
-                (gap.from, gap.to)
-            }
-            _ => continue,
+        let (from, to) = if let Body::Audio(one) = body {
+            (one.position, one.position + u64::from(one.samples))
+        } else if let Body::Gap(gap) = body {
+            assert_eq!(gap.reason(), GapReason::Overflow);
+            (gap.from, gap.to)
+        } else {
+            continue;
         };
         assert_eq!(from, covered);
         covered = to;
