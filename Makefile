@@ -2,10 +2,10 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup run demo test bench lint doc deny ci
+.PHONY: help setup run demo test aws-local aws-test bench lint doc deny ci
 
 help: ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
 setup: ## Install what building needs: a C compiler and Python, from Debian, if missing
 	@sh tests/setup.sh
@@ -22,6 +22,14 @@ test: setup $(PYTHON) ## Every test
 	$(CARGO) build --locked --workspace
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
 
+aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, until Ctrl-C
+	$(CARGO) build --locked --workspace --bin aws-local
+	@exec target/debug/aws-local up
+
+aws-test: setup ## The tests of what is deployed, on a local AWS of their own
+	$(CARGO) build --locked --workspace --bin aws-local
+	@exec target/debug/aws-local test
+
 bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
 	$(CARGO) run --release --locked --quiet --bin bench
 
@@ -35,7 +43,7 @@ doc: ## Documentation, warnings denied
 deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
 	$(CARGO) deny --locked check bans licenses sources
 
-ci: test lint doc ## What CI runs
+ci: test aws-test lint doc ## What CI runs
 
 .venv/bin/python: tests/requirements.txt
 	python3 -m venv .venv

@@ -13,6 +13,29 @@ use crate::genesys::Genesys;
 /// The variable in which tests find the addresses, as JSON.
 pub const ADDRESSES_VARIABLE: &str = "SIDETONE_AWS_LOCAL";
 
+/// A deployed stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub outputs: BTreeMap<String, String>,
+    /// Its API Gateway door, through the strict front.
+    pub api_door: String,
+    /// Its ALB door; nothing if it was not started.
+    pub audio_door: Option<String>,
+}
+
+impl Stack {
+    /// Returns an output.
+    ///
+    /// Errors: [`LocalError::Missing`].
+    pub fn output(&self, name: &str) -> Result<&str, LocalError> {
+        let value = self.outputs.get(name).map(String::as_str);
+        value.ok_or_else(|| LocalError::missing(format!("stack {}", self.name), name))
+    }
+}
+
 /// Where everything is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses {
@@ -24,14 +47,10 @@ pub struct Addresses {
     pub region: String,
     /// The owner of its account.
     pub keys: Keys,
-    /// The deployed stack.
-    pub stack: String,
-    /// What the stack says of itself.
-    pub outputs: BTreeMap<String, String>,
-    /// The API Gateway door, through the strict front.
-    pub api_door: String,
-    /// The ALB door; nothing if it was not started.
-    pub audio_door: Option<String>,
+    /// The stack as it is by default, with both doors.
+    pub stack: Stack,
+    /// The stack that takes media from text messages, with the API Gateway door only.
+    pub text_stack: Stack,
     /// The simulated Genesys Cloud, which the deployed tracker knows. `up` runs it; otherwise
     /// whoever wants calls starts it there.
     pub genesys: Genesys,
@@ -55,6 +74,14 @@ impl Addresses {
             .map_err(|_| LocalError::missing(ADDRESSES_VARIABLE, "addresses as aws-local has them"))
     }
 
+    /// Writes them as [`Addresses::of_environment`] reads them.
+    ///
+    /// Errors: never in practice; it is all text and numbers.
+    pub fn to_json(&self) -> Result<String, LocalError> {
+        serde_json::to_string(self)
+            .map_err(|_| LocalError::missing("the stack", "addresses that can be written"))
+    }
+
     /// Returns the variables with which the AWS SDK, and what is built on it, finds it all.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let authority = self.authority.display().to_string();
@@ -64,14 +91,6 @@ impl Addresses {
         variables.push(("AWS_CA_BUNDLE", authority.clone()));
         variables.push(("SSL_CERT_FILE", authority));
         variables
-    }
-
-    /// Returns an output of the stack.
-    ///
-    /// Errors: [`LocalError::Missing`].
-    pub fn output(&self, name: &str) -> Result<&str, LocalError> {
-        let value = self.outputs.get(name).map(String::as_str);
-        value.ok_or_else(|| LocalError::missing("the stack's outputs", name))
     }
 
     /// Returns the local AWS, as its owner sees it.

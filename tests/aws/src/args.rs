@@ -46,6 +46,9 @@ pub enum Command {
         #[arg(long)]
         quiet: bool,
     },
+    /// Provision the simulated organization's users; done by the others
+    #[command(hide = true)]
+    Provision,
     /// Start everything, run the tests, and stop
     Test {
         /// How to start.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -136,7 +137,7 @@ impl Cloud {
     ) -> Result<Value, CloudError> {
         let body = body.to_string().into_bytes();
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let answer = self.send(service, "POST", "/", &headers, body).await?;
+        let answer = self.send(service, "/", &headers, body).await?;
         json_of(service, &answer.body)
     }
 
@@ -160,7 +161,7 @@ impl Cloud {
             form.push_str(&escaped(value));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let answer = self.send(service, "POST", "/", &headers, form.into_bytes()).await?;
+        let answer = self.send(service, "/", &headers, form.into_bytes()).await?;
         Ok(answer.body)
     }
 
@@ -168,11 +169,27 @@ impl Cloud {
     ///
     /// Errors: [`CloudError`]; a function that fails is no error.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Invoked, CloudError> {
-        let path = format!("/2015-03-31/functions/{function}/invocations");
         let body = event.to_string().into_bytes();
-        let answer = self.send("lambda", "POST", &path, &[], body).await?;
+        let answer = self.send("lambda", &invocations(function), &[], body).await?;
         let payload = json_of("lambda", &answer.body)?;
         Ok(Invoked { payload, failed: answer.failed })
+    }
+
+    /// Has a function invoked, as a schedule would: nobody waits for its answer.
+    ///
+    /// Errors: [`CloudError`].
+    pub async fn start(&self, function: &str) -> Result<(), CloudError> {
+        let headers = [("x-amz-invocation-type", "Event")];
+        self.send("lambda", &invocations(function), &headers, b"{}".to_vec()).await.map(drop)
+    }
+
+    /// Returns the size of a function's package.
+    ///
+    /// Errors: [`CloudError`].
+    pub async fn function_bytes(&self, function: &str) -> Result<u64, CloudError> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let answer = self.request("lambda", Method::GET, &path, &[], Vec::new()).await?;
+        Ok(json_of("lambda", &answer.body)?["CodeSize"].as_u64().unwrap_or_default())
     }
 
     /// Assumes a role whom only a service may assume: while that lasts, the role trusts the
@@ -217,14 +234,24 @@ impl Cloud {
     async fn send(
         &self,
         service: &str,
-        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Answer, CloudError> {
+        self.request(service, Method::POST, path, headers, body).await
+    }
+
+    async fn request(
+        &self,
+        service: &str,
+        method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Answer, CloudError> {
         let url = format!("{}{path}", self.endpoint);
-        let signed = self.signature(service, method, &url, headers, &body)?;
-        let mut request = self.http.post(&url);
+        let signed = self.signature(service, &method, &url, headers, &body)?;
+        let mut request = self.http.request(method, &url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -245,7 +272,7 @@ impl Cloud {
     fn signature(
         &self,
         service: &str,
-        method: &str,
+        method: &Method,
         url: &str,
         headers: &[(&str, &str)],
         body: &[u8],
@@ -272,14 +299,22 @@ impl Cloud {
             .build()
             .map_err(|e| failed(Box::new(e)))?
             .into();
-        let request =
-            SignableRequest::new(method, url, headers.iter().copied(), SignableBody::Bytes(body))
-                .map_err(|e| failed(Box::new(e)))?;
+        let request = SignableRequest::new(
+            method.as_str(),
+            url,
+            headers.iter().copied(),
+            SignableBody::Bytes(body),
+        )
+        .map_err(|e| failed(Box::new(e)))?;
         let signed = sign(request, &params).map_err(|e| failed(Box::new(e)))?;
         let (instructions, _) = signed.into_parts();
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Ok(instructions.headers().map(owned).collect())
     }
+}
+
+fn invocations(function: &str) -> String {
+    format!("/2015-03-31/functions/{function}/invocations")
 }
 
 struct Answer {
@@ -362,7 +397,7 @@ mod tests {
     fn signs_for_the_service_that_is_called() {
         let cloud = Cloud::new("http://127.0.0.1:1", Keys::root(), &Trust::nobody()).unwrap();
         let url = "http://127.0.0.1:1/";
-        let signed = cloud.signature("iam", "POST", url, &[], b"Action=ListRoles").unwrap();
+        let signed = cloud.signature("iam", &Method::POST, url, &[], b"Action=ListRoles").unwrap();
         let authorization = signed.iter().find(|(name, _)| name == "authorization").unwrap();
         assert!(authorization.1.contains("/us-east-1/iam/aws4_request"), "{}", authorization.1);
     }

@@ -11,8 +11,24 @@ use crate::cloud::{Cloud, Keys, REGION};
 use crate::error::LocalError;
 use crate::tools::Tools;
 
-/// The stack's name.
-pub(crate) const STACK: &str = "sidetone";
+/// Which of the two stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// As it is by default, with both doors.
+    Usual,
+    /// Takes media from text messages; the API Gateway door only.
+    TextMedia,
+}
+
+impl Kind {
+    /// Returns the stack's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "sidetone",
+            Self::TextMedia => "sidetone-text",
+        }
+    }
+}
 
 /// The account of the local AWS.
 const ACCOUNT: &str = "000000000000";
@@ -60,6 +76,9 @@ impl<'a> Deployment<'a> {
     pub(crate) async fn build(&self) -> Result<(), LocalError> {
         let mut sam = self.sam();
         sam.arg("build").arg("--build-dir").arg(&self.build);
+        // cargo-lambda's flags are not those of other builds, so in their folder each would
+        // compile everything again.
+        sam.env("CARGO_TARGET_DIR", self.root.join("target/functions"));
         sam.args(["--parameter-overrides", "ParameterKey=Architecture,ParameterValue=x86_64"]);
         Child::start("sam-build", sam, self.run)?.finish().await
     }
@@ -69,22 +88,24 @@ impl<'a> Deployment<'a> {
     /// Errors: [`LocalError`] if the local AWS refuses the template.
     pub(crate) async fn deploy(
         &self,
+        kind: Kind,
         cloud: &Cloud,
         around: &Surroundings<'_>,
     ) -> Result<BTreeMap<String, String>, LocalError> {
         let mut sam = self.sam();
         sam.arg("deploy").arg("--template-file").arg(self.build.join("template.yaml"));
-        sam.args(["--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
+        sam.args(["--stack-name", kind.name(), "--region", REGION, "--resolve-s3"]);
         sam.args(["--no-confirm-changeset", "--no-progressbar", "--on-failure", "DO_NOTHING"]);
         sam.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]);
         sam.arg("--parameter-overrides");
-        for (name, value) in parameters(around) {
+        for (name, value) in parameters(kind, around) {
             sam.arg(format!("ParameterKey={name},ParameterValue={value}"));
         }
         sam.env("AWS_CA_BUNDLE", around.authority);
         sam.env("AWS_ENDPOINT_URL", around.endpoint).envs(Keys::root().environment());
-        Child::start("sam-deploy", sam, self.run)?.finish().await?;
-        outputs(cloud).await
+        let name = format!("sam-deploy-{}", kind.name());
+        Child::start(&name, sam, self.run)?.finish().await?;
+        outputs(cloud, kind.name()).await
     }
 
     fn sam(&self) -> Command {
@@ -98,19 +119,30 @@ impl<'a> Deployment<'a> {
     }
 }
 
-fn parameters(around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
+fn parameters(kind: Kind, around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
     let (login, api) = &around.genesys;
-    vec![
+    let mut parameters = vec![
         ("Architecture", "x86_64".to_owned()),
         ("GenesysLoginUrl", login.clone()),
         ("GenesysApiUrl", api.clone()),
         ("PublicUrl", around.public_url.to_owned()),
         ("ManagementEndpoint", format!("{}/_aws/execute-api", around.endpoint)),
         ("HoldSeconds", HOLD_SECONDS.to_string()),
-        ("TextMedia", "enabled".to_owned()),
         // Two shards, so that the recorder runs beside itself.
         ("StreamMode", "PROVISIONED".to_owned()),
         ("ShardCount", "2".to_owned()),
+    ];
+    parameters.extend(match kind {
+        Kind::Usual => audio_door(),
+        Kind::TextMedia => {
+            vec![("TextMedia", "enabled".to_owned()), ("Alarms", "disabled".to_owned())]
+        }
+    });
+    parameters
+}
+
+fn audio_door() -> Vec<(&'static str, String)> {
+    vec![
         ("AudioDoor", "enabled".to_owned()),
         // Nobody fetches the image, dials the domain or reads the certificate here.
         ("ImageUri", "sidetone-door:local".to_owned()),
@@ -121,12 +153,12 @@ fn parameters(around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn outputs(cloud: &Cloud) -> Result<BTreeMap<String, String>, LocalError> {
-    let arguments = [("StackName", STACK)];
+async fn outputs(cloud: &Cloud, stack: &str) -> Result<BTreeMap<String, String>, LocalError> {
+    let arguments = [("StackName", stack)];
     let xml = cloud.query("cloudformation", "DescribeStacks", "2010-05-15", &arguments).await?;
     let outputs: BTreeMap<_, _> = xml.split("<OutputKey>").skip(1).filter_map(output).collect();
     if outputs.is_empty() {
-        return Err(LocalError::missing("the stack", "outputs"));
+        return Err(LocalError::missing(format!("stack {stack}"), "outputs"));
     }
     Ok(outputs)
 }

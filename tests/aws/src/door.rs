@@ -64,13 +64,13 @@ impl Door {
             answer.is_ok_and(|answer| answer.status().is_success())
         };
         child.until(START_LIMIT, look).await?;
-        let path = addresses.output("AudioUri")?.splitn(4, '/').nth(3).unwrap_or_default();
+        let path = addresses.stack.output("AudioUri")?.splitn(4, '/').nth(3).unwrap_or_default();
         Ok(Self { url: format!("ws://127.0.0.1:{port}/{path}"), child })
     }
 
     /// Returns the URL that clients dial and sign.
-    pub(crate) fn url(&self) -> String {
-        self.url.clone()
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Returns its process id.
@@ -98,12 +98,12 @@ async fn environment(cloud: &Cloud, definition: &str) -> Result<Vec<(String, Str
     Ok(door["environment"].as_array().into_iter().flatten().filter_map(variable).collect())
 }
 
-/// Builds the door in release mode, and returns the binary.
+/// Builds the binary that the image holds, and returns it.
 ///
-/// Errors: [`LocalError::Failed`] with cargo's log.
+/// Errors: [`LocalError::Failed`] with the log.
 pub(crate) async fn build(cargo: &str, root: &Path, run: &Path) -> Result<PathBuf, LocalError> {
-    let mut command = Command::new(cargo);
-    command.current_dir(root).args(["build", "--release", "--locked", "--bin", "sidetone-door"]);
+    let mut command = Command::new("sh");
+    command.current_dir(root).arg("infra/image/build.sh").env("CARGO", cargo);
     Child::start("door-build", command, run)?.finish().await?;
-    Ok(root.join("target/release/sidetone-door"))
+    Ok(root.join("target/image/amd64/sidetone-door"))
 }

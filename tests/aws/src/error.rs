@@ -79,6 +79,9 @@ pub enum LocalError {
         /// What is missing.
         what: String,
     },
+    /// The users cannot be provisioned.
+    #[error("cannot provision users")]
+    Users(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The tests failed.
     #[error("the tests failed")]
     Tests,

@@ -13,10 +13,11 @@ mod error;
 mod front;
 mod genesys;
 mod progress;
+mod provision;
 mod running;
 mod tools;
 
-pub use addresses::{ADDRESSES_VARIABLE, Addresses};
+pub use addresses::{ADDRESSES_VARIABLE, Addresses, Stack};
 pub use args::{Args, Command, StartArgs};
 pub use certificates::Trust;
 pub use child::Child;
@@ -26,4 +27,5 @@ pub use error::LocalError;
 pub use front::{Api, AskConnect, Front, FrontConfig, Limits};
 pub use genesys::{Genesys, ORGANIZATION, random_secret};
 pub use progress::Progress;
+pub use provision::{provision, tables};
 pub use running::{Running, cargo};

@@ -8,7 +8,7 @@ use clap::Parser;
 use sidetone_genesys_sim::{Town, Traffic};
 use sidetone_ports::Clock;
 use sidetone_tests_aws::{
-    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, cargo,
+    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, cargo, provision,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,13 +29,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Result<(), LocalError> {
-    let (Command::Up { start, .. } | Command::Test { start, .. }) = &args.command;
+    let start = match &args.command {
+        Command::Up { start, .. } | Command::Test { start, .. } => start,
+        Command::Provision => return provision(&Addresses::of_environment()?).await,
+    };
     // A start that is cut short kills what it had started.
     let Some(running) = stop.run_until_cancelled(Running::start(start, progress)).await else {
         return Ok(());
     };
     let running = running?;
     let outcome = match &args.command {
+        Command::Provision => Ok(()),
         Command::Up { json, quiet, .. } => {
             announce(running.addresses(), *json);
             if *quiet {
@@ -60,10 +64,12 @@ async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Resu
 async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), LocalError> {
     let clock = Clock::system();
     let platform = addresses.genesys.start(clock).await?;
-    let Some(door) = &addresses.audio_door else {
+    let Some(door) = &addresses.stack.audio_door else {
         stop.cancelled().await;
         return Ok(());
     };
+    // Not only a minute after the deployment, which is when the schedule begins.
+    addresses.cloud()?.start(addresses.stack.output("TrackerFunction")?).await?;
     let stage = addresses.genesys.stage(clock, &platform, door)?;
     Town::new(stage, Traffic::default()).live(stop.clone(), |_| {}).await;
     platform.stop().await;
@@ -72,14 +78,12 @@ async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), Loc
 
 /// Runs the test binary, with its output for whoever looks.
 async fn test(root: &Path, addresses: &Addresses, tests: &[String]) -> Result<(), LocalError> {
-    let text = serde_json::to_string(addresses)
-        .map_err(|_| LocalError::missing("the stack", "addresses that can be written"))?;
     let program = cargo();
     let status = tokio::process::Command::new(&program)
         .current_dir(root)
         .args(["test", "--locked", "--workspace", "--test", "aws", "--"])
         .args(tests)
-        .env(ADDRESSES_VARIABLE, text)
+        .env(ADDRESSES_VARIABLE, addresses.to_json()?)
         .envs(addresses.environment())
         .kill_on_drop(true)
         .status()
@@ -92,20 +96,24 @@ fn announce(addresses: &Addresses, json: bool) {
     let text = if json {
         serde_json::to_string_pretty(addresses).unwrap_or_default()
     } else {
-        let audio = addresses.audio_door.as_deref().unwrap_or("not deployed");
+        let (stack, text) = (&addresses.stack, &addresses.text_stack);
+        let audio = stack.audio_door.as_deref().unwrap_or("not deployed");
         let genesys = &addresses.genesys;
         format!(
-            "\nAPI Gateway door  {}\nALB door          {audio}\nlocal AWS         {}\n\
+            "\nALB door          {audio}\nAPI Gateway door  {}\n\
+             the same, taking media as text  {}\nlocal AWS         {}\n\
              logs              {}\nAudioHook key     {}\nits secret        {}\n\n\
              AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
-             AWS_REGION={}\n\nCtrl-C ends it.",
-            addresses.api_door,
+             AWS_REGION={} SSL_CERT_FILE={}\n\nCtrl-C ends it.",
+            stack.api_door,
+            text.api_door,
             addresses.endpoint,
             addresses.run.display(),
             genesys.key_id,
             genesys.key_secret,
             addresses.endpoint,
             addresses.region,
+            addresses.authority.display(),
         )
     };
     // Whoever does not listen misses nothing else.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use sidetone_ports::Clock;
 
-use crate::addresses::Addresses;
+use crate::addresses::{ADDRESSES_VARIABLE, Addresses, Stack};
 use crate::args::StartArgs;
-use crate::certificates::Trust;
+use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
-use crate::deployment::{Deployment, STACK, Surroundings, put_secret};
+use crate::deployment::{Deployment, Kind, Surroundings, put_secret};
 use crate::door::{self, Door};
 use crate::emulator::{Emulator, free_ports};
 use crate::error::LocalError;
@@ -26,7 +26,7 @@ const STAGE: &str = "audiohook";
 /// Everything that runs; what is dropped without [`Running::stop`] is killed.
 pub struct Running {
     emulator: Emulator,
-    _front: Front,
+    _fronts: [Front; 2],
     door: Option<Door>,
     addresses: Addresses,
 }
@@ -53,46 +53,32 @@ impl Running {
         };
         progress.say("starting the local AWS");
         let emulator = Emulator::start(&tools, args.port, run).await?;
-        let cloud = emulator.cloud()?;
-        let config = FrontConfig {
-            clock: Clock::system(),
-            bind: (Ipv4Addr::LOCALHOST, 0).into(),
-            path: format!("/{STAGE}"),
-            limits: Limits::AWS,
-        };
-        let front = Front::bind(config).await.map_err(LocalError::Listen)?;
         let genesys = Genesys::new(free_ports(3)?);
+        let site = Site { deployment: &deployment, emulator: &emulator, genesys: &genesys };
         progress.say("deploying template.yaml (sam deploy)");
-        let public_url = front.url();
-        let around = Surroundings {
-            endpoint: emulator.endpoint(),
-            authority: emulator.authority(),
-            public_url: &public_url,
-            genesys: genesys.base_urls(),
-        };
-        let outputs = deployment.deploy(&cloud, &around).await?;
+        let (stack, front) = site.deploy(Kind::Usual).await?;
+        progress.say("deploying it again, with media as text");
+        let (text_stack, text_front) = site.deploy(Kind::TextMedia).await?;
         let mut addresses = Addresses {
             endpoint: emulator.endpoint().to_owned(),
             authority: emulator.authority().to_owned(),
             region: REGION.to_owned(),
             keys: Keys::root(),
-            stack: STACK.to_owned(),
-            outputs,
-            api_door: public_url,
-            audio_door: None,
+            stack,
+            text_stack,
             genesys,
             processes: BTreeMap::new(),
             run: run.to_owned(),
             build: deployment.build_folder().to_owned(),
         };
-        fill(&cloud, &addresses).await?;
-        front.leads_to(api(&addresses, &cloud, emulator.trust())?);
-        let door = open_door(&door, &cloud, &addresses, progress).await?;
-        addresses.audio_door = door.as_ref().map(Door::url);
+        progress.say("provisioning users");
+        provision(&addresses).await?;
+        let door = open_door(&door, &emulator.cloud()?, &addresses, progress).await?;
+        addresses.stack.audio_door = door.as_ref().map(|door| door.url().to_owned());
         let ids = [("ministack", emulator.id()), ("door", door.as_ref().and_then(Door::id))];
         addresses.processes =
             ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))).collect();
-        Ok(Self { emulator, _front: front, door, addresses })
+        Ok(Self { emulator, _fronts: [front, text_front], door, addresses })
     }
 
     /// Returns where everything is.
@@ -106,6 +92,58 @@ impl Running {
             door.stop().await;
         }
         self.emulator.stop().await;
+    }
+}
+
+/// What a stack is deployed into.
+struct Site<'a> {
+    deployment: &'a Deployment<'a>,
+    emulator: &'a Emulator,
+    genesys: &'a Genesys,
+}
+
+impl Site<'_> {
+    /// Deploys a stack, fills its secrets, and opens its API Gateway door.
+    async fn deploy(&self, kind: Kind) -> Result<(Stack, Front), LocalError> {
+        let config = FrontConfig {
+            clock: Clock::system(),
+            bind: (Ipv4Addr::LOCALHOST, 0).into(),
+            path: format!("/{STAGE}"),
+            limits: Limits::AWS,
+        };
+        // Before the stack, which has to know its address.
+        let front = Front::bind(config).await.map_err(LocalError::Listen)?;
+        let (cloud, api_door) = (self.emulator.cloud()?, front.url());
+        let around = Surroundings {
+            endpoint: self.emulator.endpoint(),
+            authority: self.emulator.authority(),
+            public_url: &api_door,
+            genesys: self.genesys.base_urls(),
+        };
+        let outputs = self.deployment.deploy(kind, &cloud, &around).await?;
+        let name = kind.name().to_owned();
+        let stack = Stack { name, outputs, api_door, audio_door: None };
+        let (keys, client) = (self.genesys.keys_secret(), self.genesys.client_secret());
+        put_secret(&cloud, stack.output("KeysSecretArn")?, &keys).await?;
+        put_secret(&cloud, stack.output("GenesysSecretArn")?, &client).await?;
+        front.leads_to(self.api(&stack)?);
+        Ok((stack, front))
+    }
+
+    fn api(&self, stack: &Stack) -> Result<Api, LocalError> {
+        let id = stack.output("ApiId")?;
+        let host = self.emulator.endpoint().trim_start_matches("http");
+        let url = format!("ws{host}/_aws/execute-api/{id}/{STAGE}");
+        let (cloud, function) = (self.emulator.cloud()?, stack.output("ConnectFunction")?);
+        let function = function.to_owned();
+        let ask: AskConnect = Arc::new(move |event| {
+            let (cloud, function) = (cloud.clone(), function.clone());
+            Box::pin(async move {
+                let answer = cloud.invoke(&function, &event).await.ok()?;
+                answer.payload["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok())
+            })
+        });
+        Ok(Api { url, trust: self.emulator.trust().clone(), ask: Some(ask) })
     }
 }
 
@@ -141,26 +179,14 @@ pub fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
-/// Puts the credentials of the simulated Genesys Cloud where the stack looks for them.
-async fn fill(cloud: &Cloud, addresses: &Addresses) -> Result<(), LocalError> {
-    let genesys = &addresses.genesys;
-    put_secret(cloud, addresses.output("KeysSecretArn")?, &genesys.keys_secret()).await?;
-    put_secret(cloud, addresses.output("GenesysSecretArn")?, &genesys.client_secret()).await
-}
-
-fn api(addresses: &Addresses, cloud: &Cloud, trust: &Trust) -> Result<Api, LocalError> {
-    let id = addresses.output("ApiId")?;
-    let host = addresses.endpoint.trim_start_matches("http");
-    let url = format!("ws{host}/_aws/execute-api/{id}/{STAGE}");
-    let (cloud, function) = (cloud.clone(), addresses.output("ConnectFunction")?.to_owned());
-    let ask: AskConnect = Arc::new(move |event| {
-        let (cloud, function) = (cloud.clone(), function.clone());
-        Box::pin(async move {
-            let answer = cloud.invoke(&function, &event).await.ok()?;
-            answer.payload["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok())
-        })
-    });
-    Ok(Api { url, trust: trust.clone(), ask: Some(ask) })
+/// Has this program provision users, once more, with the variables by which the SDK finds the
+/// local AWS: they cannot be set in a process that runs.
+async fn provision(addresses: &Addresses) -> Result<(), LocalError> {
+    let failed = |source| LocalError::Program { program: "aws-local".to_owned(), source };
+    let mut command = tokio::process::Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg("provision").env(ADDRESSES_VARIABLE, addresses.to_json()?);
+    command.envs(addresses.environment());
+    Child::start("provision", command, &addresses.run)?.finish().await
 }
 
 async fn open_door(
@@ -169,7 +195,7 @@ async fn open_door(
     addresses: &Addresses,
     progress: &Progress,
 ) -> Result<Option<Door>, LocalError> {
-    let outputs = &addresses.outputs;
+    let outputs = &addresses.stack.outputs;
     let (Some(definition), Some(role)) =
         (outputs.get("ServiceTaskDefinition"), outputs.get("ServiceTaskRoleArn"))
     else {

@@ -1,0 +1,14 @@
+//! What runs on the local AWS, as it was deployed; `make aws-test` starts it all.
+//!
+//! One binary, because its tests share one simulated Genesys Cloud, to which the deployed
+//! tracker listens.
+
+mod admission;
+mod api_door;
+mod calls;
+mod client;
+mod figures;
+mod roles;
+mod stream;
+mod swarm;
+mod world;
