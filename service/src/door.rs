@@ -13,9 +13,9 @@ use sidetone_socket_door::{Door, DoorError, ReadinessCheck, Stop};
 use tokio_util::sync::CancellationToken;
 
 use crate::ecs::Task;
+use crate::protection;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::{ecs, protection};
 
 /// How often metrics are written.
 const METRICS_EVERY: Duration = Duration::from_secs(30);
@@ -41,15 +41,12 @@ pub(crate) enum RunError {
     /// Signals cannot be taken over.
     #[error("signals cannot be taken over")]
     Signals(#[from] std::io::Error),
-    /// No client can be made for ECS.
-    #[error("ECS cannot be asked")]
-    Ecs(#[from] ecs::EcsError),
 }
 
 /// Runs the door on AWS until a signal ends it.
 pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), RunError> {
     let signals = Signals::new()?;
-    let task = Task::from_environment()?;
+    let task = Task::from_environment();
     let owner = owner(&task).await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = owner.as_str(), "starting");
     let aws = Aws::connect().await?;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use sidetone_ports::chain;
 
 /// Where the task may read about itself.
 const METADATA_VARIABLE: &str = "ECS_CONTAINER_METADATA_URI_V4";
@@ -32,7 +33,8 @@ pub(crate) enum EcsError {
 /// The task on which this process runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
-    http: reqwest::Client,
+    /// Absent outside ECS.
+    http: Option<reqwest::Client>,
     metadata: Option<String>,
     agent: Option<String>,
 }
@@ -67,24 +69,33 @@ struct Reason {
 }
 
 impl Task {
-    /// Reads from the environment where ECS is.
+    /// Reads from the environment where ECS is, if it is anywhere.
     ///
-    /// Errors: none of it is wrong if it is absent; the HTTP client may not be had.
-    pub(crate) fn from_environment() -> Result<Self, EcsError> {
+    /// That no client can be made to ask it is logged, and no reason not to take calls.
+    pub(crate) fn from_environment() -> Self {
         let read = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         Self::at(read(METADATA_VARIABLE), read(AGENT_VARIABLE))
     }
 
-    pub(crate) fn at(metadata: Option<String>, agent: Option<String>) -> Result<Self, EcsError> {
+    pub(crate) fn at(metadata: Option<String>, agent: Option<String>) -> Self {
+        if metadata.is_none() && agent.is_none() {
+            return Self { http: None, metadata, agent };
+        }
         // No proxy leads to a link-local address.
-        let http = reqwest::Client::builder().timeout(REQUEST_MAX).no_proxy().build()?;
-        Ok(Self { http, metadata, agent })
+        let http = reqwest::Client::builder().timeout(REQUEST_MAX).no_proxy().build();
+        match http {
+            Ok(http) => Self { http: Some(http), metadata, agent },
+            Err(error) => {
+                tracing::error!(error = chain(&error), "ECS cannot be asked anything");
+                Self { http: None, metadata: None, agent: None }
+            }
+        }
     }
 
     /// Returns the task's id; nothing outside ECS.
     pub(crate) async fn id(&self) -> Result<Option<String>, EcsError> {
-        let Some(metadata) = &self.metadata else { return Ok(None) };
-        let answer = self.http.get(format!("{metadata}/task")).send().await?;
+        let (Some(http), Some(metadata)) = (&self.http, &self.metadata) else { return Ok(None) };
+        let answer = http.get(format!("{metadata}/task")).send().await?;
         let task: TaskMetadata = answer.error_for_status()?.json().await?;
         match task.arn.rsplit_once('/') {
             Some((_, id)) if !id.is_empty() => Ok(Some(id.to_owned())),
@@ -99,10 +110,9 @@ impl Task {
 
     /// Asks that the task be spared by scale-in and deployments for so long, or no longer.
     pub(crate) async fn protect(&self, minutes: Option<u32>) -> Result<(), EcsError> {
-        let Some(agent) = &self.agent else { return Ok(()) };
+        let (Some(http), Some(agent)) = (&self.http, &self.agent) else { return Ok(()) };
         let url = format!("{agent}/task-protection/v1/state");
-        let request = self
-            .http
+        let request = http
             .put(url)
             .json(&ProtectionRequest { enabled: minutes.is_some(), expires_in_minutes: minutes });
         // A refusal has its reason in the body, whatever the status.

@@ -143,7 +143,7 @@ mod tests {
             json!({"protection": {"ProtectionEnabled": true, "TaskArn": "x"}}),
         )])
         .await;
-        let task = Task::at(None, Some(ecs.url())).unwrap();
+        let task = Task::at(None, Some(ecs.url()));
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);
         let keeping = tokio::spawn(async move {
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_is_asked_outside_ecs() {
-        let task = Task::at(None, None).unwrap();
+        let task = Task::at(None, None);
         keep(&task, || 5).await;
         release(&task).await;
     }

@@ -51,7 +51,7 @@ async fn opens_says_that_it_lives_and_ends_when_told() {
     let keys = KeyFile::open(&folder.join("keys.toml")).unwrap();
     let on = json!({"protection": {"ProtectionEnabled": false}});
     let ecs = FakeEcs::start(vec![(200, on)]).await;
-    let task = Task::at(None, Some(ecs.url())).unwrap();
+    let task = Task::at(None, Some(ecs.url()));
     let stop = Stop::new();
     let (stopper, owners) = (stop.clone(), store.clone());
     let serving = tokio::spawn(async move {
@@ -77,7 +77,7 @@ async fn opens_says_that_it_lives_and_ends_when_told() {
 async fn an_owner_is_named_by_its_task_and_never_twice() {
     let arn = "arn:aws:ecs:us-west-2:111122223333:task/default/158d1c8083dd";
     let ecs = FakeEcs::start(vec![(200, json!({"TaskARN": arn})), (404, json!({}))]).await;
-    let task = Task::at(Some(ecs.url()), None).unwrap();
+    let task = Task::at(Some(ecs.url()), None);
     let name = owner(&task).await;
     assert!(name.as_str().starts_with("door-158d1c8083dd-"), "{name}");
     let (one, other) = (owner(&task).await, owner(&task).await);

@@ -98,7 +98,7 @@ async fn the_id_is_the_end_of_the_arn() {
         (500, json!({})),
     ])
     .await;
-    let task = Task::at(Some(format!("{}/v4/abc", ecs.url())), None).unwrap();
+    let task = Task::at(Some(format!("{}/v4/abc", ecs.url())), None);
     let id = task.id().await.unwrap();
     assert_eq!(id.as_deref(), Some("158d1c8083dd49d6b527399fd6414f5c"));
     assert_eq!(ecs.requests()[0].0, "GET /v4/abc/task");
@@ -109,7 +109,7 @@ async fn the_id_is_the_end_of_the_arn() {
 #[tokio::test]
 async fn outside_ecs_there_is_no_id() {
     choose_tls();
-    assert_eq!(Task::at(None, None).unwrap().id().await.unwrap(), None);
+    assert_eq!(Task::at(None, None).id().await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_refusal_has_its_reason() {
     let off = json!({"protection": {"ExpirationDate": null, "ProtectionEnabled": false}});
     let answers = vec![(200, failure), (400, error), (500, Value::Null), (200, on.clone())];
     let ecs = FakeEcs::start([answers, vec![(200, on), (200, off)]].concat()).await;
-    let task = Task::at(None, Some(ecs.url())).unwrap();
+    let task = Task::at(None, Some(ecs.url()));
     let mut refusals = Vec::new();
     for _ in 0..3 {
         refusals.push(task.protect(Some(10)).await.unwrap_err().to_string());
