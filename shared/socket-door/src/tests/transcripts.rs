@@ -70,11 +70,11 @@ impl Line for Socket {
     }
 }
 
-/// Half a minute is a second and a half.
+/// Half a minute is three seconds.
 fn setup(hears: Hearing) -> Setup {
-    let mut setup = Setup::at_speed(20.0);
+    let mut setup = Setup::at_speed(10.0);
     setup.host.engine.hears = hears;
-    setup.host.engine.linger = Duration::from_secs(2);
+    setup.host.engine.linger = Duration::from_secs(1);
     setup
 }
 

@@ -54,12 +54,13 @@ impl Line for CarelessLine {
         let started = SessionStarted { participant_id: "p".to_owned(), ..Default::default() };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         if message["type"] == "open" {
+            let number = self.records.borrow().len() as u64 + 1;
             self.records.borrow_mut().push(CallRecord {
                 organization_id: self.visitor.organization.to_string(),
                 conversation_id: text(&message["parameters"]["conversationId"]),
                 session_id: self.visitor.session.to_string(),
                 connection_id: "c".to_owned(),
-                number: self.records.borrow().len() as u64 + 1,
+                number,
                 made_at_us: 1,
                 body: Some(Body::SessionStarted(started)),
             });
