@@ -14,8 +14,12 @@ use tokio::sync::Semaphore;
 
 use crate::config::AdmissionConfig;
 
-/// Look-ups under way at once: made-up keys cannot flood the source. The others wait.
-const LOOKUPS_MAX: usize = 8;
+/// Look-ups under way at once of names that are not known as keys: made-up ones cannot flood the
+/// source. The others wait.
+const STRANGERS_MAX: usize = 8;
+
+/// Look-ups under way at once of keys that are known; no stranger is in their way.
+const KNOWN_MAX: usize = 8;
 
 /// The least time between two looks at the source itself because requests did not fit a key: a
 /// secret may just have been changed. A request waits for the next look, well within the time
@@ -76,7 +80,8 @@ pub(crate) struct Keys<K> {
     within: Duration,
     life: Duration,
     known: Mutex<HashMap<KeyIdText, Entry>>,
-    lookups: Semaphore,
+    strangers: Semaphore,
+    acquaintances: Semaphore,
 }
 
 /// A key id as a map's key; the id itself has no hash, so that nothing compares it by accident.
@@ -96,7 +101,8 @@ impl<K: SecretSource> Keys<K> {
             within: config.key_within,
             life: config.key_life,
             known: Mutex::default(),
-            lookups: Semaphore::new(LOOKUPS_MAX),
+            strangers: Semaphore::new(STRANGERS_MAX),
+            acquaintances: Semaphore::new(KNOWN_MAX),
         }
     }
 
@@ -139,7 +145,8 @@ impl<K: SecretSource> Keys<K> {
 
     async fn read(&self, clock: &Clock, id: &KeyId, known: Option<Entry>, look: Look) -> Found {
         let name = KeyIdText::of(id);
-        let found = match clock.timeout(self.within, self.look_up(id, look)).await {
+        let found = match clock.timeout(self.within, self.look_up(id, known.is_some(), look)).await
+        {
             Some(Ok(found)) => found,
             fault => {
                 let error = fault.and_then(Result::err).map(|error| chain(&error));
@@ -171,9 +178,15 @@ impl<K: SecretSource> Keys<K> {
         }
     }
 
-    async fn look_up(&self, id: &KeyId, look: Look) -> Result<Option<StoredKey>, StoreError> {
+    async fn look_up(
+        &self,
+        id: &KeyId,
+        is_known: bool,
+        look: Look,
+    ) -> Result<Option<StoredKey>, StoreError> {
+        let turns = if is_known { &self.acquaintances } else { &self.strangers };
         // Nobody closes the semaphore.
-        let _turn = self.lookups.acquire().await;
+        let _turn = turns.acquire().await;
         match look {
             Look::Usual => self.source.key(id.reveal()).await,
             Look::PastMemory => self.source.fresh_key(id.reveal()).await,
@@ -320,6 +333,20 @@ mod tests {
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
         assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
         assert!(matches!(keys.find(&clock, &KeyId::new("other")).await, Found::Unavailable));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn made_up_names_are_not_in_the_way_of_keys_that_are_known() {
+        let source = Source::default();
+        *source.stored.lock().unwrap() = Some(stored("YWJj"));
+        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
+        assert!(keys.find(&clock, &id).await.key().is_some());
+        let _all = keys.strangers.acquire_many(STRANGERS_MAX as u32).await.unwrap();
+        let unknown = keys.find(&clock, &KeyId::new("made-up")).await;
+        assert!(matches!(unknown, Found::Unavailable), "it waits in vain");
+        let since = clock.now();
+        assert!(keys.find_again(&clock, &id, since).await.is_some());
+        assert!(clock.now().since(since) < Duration::from_millis(100));
     }
 
     #[tokio::test(start_paused = true)]
