@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};
 use super::party::{Ids, Party};
-use super::record::record_of;
+use super::record::Recorded;
 use super::wire::{
     Body, CallState, Destination, DisconnectType, Initiator, Moment, Purpose, Transfer, Way, Wrapup,
 };
@@ -367,7 +367,11 @@ impl Conversation {
             conversation: self.key.conversation,
             users: self.parties.iter().filter_map(|party| party.wire.user_id).collect(),
             body: body.into(),
-            record: record_of(self.key.conversation, self.direction, &self.parties).into(),
+            record: Recorded {
+                conversation: self.key.conversation,
+                direction: self.direction,
+                parties: self.parties.as_slice().into(),
+            },
         }
     }
 }

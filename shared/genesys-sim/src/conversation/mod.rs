@@ -13,3 +13,4 @@ mod wire;
 
 pub use course::Conversation;
 pub use nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};
+pub(crate) use record::Recorded;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use sidetone_model::{ConversationId, Timestamp, UserId};
 use uuid::Uuid;
+
+use super::record::Recorded;
 
 /// The outside party; give invented people and numbers only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,5 +82,5 @@ pub struct Snapshot {
     /// The `eventBody`, in JSON.
     pub body: Arc<str>,
     /// The same as analytics would keep it.
-    pub record: Arc<Value>,
+    pub(crate) record: Recorded,
 }

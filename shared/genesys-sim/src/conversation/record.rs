@@ -3,6 +3,8 @@
 //! Refuses: metrics, endpoints, and every field that no filter and no tracker reads.
 //! Source: genesys-cloud.md, sections 3.11 and 4.3.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sidetone_model::{ConversationId, Direction, Timestamp};
 
@@ -16,12 +18,22 @@ struct Segment {
     to: Option<Timestamp>,
 }
 
-/// Returns the record of a conversation in its present state.
-pub(super) fn record_of(
-    conversation: ConversationId,
-    direction: Direction,
-    parties: &[Party],
-) -> Value {
+/// A conversation at one moment, from which its record is written if somebody wants it.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    pub(super) conversation: ConversationId,
+    pub(super) direction: Direction,
+    pub(super) parties: Arc<[Party]>,
+}
+
+impl Recorded {
+    /// Writes the record.
+    pub(crate) fn write(&self) -> Value {
+        record_of(self.conversation, self.direction, &self.parties)
+    }
+}
+
+fn record_of(conversation: ConversationId, direction: Direction, parties: &[Party]) -> Value {
     let started_at = parties.iter().filter_map(Party::begun_at).min();
     let over = parties.iter().all(Party::is_over);
     let ended_at = parties.iter().filter_map(Party::ended_at).max().filter(|_| over);

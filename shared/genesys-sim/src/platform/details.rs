@@ -5,7 +5,6 @@
 //! Source: genesys-cloud.md, section 4.3.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -17,6 +16,7 @@ use super::call::Call;
 use super::quota::MINUTE;
 use super::violation::Breach;
 use super::world::World;
+use crate::conversation::Recorded;
 
 /// What a role needs for the query.
 const PERMISSION: &str = "analytics:conversationDetail:view";
@@ -31,19 +31,20 @@ const MILLIS_PER_DAY: i64 = 24 * 3_600 * 1_000;
 
 /// The states of one conversation that analytics shows or will show.
 #[derive(Debug, Default)]
-pub(crate) struct Records(VecDeque<(Timestamp, Arc<Value>)>);
+pub(crate) struct Records(VecDeque<(Timestamp, Recorded)>);
 
 impl Records {
     /// Adds a state that shows from `visible_at` on.
-    pub(crate) fn add(&mut self, now: Timestamp, visible_at: Timestamp, record: Arc<Value>) {
+    pub(crate) fn add(&mut self, now: Timestamp, visible_at: Timestamp, record: Recorded) {
         while self.0.get(1).is_some_and(|(next, _)| *next <= now) {
             self.0.pop_front();
         }
         self.0.push_back((visible_at, record));
     }
 
-    fn shown(&self, now: Timestamp) -> Option<&Arc<Value>> {
-        self.0.iter().rev().find(|(visible_at, _)| *visible_at <= now).map(|(_, record)| record)
+    fn shown(&self, now: Timestamp) -> Option<Value> {
+        let mut newest_first = self.0.iter().rev();
+        newest_first.find(|(visible_at, _)| *visible_at <= now).map(|(_, record)| record.write())
     }
 }
 
@@ -254,7 +255,7 @@ impl World {
     }
 
     fn page_of(&self, now: Timestamp, query: &Query, (first, last): (i64, i64)) -> Value {
-        let mut found: Vec<&Arc<Value>> = self
+        let mut found: Vec<Value> = self
             .conversations
             .values()
             .filter_map(|kept| kept.records.shown(now))
@@ -264,7 +265,7 @@ impl World {
             })
             .filter(|record| is_wanted(record, query))
             .collect();
-        let key = |record: &Arc<Value>| match query.order_by {
+        let key = |record: &Value| match query.order_by {
             OrderBy::ConversationStart | OrderBy::SegmentStart => {
                 moment_of(record, "conversationStart")
             }
@@ -276,12 +277,7 @@ impl World {
             Order::Unordered => {}
         }
         let skipped = query.paging.page_size.saturating_mul(query.paging.page_number - 1);
-        let page: Vec<&Value> = found
-            .iter()
-            .skip(skipped)
-            .take(query.paging.page_size)
-            .map(|record| record.as_ref())
-            .collect();
+        let page: Vec<&Value> = found.iter().skip(skipped).take(query.paging.page_size).collect();
         let mut answer = json!({ "totalHits": found.len() });
         // As the platform does: no list where there is nothing to list.
         if !page.is_empty() {
