@@ -108,7 +108,7 @@ async fn trackers_take_turns_and_no_call_is_missed_or_doubled() {
     let mut staying: Vec<Staying> = Vec::new();
     let mut calls = Vec::new();
     // The scheduler comes once a minute, and calls every second.
-    for second in 0..330 {
+    for second in 0..270 {
         if second % 60 == 0 {
             staying.push(site.send(secs(90)));
         }
@@ -126,7 +126,7 @@ async fn trackers_take_turns_and_no_call_is_missed_or_doubled() {
         departures.push((stay.fence, stay.departure.as_str()));
     }
     let (last, before) = departures.split_last().unwrap();
-    assert_eq!(last, &(Some(6), "expired"));
+    assert_eq!(last, &(Some(5), "expired"));
     for (place, departure) in (1..).zip(before) {
         assert_eq!(departure, &(Some(place), "handed-over"), "{departures:?}");
     }
@@ -295,9 +295,9 @@ async fn a_platform_that_is_down_at_the_start_is_waited_for_under_the_lease() {
 #[tokio::test]
 async fn whoever_only_listens_makes_no_channel_when_its_own_breaks() {
     let site = Site::open(20.0).await;
-    let first = site.send(secs(300));
+    let first = site.send(secs(90));
     site.listening(1).await;
-    site.clock.sleep(secs(225)).await;
+    site.clock.sleep(secs(45)).await;
     let second = site.send(secs(840));
     site.listening(2).await;
     site.clock.sleep(secs(11)).await;

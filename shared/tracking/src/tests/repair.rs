@@ -216,7 +216,7 @@ async fn without_the_permission_events_still_come_and_nobody_asks_on_and_on() {
 
 #[tokio::test]
 async fn the_next_tracker_begins_where_the_last_one_heard_everything() {
-    let bench = Bench::start(40.0).await;
+    let bench = Bench::start(100.0).await;
     let (clock, platform, store) = (bench.clock, bench.platform.clone(), bench.store.clone());
     clock.sleep(Duration::from_secs(90)).await;
     let stream = bench.stream.clone();
