@@ -24,6 +24,8 @@ pub struct Stack {
     pub api_door: String,
     /// Its ALB door; nothing if it was not started.
     pub audio_door: Option<String>,
+    /// Another one, which never pauses before the match.
+    pub ready_door: Option<String>,
 }
 
 impl Stack {

@@ -23,6 +23,15 @@ const CONTAINER: &str = "door";
 /// What the load balancer asks.
 const HEALTH: &str = "/healthz";
 
+/// What was deployed of the service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Service<'a> {
+    /// The ARN of its task definition.
+    pub(crate) definition: &'a str,
+    /// The ARN of its tasks' role.
+    pub(crate) role: &'a str,
+}
+
 /// A running door.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -31,18 +40,19 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Starts a binary as the deployed service would.
+    /// Starts a binary as the deployed service would, but listening in a way of its own if one
+    /// is given.
     ///
     /// Errors: [`LocalError`] if the task definition lacks something, or the door does not start.
     pub(crate) async fn start(
         binary: &Path,
         cloud: &Cloud,
         addresses: &Addresses,
-        definition: &str,
-        role: &str,
+        service: &Service<'_>,
+        listen: Option<&str>,
     ) -> Result<Self, LocalError> {
-        let environment = environment(cloud, definition).await?;
-        let keys = cloud.assume_service_role(role, "aws-local-door").await?;
+        let environment = environment(cloud, service.definition).await?;
+        let keys = cloud.assume_service_role(service.role, "aws-local-door").await?;
         let port = free_ports(1)?.port();
         let run = addresses.run.as_path();
         let mut command = Command::new(binary);
@@ -55,8 +65,10 @@ impl Door {
             .env("SSL_CERT_FILE", &addresses.authority)
             .envs(keys.environment())
             // The one in the definition may be somebody else's here.
-            .env("SIDETONE_PORT", port.to_string());
-        let mut child = Child::start("door", command, run)?;
+            .env("SIDETONE_PORT", port.to_string())
+            .envs(listen.map(|listen| ("SIDETONE_LISTEN", listen)));
+        let name = listen.map_or("door".to_owned(), |listen| format!("door-{listen}"));
+        let mut child = Child::start(&name, command, run)?;
         let health = format!("http://127.0.0.1:{port}{HEALTH}");
         let http = Trust::nobody().http(Duration::from_secs(2)).map_err(LocalError::Http)?;
         let look = async || {

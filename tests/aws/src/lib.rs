@@ -15,6 +15,7 @@ mod genesys;
 mod progress;
 mod provision;
 mod running;
+mod simulations;
 mod tools;
 
 pub use addresses::{ADDRESSES_VARIABLE, Addresses, Stack};
@@ -29,3 +30,4 @@ pub use genesys::{Genesys, ORGANIZATION, random_secret};
 pub use progress::Progress;
 pub use provision::{provision, tables};
 pub use running::{Running, cargo};
+pub use simulations::simulate;

@@ -9,6 +9,7 @@ use sidetone_genesys_sim::{Town, Traffic};
 use sidetone_ports::Clock;
 use sidetone_tests_aws::{
     ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, cargo, provision,
+    simulate,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Resu
         }
         Command::Test { tests, .. } => {
             progress.say("testing");
-            let testing = test(&start.root, running.addresses(), tests);
+            let testing = judge(&start.root, running.addresses(), tests, progress);
             stop.run_until_cancelled(testing).await.unwrap_or(Err(LocalError::Tests))
         }
     };
@@ -74,6 +75,21 @@ async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), Loc
     Town::new(stage, Traffic::default()).live(stop.clone(), |_| {}).await;
     platform.stop().await;
     Ok(())
+}
+
+/// Runs the tests; if they were not chosen by name, the simulations too.
+async fn judge(
+    root: &Path,
+    addresses: &Addresses,
+    tests: &[String],
+    progress: &Progress,
+) -> Result<(), LocalError> {
+    let tested = test(root, addresses, tests).await;
+    if !tests.is_empty() {
+        return tested;
+    }
+    let simulated = simulate(root, addresses, progress).await;
+    tested.and(simulated)
 }
 
 /// Runs the test binary, with its output for whoever looks.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use sidetone_ports::Clock;
 
 use crate::addresses::{ADDRESSES_VARIABLE, Addresses, Stack};
@@ -12,7 +13,7 @@ use crate::args::StartArgs;
 use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::deployment::{Deployment, Kind, Surroundings, put_secret};
-use crate::door::{self, Door};
+use crate::door::{self, Door, Service};
 use crate::emulator::{Emulator, free_ports};
 use crate::error::LocalError;
 use crate::front::{Api, AskConnect, Front, FrontConfig, Limits};
@@ -27,7 +28,7 @@ const STAGE: &str = "audiohook";
 pub struct Running {
     emulator: Emulator,
     _fronts: [Front; 2],
-    door: Option<Door>,
+    doors: Vec<Door>,
     addresses: Addresses,
 }
 
@@ -73,12 +74,13 @@ impl Running {
         };
         progress.say("provisioning users");
         provision(&addresses).await?;
-        let door = open_door(&door, &emulator.cloud()?, &addresses, progress).await?;
-        addresses.stack.audio_door = door.as_ref().map(|door| door.url().to_owned());
-        let ids = [("ministack", emulator.id()), ("door", door.as_ref().and_then(Door::id))];
+        let doors = open_doors(&door, &emulator.cloud()?, &addresses, progress).await?;
+        let mut urls = doors.iter().map(|door| door.url().to_owned());
+        (addresses.stack.audio_door, addresses.stack.ready_door) = (urls.next(), urls.next());
+        let ids = [("ministack", emulator.id()), ("door", doors.first().and_then(Door::id))];
         addresses.processes =
             ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))).collect();
-        Ok(Self { emulator, _fronts: [front, text_front], door, addresses })
+        Ok(Self { emulator, _fronts: [front, text_front], doors, addresses })
     }
 
     /// Returns where everything is.
@@ -88,9 +90,7 @@ impl Running {
 
     /// Stops everything, the door first: it says goodbye through the local AWS.
     pub async fn stop(self) {
-        if let Some(door) = self.door {
-            door.stop().await;
-        }
+        join_all(self.doors.into_iter().map(Door::stop)).await;
         self.emulator.stop().await;
     }
 }
@@ -122,7 +122,7 @@ impl Site<'_> {
         };
         let outputs = self.deployment.deploy(kind, &cloud, &around).await?;
         let name = kind.name().to_owned();
-        let stack = Stack { name, outputs, api_door, audio_door: None };
+        let stack = Stack { name, outputs, api_door, audio_door: None, ready_door: None };
         let (keys, client) = (self.genesys.keys_secret(), self.genesys.client_secret());
         put_secret(&cloud, stack.output("KeysSecretArn")?, &keys).await?;
         put_secret(&cloud, stack.output("GenesysSecretArn")?, &client).await?;
@@ -189,19 +189,22 @@ async fn provision(addresses: &Addresses) -> Result<(), LocalError> {
     Child::start("provision", command, &addresses.run)?.finish().await
 }
 
-async fn open_door(
+async fn open_doors(
     binary: &Path,
     cloud: &Cloud,
     addresses: &Addresses,
     progress: &Progress,
-) -> Result<Option<Door>, LocalError> {
+) -> Result<Vec<Door>, LocalError> {
     let outputs = &addresses.stack.outputs;
     let (Some(definition), Some(role)) =
         (outputs.get("ServiceTaskDefinition"), outputs.get("ServiceTaskRoleArn"))
     else {
         progress.say("the stack has no ALB door");
-        return Ok(None);
+        return Ok(Vec::new());
     };
     progress.say("starting the ALB door");
-    Door::start(binary, cloud, addresses, definition, role).await.map(Some)
+    let service = Service { definition, role };
+    let door = Door::start(binary, cloud, addresses, &service, None).await?;
+    let ready = Door::start(binary, cloud, addresses, &service, Some("ready")).await?;
+    Ok(vec![door, ready])
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 use sidetone_consumer::{Sidecar, recording_name};
-use sidetone_genesys_sim::{Played, Scenario, Script, Stage};
+use sidetone_genesys_sim::{Played, Scenario, Script, Stage, Stretch};
+use sidetone_model::Position;
 use sidetone_ports::RecordingStore;
 use tokio_util::sync::CancellationToken;
 
+use crate::stream::Ledger;
 use crate::world::{World, deployed, until};
 
 /// How long calls keep coming while the tracker changes hands: two holds of 90 s, and the
@@ -60,10 +62,24 @@ async fn assert_recorded(world: &World, played: &Played) {
     let agents: Vec<_> = sidecar.agents.iter().map(|agent| &agent.agent).collect();
     assert_eq!(agents, [&segment.agent], "{sidecar:#?}");
     assert!(sidecar.gaps.is_empty(), "{sidecar:#?}");
+    let ledger = Ledger::read(world, world.stack()).await;
+    assert_stream_is_true(&ledger, played);
     // Two channels, a byte a sample or two.
     let said = segment.stretch.samples() - truth.missed_ms_max * 8;
     let said = usize::try_from(said * 2).expect("a short call");
     assert!(bytes >= said + WAV_HEADER_BYTES, "{bytes} bytes of at least {said}");
+}
+
+/// Asserts that each frame in the stream is what was said at its place.
+fn assert_stream_is_true(ledger: &Ledger, played: &Played) {
+    let (report, truth) = (&played.sessions[0], &played.truth.sessions[0]);
+    let media = report.media.expect("audio was taken");
+    for audio in ledger.audio(report.session) {
+        let from = Position::from_samples(audio.position);
+        let to = from.plus_samples(u64::from(audio.samples));
+        let said = truth.pcm(Stretch { from, to }, media);
+        assert!(audio.data == said, "the frame at {from:?} is not what was said there");
+    }
 }
 
 #[test]
