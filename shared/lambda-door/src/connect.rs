@@ -107,7 +107,8 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
             headers: &request.headers,
             at: request.received_at.unwrap_or(began_at),
         };
-        match self.authenticator.judge(clock, arrival).await {
+        // Boxed, as with a source of keys behind it the future is too deep for the compiler.
+        match Box::pin(self.authenticator.judge(clock, arrival)).await {
             Verdict::Refused(refusal) => {
                 note_refused(refusal, &request.headers, &request.peer);
                 refuse(clock, began_at).await

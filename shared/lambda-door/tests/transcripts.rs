@@ -1,6 +1,8 @@
 //! The conversations that every door must hold alike, at this one: each message is an event of
 //! its own, and what is said goes over a line in memory.
 
+#![allow(clippy::unwrap_used, reason = "all of this is a test, what helps it included")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
