@@ -1,6 +1,7 @@
 //! Calls through the ALB door's own binary, told by the deployed tracker and nobody else, and
 //! written by the deployed recorder.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -92,19 +93,28 @@ fn a_call_through_the_alb_door_is_recorded_in_s3() {
     });
 }
 
-/// Returns how often the tracker's lease has been taken.
-async fn fence(world: &World) -> u64 {
+/// Returns the fence under which the tracker's lease is held, which each holder has anew.
+async fn fence(world: &World) -> Option<u64> {
     let table = world.stack().output("TrackerTable").expect("an output");
     let question = json!({
         "TableName": table,
         "FilterExpression": "begins_with(pk, :lease)",
-        "ExpressionAttributeValues": { ":lease": { "S": "lease#" } },
+        "ExpressionAttributeValues": { ":lease": { "S": "lease#tracker" } },
     });
     let answer = world.cloud.json("dynamodb", "DynamoDB_20120810.Scan", &question).await;
     let answer = answer.expect("readable");
     let items = answer["Items"].as_array().expect("items");
-    let fences = items.iter().filter_map(|item| item["fence"]["N"].as_str()?.parse::<u64>().ok());
-    fences.max().unwrap_or_default()
+    items.iter().find_map(|item| item["fence"]["N"].as_str()?.parse().ok())
+}
+
+/// Returns all holders there are until it is told to stop, by their fences.
+async fn holders(world: &World, stop: &CancellationToken) -> BTreeSet<u64> {
+    let mut seen = BTreeSet::new();
+    while !stop.is_cancelled() {
+        seen.extend(fence(world).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    seen
 }
 
 /// Kills the processes of a function, as nothing on AWS asks before it does.
@@ -128,8 +138,7 @@ fn every_call_is_matched_over_two_hand_overs_and_a_killed_tracker() {
     deployed(async |world| {
         world.tracked().await;
         let (stage, begun_at) = (stage(world), world.clock.now());
-        let fence_before = fence(world).await;
-        let stop = CancellationToken::new();
+        let (stop, over) = (CancellationToken::new(), CancellationToken::new());
         let count = u32::try_from(DAY.as_secs() / GAP.as_secs()).expect("few calls");
         let calls = (0..count).map(|number| {
             let (stage, stop) = (&stage, &stop);
@@ -142,10 +151,14 @@ fn every_call_is_matched_over_two_hand_overs_and_a_killed_tracker() {
             world.clock.sleep_until(begun_at + KILLED_AT).await;
             kill(world.stack().output("TrackerFunction").expect("an output"))
         };
-        let (played, killed) = tokio::join!(join_all(calls), killing);
+        let playing = async {
+            let played = join_all(calls).await;
+            over.cancel();
+            played
+        };
+        let (played, killed, holders) = tokio::join!(playing, killing, holders(world, &over));
         assert!(killed > 0, "no tracker ran");
-        let taken = fence(world).await - fence_before;
-        assert!(taken >= 3, "two hand-overs and one killed, and the lease was taken {taken} times");
+        assert!(holders.len() >= 4, "two hand-overs and one killed, by {holders:?}");
         for played in &played {
             assert_recorded(world, played).await;
         }
