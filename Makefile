@@ -43,7 +43,7 @@ doc: ## Documentation, warnings denied
 deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
 	$(CARGO) deny --locked check bans licenses sources
 
-ci: test aws-test lint doc ## What CI runs
+ci: test lint doc ## What CI runs
 
 .venv/bin/python: tests/requirements.txt
 	python3 -m venv .venv
