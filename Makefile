@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup run demo test aws-local aws-test bench lint doc deny ci
+.PHONY: help setup run demo test aws-local aws-test template image bench lint doc deny ci
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -29,6 +29,13 @@ aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, un
 aws-test: setup ## The tests of what is deployed, on a local AWS of their own
 	$(CARGO) build --locked --workspace --bin aws-local
 	@exec target/debug/aws-local test
+
+template: ## cfn-lint, sam validate and checkov on template.yaml; installs them from PyPI
+	@sh infra/check.sh
+
+image: ## The image of the audio door; the one target that needs a container engine
+	sh infra/image/build.sh
+	docker build --file infra/image/Dockerfile --build-arg BINARY=prebuilt --tag sidetone-door .
 
 bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
 	$(CARGO) run --release --locked --quiet --bin bench
