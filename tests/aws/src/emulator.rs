@@ -18,6 +18,13 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Variables of ours that it, and so every function, may see: what programs need to run at all.
 const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH"];
 
+/// Starts it with HTTP/1.1 alone, as the services have it that are called here: the HTTP/2 of
+/// its server loses uploads now and then, which then hang until the connection ends.
+const PROGRAM: &str = "import hypercorn.config
+hypercorn.config.Config.alpn_protocols = ['http/1.1']
+from ministack.app import main
+main()";
+
 /// A running MiniStack.
 #[derive(Debug)]
 pub(crate) struct Emulator {
@@ -36,8 +43,8 @@ impl Emulator {
         let endpoint = format!("https://127.0.0.1:{port}");
         let certificates = Certificates::make(run)?;
         let trust = Trust::of(&certificates.authority)?;
-        let mut command = Command::new(tools.ministack());
-        command.env_clear().current_dir(run);
+        let mut command = Command::new(tools.python());
+        command.args(["-c", PROGRAM]).env_clear().current_dir(run);
         for name in INHERITED {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }

@@ -100,6 +100,8 @@ async fn test(root: &Path, addresses: &Addresses, tests: &[String]) -> Result<()
         .args(["test", "--locked", "--workspace", "--test", "aws", "--"])
         .args(tests)
         .env(ADDRESSES_VARIABLE, addresses.to_json()?)
+        // Nearly all of them wait, for schedules and for people who talk.
+        .env("RUST_TEST_THREADS", "16")
         .envs(addresses.environment())
         .kill_on_drop(true)
         .status()

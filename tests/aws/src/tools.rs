@@ -44,9 +44,9 @@ impl Tools {
         Ok(tools)
     }
 
-    /// Returns the local AWS's program.
-    pub(crate) fn ministack(&self) -> PathBuf {
-        self.folder.join("v/bin/ministack")
+    /// Returns the Python that knows the local AWS.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("v/bin/python")
     }
 
     /// Returns the `sam` command, which finds cargo-lambda on its path.

@@ -8,6 +8,7 @@ mod api_door;
 mod calls;
 mod client;
 mod figures;
+mod hand_over;
 mod roles;
 mod stream;
 mod swarm;
