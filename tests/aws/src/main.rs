@@ -84,15 +84,12 @@ async fn judge(
     tests: &[String],
     progress: &Progress,
 ) -> Result<(), LocalError> {
+    let tested = test(root, addresses, tests).await;
     if !tests.is_empty() {
-        return test(root, addresses, tests).await;
+        return tested;
     }
-    // Figures are of a system that does nothing else.
-    let others = ["--skip", "figures"].map(str::to_owned);
-    let tested = test(root, addresses, &others).await;
-    let measured = test(root, addresses, &["figures", "--nocapture"].map(str::to_owned)).await;
     let simulated = simulate(root, addresses, progress).await;
-    tested.and(measured).and(simulated)
+    tested.and(simulated)
 }
 
 /// Runs the test binary, with its output for whoever looks.

@@ -46,9 +46,11 @@ impl World {
         let clock = Clock::system();
         let platform = at.genesys.start(clock).await.expect("nobody else plays Genesys Cloud");
         // Not only a minute after the deployment, which is when the schedules begin.
-        for function in ["TrackerFunction", "SweepFunction"] {
-            let name = at.stack.output(function).expect("an output");
-            cloud.start(name).await.expect("it starts");
+        for stack in [&at.stack, &at.text_stack] {
+            for function in ["TrackerFunction", "SweepFunction"] {
+                let name = stack.output(function).expect("an output");
+                cloud.start(name).await.expect("it starts");
+            }
         }
         Self { at, cloud, aws, clock, platform }
     }
