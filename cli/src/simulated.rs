@@ -157,6 +157,13 @@ impl Simulated {
         Ok(Stage { clock: self.clock, target, platform, sound })
     }
 
+    /// Stops the platform; returns the rules that were broken.
+    pub async fn close(self) -> Vec<String> {
+        let violations = self.platform.violations();
+        self.platform.stop().await;
+        violations.iter().map(ToString::to_string).collect()
+    }
+
     /// Returns the platform.
     pub const fn platform(&self) -> &Platform {
         &self.platform

@@ -26,6 +26,12 @@ pub struct ScenarioChoice(
 );
 
 impl ScenarioChoice {
+    /// Returns whether it is all there are.
+    #[cfg(feature = "aws")]
+    pub fn is_all(&self) -> bool {
+        self.0 == Scenario::ALL
+    }
+
     /// Returns whether it is the short round.
     pub fn is_tour(&self) -> bool {
         self.0 == TOUR

@@ -96,11 +96,18 @@ async fn judge_stack(
     args: &SimulateArgs,
     output: &mut Output<'_>,
 ) -> Result<bool, Failure> {
+    let mut scenarios = args.scenario.0.clone();
+    if args.scenario.is_all() {
+        scenarios.retain(|scenario| !scenario.stands_alone());
+        output.note(format_args!(
+            "scenarios that disturb every call of a platform are left out; --embedded plays them"
+        ));
+    }
     let run = Embedded {
         calls: args.calls,
         seed: args.seed.unwrap_or(1),
         concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
-        ..Embedded::new(args.scenario.0.clone())
+        ..Embedded::new(scenarios)
     };
     let calls = run.call_count();
     output.note(format_args!(

@@ -16,6 +16,7 @@ mod staged;
 mod stretches;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verdict;
 
 pub use case::{Case, judge};
@@ -23,4 +24,5 @@ pub use heard::{Heard, HeardFrame};
 pub use planted::PlantedSink;
 pub use problems::Cause;
 pub use recording::{RecordingError, SessionRecording, Wave};
+pub(crate) use told::{ToldCase, judge_told};
 pub use verdict::Verdict;

@@ -13,9 +13,10 @@ pub struct Verdict {
     pub seed: u64,
     /// The conversation; null digits for a probe.
     pub conversation_id: String,
-    /// The audio session.
+    /// The audio session; empty if the call has none.
     pub session_id: String,
-    /// What has to become of it: `matched`, `unmatched`, `duplicate` or `probe`.
+    /// What has to become of it: `matched`, `unmatched`, `duplicate`, `probe`, or
+    /// `told` where there is no audio but call events.
     pub expected: String,
     /// What became of it, in the same words; `unknown` or `nothing` if that was not even said.
     pub outcome: String,

@@ -12,7 +12,7 @@ pub use caller::{
     CallerPlan, CallerReport, Cue, Deed, LOG_ENTRIES_MAX, LogEntry, PAUSED_MARKER, Relay, Target,
     TargetError, call,
 };
-pub use conversation::{Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
+pub use conversation::{Beside, Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
 pub use platform::{
     Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimUser, Stats,
     UserState, Violation,
@@ -20,7 +20,7 @@ pub use platform::{
 pub use player::{Played, Stage, Town, Traffic};
 pub use script::{
     Act, AgentSegment, AudioScript, Cast, Discard, Expected, HoldSpan, Person, Scenario, Script,
-    SessionTruth, Standing, Step, Truth, UnknownScenario,
+    SessionTruth, Standing, Step, ToldLeg, Trouble, Truth, UnknownScenario,
 };
 pub use voice::{
     CallVoice, Recording, Scene, Sound, Source, Speaker, Stretch, WAV_BYTES_MAX, WavError, WavFault,

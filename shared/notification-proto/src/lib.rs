@@ -18,6 +18,6 @@ pub use error::{ReadError, UnknownRegion};
 pub use region::{REGIONS, Region};
 pub use wire::{
     Call, CallRecord, CallState, ControlAnswer, Frame, FrameKind, Participant, Purpose, RecordPage,
-    Snapshot, SystemEvent, SystemEventKind, conversation_topic, end_reason_of, ping_text,
+    Snapshot, SystemEvent, SystemEventKind, UserNews, conversation_topic, end_reason_of, ping_text,
     user_of_conversation_topic,
 };

@@ -15,8 +15,8 @@ mod tracker;
 
 pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use platform::{
-    GenesysUser, Hosts, HostsError, NotificationChannel, PlatformClient, PlatformError,
-    RejectedTopic,
+    GenesysUser, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
+    PlatformError, RejectedTopic, TopicPreflight, Transport,
 };
 pub use secret::Secret;
 pub use status::TrackerStatus;

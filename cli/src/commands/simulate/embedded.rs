@@ -109,7 +109,8 @@ impl Embedded {
     /// Plays everything against a deployed stack and judges it; `over` is told of each call.
     ///
     /// Everything runs with the world; `data`, `sound` and `plant` are of no effect.
-    /// Errors: [`Failure`] if the stack is not made for that, or its tracker does not listen.
+    /// Errors: [`Failure`] if the stack is not made for that, or its tracker does not listen, or
+    /// a story stands alone.
     #[cfg(feature = "aws")]
     pub(crate) async fn run_deployed(
         &self,
@@ -118,6 +119,10 @@ impl Embedded {
         relay: Option<sidetone_genesys_sim::Relay>,
         mut over: impl FnMut(),
     ) -> Result<EmbeddedReport, Failure> {
+        if let Some(alone) = self.scenarios.iter().find(|scenario| scenario.stands_alone()) {
+            return Err(Failure::bad_input(format!("{alone} cannot be played against a stack"))
+                .hint("it needs a platform and a tracker that no other call shares"));
+        }
         let premises = Premises::deployed(stack, doors, relay, self.listens()).await?;
         self.judge(premises, &mut over).await
     }
@@ -128,12 +133,12 @@ impl Embedded {
 
     async fn judge(
         &self,
-        premises: Premises,
+        mut premises: Premises,
         over: &mut impl FnMut(),
     ) -> Result<EmbeddedReport, Failure> {
         let scripts: Vec<Script> = self.scripts().collect();
         let all = scripts.iter().cloned().enumerate().collect();
-        let mut findings = play(&premises, all, self.concurrency, over).await?;
+        let mut findings = play(&mut premises, all, self.concurrency, over).await?;
         for plays in 2..=PLAYS_MAX {
             let again = self.disturbed(&findings);
             if again.is_empty() {
@@ -141,7 +146,7 @@ impl Embedded {
             }
             let some = again.iter().map(|call| (*call, scripts[*call].clone())).collect();
             let concurrency = self.concurrency.min(REPLAYED_AT_ONCE_MAX);
-            let fresh = play(&premises, some, concurrency, &mut || {}).await?;
+            let fresh = play(&mut premises, some, concurrency, &mut || {}).await?;
             findings.retain(|finding| !again.contains(&finding.call));
             findings.extend(fresh.into_iter().map(|finding| Finding {
                 verdict: Verdict { plays, ..finding.verdict },

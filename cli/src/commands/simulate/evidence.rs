@@ -1,39 +1,77 @@
-//! What is known of a session that was played, until it is judged.
+//! What is known of a call that was played, until it is judged.
 
 use bytes::Bytes;
-use sidetone_genesys_sim::{CallerReport, Scenario, SessionTruth};
-use sidetone_model::Timestamp;
+use sidetone_delivery_wire::CallEvent;
+use sidetone_genesys_sim::{CallerReport, Scenario, SessionTruth, ToldLeg};
+use sidetone_model::{ConversationId, Timestamp};
 
 use super::story::Story;
-use crate::judge::{Case, Cause, Heard, SessionRecording, Verdict, judge};
+use crate::judge::{Case, Cause, Heard, SessionRecording, ToldCase, Verdict, judge, judge_told};
 
-/// A session before the judge.
+/// A session before the judge, or a call that had none.
 pub(super) struct Evidence {
     pub(super) scenario: Scenario,
     pub(super) seed: u64,
-    pub(super) truth: SessionTruth,
-    pub(super) report: CallerReport,
     pub(super) began_at: Timestamp,
     /// When everything of it had been delivered and recorded.
     pub(super) ended_at: Timestamp,
+    pub(super) of: Of,
+}
+
+/// What there is to judge.
+pub(super) enum Of {
+    /// An audio session.
+    Session(Box<Session>),
+    /// A call without audio, of which events are told.
+    Call { conversation: ConversationId, truth: Vec<ToldLeg>, events: Vec<CallEvent> },
+}
+
+/// A session as its script has it, as its client had it, and as it was heard.
+pub(super) struct Session {
+    pub(super) truth: SessionTruth,
+    pub(super) report: CallerReport,
     pub(super) heard: Option<Heard>,
 }
 
 impl Evidence {
+    /// Returns what the client of an audio session did and saw.
+    pub(super) fn report(&self) -> Option<&CallerReport> {
+        match &self.of {
+            Of::Session(session) => Some(&session.report),
+            Of::Call { .. } => None,
+        }
+    }
+
     /// Judges the session and tells its story. Takes some tenths of a second of computing.
     pub(super) fn judged(self, sidecar: Option<Bytes>, wav: Option<Bytes>) -> (Verdict, Story) {
+        let scenario = self.scenario.as_str();
+        let session = match self.of {
+            Of::Session(session) => session,
+            Of::Call { conversation, truth, events } => {
+                let verdict = judge_told(&ToldCase {
+                    scenario,
+                    seed: self.seed,
+                    conversation,
+                    truth: &truth,
+                    began_at: self.began_at,
+                    events: &events,
+                });
+                let story = Story::of(self.scenario, &verdict, None);
+                return (verdict, story);
+            }
+        };
         let read = sidecar.map(|sidecar| SessionRecording::read(&sidecar, wav)).transpose();
         let (recording, unreadable) = match read {
             Ok(recording) => (recording, None),
             Err(error) => (None, Some(format!("the recording is of no use: {error}"))),
         };
         let mut verdict = judge(&Case {
-            scenario: self.scenario.as_str(),
+            scenario,
             seed: self.seed,
-            truth: &self.truth,
-            report: &self.report,
+            truth: &session.truth,
+            report: &session.report,
             began_at: self.began_at,
-            heard: self.heard.as_ref(),
+            heard: session.heard.as_ref(),
             recording: recording.as_ref(),
         });
         if let Some(problem) = unreadable {

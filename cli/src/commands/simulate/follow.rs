@@ -1,11 +1,13 @@
-//! Reads the stream beside the recorder and collects every session, for the judge.
+//! Reads the stream beside the recorder and collects every session, and the events of calls
+//! without one, for the judge.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sidetone_consumer::{NoCheckpoints, Start, Subscription, SubscriptionSettings};
-use sidetone_model::SessionId;
+use sidetone_consumer::{NoCheckpoints, Ordered, Start, Subscription, SubscriptionSettings};
+use sidetone_delivery_wire::{Body, CallEvent, CallEventKind};
+use sidetone_model::{ConversationId, SessionId};
 use sidetone_ports::{RecordSource, SourceError};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Follower {
     sessions: Arc<Mutex<HashMap<SessionId, Heard>>>,
+    told: Arc<Mutex<HashMap<ConversationId, Vec<CallEvent>>>>,
 }
 
 impl Follower {
@@ -57,6 +60,25 @@ impl Follower {
         self.sessions().remove(&session)
     }
 
+    /// Returns how many legs of a call without session are told to be over.
+    pub(super) fn legs_over(&self, conversation: ConversationId) -> usize {
+        let is_end = |event: &&CallEvent| event.kind() == CallEventKind::Ended;
+        lock(&self.told).get(&conversation).map_or(0, |told| told.iter().filter(is_end).count())
+    }
+
+    /// Takes what was told of a call without session.
+    pub(super) fn take_told(&self, conversation: ConversationId) -> Vec<CallEvent> {
+        lock(&self.told).remove(&conversation).unwrap_or_default()
+    }
+
+    fn note_told(&self, conversation: ConversationId, item: &Ordered) {
+        if let Ordered::Record(record) = item
+            && let Some(Body::CallEvent(event)) = &record.body
+        {
+            lock(&self.told).entry(conversation).or_default().push(event.clone());
+        }
+    }
+
     async fn collect<S: RecordSource>(&self, mut subscription: Subscription<S, NoCheckpoints>) {
         loop {
             match subscription.next().await {
@@ -64,8 +86,10 @@ impl Follower {
                     let mut sessions = self.sessions();
                     for item in &batch.items {
                         let key = item.origin().session;
-                        // A conversation without a session has no audio.
-                        let Some(session) = key.session else { continue };
+                        let Some(session) = key.session else {
+                            self.note_told(key.key.conversation, item);
+                            continue;
+                        };
                         sessions.entry(session).or_insert_with(|| Heard::new(key)).take(item);
                     }
                 }
@@ -78,6 +102,10 @@ impl Follower {
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Heard>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::recording_name;
 use sidetone_genesys_sim::{CallerReport, Expected, Script, Source, Stage};
-use sidetone_model::Listen;
+use sidetone_model::{ConversationId, Listen};
 use sidetone_ports::{Clock, RecordSink, RecordingStore};
 use sidetone_ports_embedded::{DataDir, Stream};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Of, Session};
 use super::follow::Follower;
 use super::weather::{WatchedSink, Weather};
 use crate::args::Plant;
@@ -44,6 +44,8 @@ pub(super) struct House {
     stage: Stage,
     home: Home,
     follower: Follower,
+    /// Its own platform, if it shares none.
+    own: Option<Simulated>,
     _stop_following: DropGuard,
 }
 
@@ -84,7 +86,18 @@ impl House {
         let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
         hears_the_platform(&system).await?;
         let home = Home::Here(Box::new(system));
-        Ok(Self { clock: plan.clock, stage, home, follower, _stop_following: stop.drop_guard() })
+        let (clock, _stop_following) = (plan.clock, stop.drop_guard());
+        Ok(Self { clock, stage, home, follower, own: None, _stop_following })
+    }
+
+    /// Gives a platform to a house that nobody shares it with.
+    pub(super) fn owning(self, simulated: Simulated) -> Self {
+        Self { own: Some(simulated), ..self }
+    }
+
+    /// Returns whether it has a platform of its own.
+    pub(super) const fn stands_alone(&self) -> bool {
+        self.own.is_some()
     }
 
     /// Takes a stack's door for the system, and listens behind it.
@@ -104,7 +117,8 @@ impl House {
             stage.target = stage.target.behind(relay);
         }
         let home = Home::Deployed(stack.recordings().clone());
-        Ok(Self { clock, stage, home, follower, _stop_following: stop.drop_guard() })
+        let _stop_following = stop.drop_guard();
+        Ok(Self { clock, stage, home, follower, own: None, _stop_following })
     }
 
     /// Returns where finished recordings lie, if that is on this machine.
@@ -120,23 +134,41 @@ impl House {
     pub(super) async fn play(&self, script: Script) -> Vec<Evidence> {
         let played = self.stage.play(script, &CancellationToken::new()).await;
         let mut all = Vec::with_capacity(played.sessions.len());
+        let evidence = |of: Of| Evidence {
+            scenario: played.scenario,
+            seed: played.script.seed,
+            began_at: played.begun_at,
+            ended_at: self.clock.now(),
+            of,
+        };
         for (truth, report) in played.truth.sessions.into_iter().zip(played.sessions) {
             if truth.expected == Expected::Probe {
                 self.clock.sleep(PROBE_WAIT).await;
             } else {
                 self.is_over(&report).await;
             }
-            all.push(Evidence {
-                scenario: played.scenario,
-                seed: played.script.seed,
-                truth,
-                heard: self.follower.take(report.session),
-                report,
-                began_at: played.begun_at,
-                ended_at: self.clock.now(),
-            });
+            let heard = self.follower.take(report.session);
+            all.push(evidence(Of::Session(Box::new(Session { truth, report, heard }))));
+        }
+        let (conversation, truth) = (played.conversation, played.truth.told);
+        if !truth.is_empty() {
+            self.is_told(conversation, truth.len()).await;
+            let events = self.follower.take_told(conversation);
+            all.push(evidence(Of::Call { conversation, truth, events }));
         }
         all
+    }
+
+    /// Waits for the ends of a call's legs in the stream.
+    async fn is_told(&self, conversation: ConversationId, legs: usize) {
+        let until = self.clock.now() + END_LIMIT;
+        let patience = Instant::now() + PATIENCE;
+        while self.clock.now() < until || Instant::now() < patience {
+            if self.follower.legs_over(conversation) >= legs {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits for a session's end in the stream, and for its recording.
@@ -173,12 +205,17 @@ impl House {
         })
     }
 
-    /// Stops the system in order, if it is ours.
-    pub(super) async fn stop(self) {
+    /// Stops the system in order, if it is ours, and its own platform; returns the rules of the
+    /// latter that were broken.
+    pub(super) async fn stop(self) -> Vec<String> {
         match self.home {
             Home::Here(system) => system.stop().await,
             #[cfg(feature = "aws")]
             Home::Deployed(_) => {}
+        }
+        match self.own {
+            Some(simulated) => simulated.close().await,
+            None => Vec::new(),
         }
     }
 }

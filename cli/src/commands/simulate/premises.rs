@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sidetone_genesys_sim::Source;
+use sidetone_genesys_sim::{Script, Source};
 use sidetone_model::Listen;
 use sidetone_ports::Clock;
 use tempfile::TempDir;
@@ -21,9 +21,21 @@ pub(super) struct Premises {
     pub(super) weather: Weather,
     simulated: Simulated,
     houses: BTreeMap<Mode, Arc<House>>,
+    /// How to build houses for calls that stand alone; a stack cannot be built twice.
+    own: Option<Own>,
     /// Whether recordings stay where they lie.
     keeps: bool,
     _removed: Option<TempDir>,
+}
+
+/// What houses with a platform of their own are built from, and what is left of them.
+struct Own {
+    root: PathBuf,
+    sound: Option<Source>,
+    plant: Option<Plant>,
+    built: usize,
+    violations: Vec<String>,
+    recordings: Vec<PathBuf>,
 }
 
 /// What to build.
@@ -62,7 +74,15 @@ impl Premises {
             houses.insert(mode, Arc::new(House::start(plan).await?));
         }
         let keeps = removed.is_none();
-        Ok(Self { clock, weather, simulated, houses, keeps, _removed: removed })
+        let own = Some(Own {
+            root: root.to_owned(),
+            sound: wanted.sound,
+            plant: wanted.plant,
+            built: 0,
+            violations: Vec::new(),
+            recordings: Vec::new(),
+        });
+        Ok(Self { clock, weather, simulated, houses, own, keeps, _removed: removed })
     }
 
     /// Starts the simulated platform that a deployed stack follows, and
@@ -92,27 +112,57 @@ impl Premises {
             houses.insert(mode, Arc::new(house));
         }
         simulated.is_listened_to().await?;
-        Ok(Self { clock, weather, simulated, houses, keeps: false, _removed: None })
+        Ok(Self { clock, weather, simulated, houses, own: None, keeps: false, _removed: None })
     }
 
-    /// Returns the system that listens so.
-    pub(super) fn house(&self, listen: Listen) -> Option<&Arc<House>> {
-        self.houses.get(&Mode::of(listen))
+    /// Returns the system in which a call is played: the one that listens so, or one that is
+    /// built for a call that stands alone. Nothing if there is none.
+    pub(super) async fn house(&mut self, script: &Script) -> Result<Option<Arc<House>>, Failure> {
+        if !script.scenario.stands_alone() {
+            return Ok(self.houses.get(&Mode::of(script.listen)).cloned());
+        }
+        let Some(own) = &mut self.own else { return Ok(None) };
+        own.built += 1;
+        let data = own.root.join(format!("alone-{}", own.built));
+        let simulated = Simulated::start(self.clock).await?;
+        let plan = Plan {
+            clock: self.clock,
+            simulated: &simulated,
+            weather: &self.weather,
+            listen: script.listen,
+            data: &data,
+            sound: own.sound.clone(),
+            plant: own.plant,
+        };
+        let house = House::start(plan).await?;
+        Ok(Some(Arc::new(house.owning(simulated))))
+    }
+
+    /// Pulls a house down that stood alone, once nobody needs it any longer.
+    pub(super) async fn leave(&mut self, house: Arc<House>) {
+        let Some(own) = self.own.as_mut().filter(|_| house.stands_alone()) else { return };
+        let Some(house) = Arc::into_inner(house) else { return };
+        own.recordings.extend(house.recordings());
+        own.violations.extend(house.stop().await);
     }
 
     /// Stops everything; returns the rules of the platform that were broken, and where
     /// recordings were kept, if they were.
     pub(super) async fn close(self) -> (Vec<String>, Vec<PathBuf>) {
-        let kept = self.houses.values().filter(|_| self.keeps);
-        let recordings = kept.filter_map(|house| house.recordings()).collect();
+        let mut recordings: Vec<PathBuf> =
+            self.houses.values().filter_map(|house| house.recordings()).collect();
+        let mut violations = Vec::new();
         for house in self.houses.into_values() {
             if let Some(house) = Arc::into_inner(house) {
-                house.stop().await;
+                violations.extend(house.stop().await);
             }
         }
-        let violations = self.simulated.platform().violations();
-        self.simulated.platform().stop().await;
-        (violations.iter().map(ToString::to_string).collect(), recordings)
+        violations.extend(self.simulated.close().await);
+        if let Some(own) = self.own {
+            violations.extend(own.violations);
+            recordings.extend(own.recordings);
+        }
+        (violations, if self.keeps { recordings } else { Vec::new() })
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Finding {
 
 /// Plays calls, each with its place among those asked for; `over` is told of each that is.
 pub(super) async fn play(
-    premises: &Premises,
+    premises: &mut Premises,
     mut scripts: Vec<(usize, Script)>,
     concurrency: usize,
     over: &mut impl FnMut(),
@@ -49,8 +49,9 @@ pub(super) async fn play(
     loop {
         while calls.len() < concurrency.max(1) {
             let Some((call, script)) = scripts.pop() else { break };
-            let Some(house) = premises.house(script.listen) else { continue };
-            let (house, wait) = (Arc::clone(house), stagger);
+            let Some(house) = premises.house(&script).await? else { continue };
+            // Who stands alone is in step with nobody, but with the tracker just started.
+            let wait = if house.stands_alone() { Duration::ZERO } else { stagger };
             stagger += STAGGER;
             calls.spawn(async move {
                 clock.sleep(wait).await;
@@ -93,12 +94,15 @@ struct Court {
 }
 
 impl Court {
-    async fn judge_one(&mut self, premises: &Premises) -> Result<(), Failure> {
+    async fn judge_one(&mut self, premises: &mut Premises) -> Result<(), Failure> {
         let Some(Waiting { call, session, house, evidence }) = self.waiting.pop() else {
             return Ok(());
         };
-        let sidecar = house.sidecar(&evidence.report).await;
-        let wav = house.wav(&evidence.report).await;
+        let (sidecar, wav) = match evidence.report() {
+            Some(report) => (house.sidecar(report).await, house.wav(report).await),
+            None => (None, None),
+        };
+        premises.leave(house).await;
         let stood_still = premises.weather.worst(evidence.began_at, evidence.ended_at);
         let judging = tokio::task::spawn_blocking(move || evidence.judged(sidecar, wav));
         let (verdict, story) = judging.await.map_err(broke_off)?;

@@ -69,6 +69,9 @@ impl Story {
         match self.reason.as_deref() {
             None => {}
             Some("probe") => return "Genesys tested the connection".to_owned(),
+            Some("told") => {
+                return "a call among users: told, with nothing to hear".to_owned();
+            }
             Some("duplicate") => {
                 return "a second session of the same call, kept silent".to_owned();
             }

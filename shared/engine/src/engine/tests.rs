@@ -213,7 +213,7 @@ fn ada() -> MatchState {
 }
 
 #[test]
-fn opens_paused_until_an_agent_rings_and_keeps_the_greeting() {
+fn s67_opens_paused_until_an_agent_rings_and_keeps_the_greeting() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
     call.legs(5, vec![]);
@@ -233,7 +233,7 @@ fn opens_paused_until_an_agent_rings_and_keeps_the_greeting() {
 }
 
 #[test]
-fn opens_listening_if_the_agent_was_first() {
+fn s68_opens_listening_if_the_agent_was_first() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
     call.legs(5, vec![call.connected("ada", 0)]);
@@ -314,7 +314,7 @@ fn the_frame_with_the_last_words_is_waited_for() {
 }
 
 #[test]
-fn transfer_to_another_agent_of_ours_needs_no_pause() {
+fn s71_transfer_to_another_agent_of_ours_needs_no_pause() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
     call.legs(5, vec![call.connected("ada", 0)]);
@@ -443,6 +443,38 @@ fn an_unmatched_call_says_why_after_two_minutes_and_still_opens_late() {
 }
 
 #[test]
+fn s69_a_call_without_an_agent_of_ours_is_nobodys_from_beginning_to_end() {
+    for (listen, reason) in [
+        (Listen::Matched, NotOurs::UnknownUser),
+        (Listen::Ready, NotOurs::Collision),
+        (Listen::Matched, NotOurs::OtherAdaptor),
+    ] {
+        let mut call = Call::new(listen);
+        call.open(0);
+        let stranger =
+            Leg { attribution: Attribution::NotOurs(reason), ..call.connected("somebody", 10) };
+        call.legs(5, vec![]);
+        let hears = listen == Listen::Ready;
+        if hears {
+            call.audio(0, 3_000);
+        } else {
+            call.text(10, "paused", 0, "{}");
+        }
+        call.legs(3_000, vec![stranger.clone()]);
+        if hears {
+            call.audio(3_000, 6_000);
+        }
+        let gone = Leg { ended_at: Some(call.at(6_000)), ..stranger };
+        call.legs(6_050, vec![gone]);
+        call.text(6_100, "close", 6_000, r#"{"reason":"end"}"#);
+        call.feed(6_200, Input::Gone);
+        assert_eq!(call.audio_of(), [], "{listen:?} {reason:?}");
+        let of_somebody = |state: &MatchState| matches!(state, MatchState::Matched(_));
+        assert!(!call.matches().iter().any(of_somebody), "{:?}", call.matches());
+    }
+}
+
+#[test]
 fn what_rang_and_was_not_answered_is_dropped() {
     let mut call = Call::new(Listen::Matched);
     call.open(0);
@@ -494,7 +526,7 @@ fn ends_without_waiting_for_ever() {
 }
 
 #[test]
-fn a_probe_is_answered_and_leaves_no_trace() {
+fn s70_a_probe_is_answered_and_leaves_no_trace() {
     let mut call = Call::new(Listen::Matched);
     let nil = "00000000-0000-0000-0000-000000000000";
     call.text(

@@ -29,13 +29,13 @@ const QUEUE_LEAVES_AFTER: Duration = Duration::from_millis(23);
 /// A conversation in the making.
 #[derive(Debug, Clone)]
 pub struct Conversation {
-    key: ConversationKey,
-    direction: Direction,
-    customer: Customer,
-    queue: Option<Queue>,
-    parties: Vec<Party>,
-    transfers: Vec<Transfer>,
-    secure_pause: bool,
+    pub(super) key: ConversationKey,
+    pub(super) direction: Direction,
+    pub(super) customer: Customer,
+    pub(super) queue: Option<Queue>,
+    pub(super) parties: Vec<Party>,
+    pub(super) transfers: Vec<Transfer>,
+    pub(super) secure_pause: bool,
 }
 
 impl Conversation {
@@ -76,7 +76,7 @@ impl Conversation {
         conversation
     }
 
-    fn empty(
+    pub(super) fn empty(
         key: ConversationKey,
         direction: Direction,
         customer: Customer,
@@ -149,6 +149,7 @@ impl Conversation {
     pub fn answer(&mut self, user: UserId, at: Timestamp) -> Result<(), StepError> {
         self.terminate();
         self.leg_mut(user, "ringing", |state| state == CallState::Alerting)?.connect(at);
+        self.colleague_answered();
         self.end_all(Purpose::Acd, DisconnectType::Transfer, at + QUEUE_LEAVES_AFTER);
         self.terminate();
         self.settle_transfer(user, "complete");
@@ -378,7 +379,7 @@ impl Conversation {
 
 impl Conversation {
     /// Derives the next party's ids, so that a seed gives the same conversation again.
-    fn ids(&self) -> Ids {
+    pub(super) fn ids(&self) -> Ids {
         let number = self.parties.len() + 1;
         Ids {
             participant: self.derived("participant", number),
@@ -391,13 +392,13 @@ impl Conversation {
         Uuid::new_v5(&self.key.conversation.uuid(), name.as_bytes())
     }
 
-    fn customer_party(&self) -> Option<&Party> {
+    pub(super) fn customer_party(&self) -> Option<&Party> {
         self.parties
             .iter()
             .find(|party| matches!(party.wire.purpose, Purpose::Customer | Purpose::External))
     }
 
-    fn customer_mut(&mut self) -> Result<&mut Party, StepError> {
+    pub(super) fn customer_mut(&mut self) -> Result<&mut Party, StepError> {
         let outside = |party: &&mut Party| {
             matches!(party.wire.purpose, Purpose::Customer | Purpose::External)
         };
@@ -408,7 +409,7 @@ impl Conversation {
     }
 
     /// Finds the user's newest leg in a state; earlier attempts stay as they ended.
-    fn leg_mut(
+    pub(super) fn leg_mut(
         &mut self,
         user: UserId,
         expected: &'static str,
@@ -425,7 +426,7 @@ impl Conversation {
         self.parties.iter().any(|party| party.wire.purpose == Purpose::Acd && !party.is_over())
     }
 
-    fn end_all(&mut self, purpose: Purpose, why: DisconnectType, at: Timestamp) {
+    pub(super) fn end_all(&mut self, purpose: Purpose, why: DisconnectType, at: Timestamp) {
         for party in self.parties.iter_mut().filter(|party| party.wire.purpose == purpose) {
             party.disconnect(why, at);
         }
@@ -452,7 +453,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn add_automatic(&mut self, purpose: Purpose, name: &str, at: Timestamp) {
+    pub(super) fn add_automatic(&mut self, purpose: Purpose, name: &str, at: Timestamp) {
         let peer = self.customer_party().map(|party| party.call().id);
         let mut party = Party::automatic(self.ids(), purpose, name, &self.customer, at);
         if purpose == Purpose::Acd {
@@ -462,7 +463,7 @@ impl Conversation {
         self.parties.push(party);
     }
 
-    fn add_person(
+    pub(super) fn add_person(
         &mut self,
         user: &SimUser,
         state: CallState,

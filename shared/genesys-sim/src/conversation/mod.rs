@@ -7,10 +7,11 @@
 
 mod course;
 mod nouns;
+mod other_calls;
 mod party;
 mod record;
 mod wire;
 
 pub use course::Conversation;
-pub use nouns::{Customer, LegTruth, Queue, Snapshot, StepError, Who};
+pub use nouns::{Beside, Customer, LegTruth, Queue, Snapshot, StepError, Who};
 pub(crate) use record::Recorded;

@@ -39,6 +39,17 @@ pub enum Who {
     Agent(UserId),
 }
 
+/// How somebody takes part in another's call without being its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Hears both.
+    Monitors,
+    /// Is heard by the agent.
+    Coaches,
+    /// Is heard by both.
+    BargesIn,
+}
+
 /// A step that the conversation's state does not allow: a mistake in a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {

@@ -36,6 +36,7 @@ pub(super) struct Ids {
 impl Party {
     fn new(ids: Ids, purpose: Purpose, name: String, state: CallState, way: Way) -> Self {
         let call = Call {
+            is_placed: true,
             id: ids.communication,
             state,
             initial_state: state,
@@ -78,7 +79,11 @@ impl Party {
             alerting_timeout_ms: None,
             conversation_routing_data: None,
             media_roles: ["full"],
+            monitored_participant_id: None,
+            coached_participant_id: None,
+            barged_participant_id: None,
             attributes: BTreeMap::new(),
+            callbacks: None,
             calls: [call],
         };
         Self { wire, rang_at: None, holds: Vec::new() }
@@ -191,8 +196,16 @@ impl Party {
         self.rang_at.or(self.connected_at())
     }
 
+    /// Returns whether this is a supervisor beside another's call.
+    pub(super) const fn is_beside_another(&self) -> bool {
+        self.wire.monitored_participant_id.is_some()
+            || self.wire.coached_participant_id.is_some()
+            || self.wire.barged_participant_id.is_some()
+    }
+
     pub(super) fn connect(&mut self, at: Timestamp) {
-        self.wire.connected_time = Some(Moment(at));
+        // A callback's participant was there before its call.
+        self.wire.connected_time.get_or_insert(Moment(at));
         let call = self.call_mut();
         call.state = CallState::Connected;
         call.connected_time = Some(Moment(at));
@@ -208,6 +221,9 @@ impl Party {
         let wraps_up = self.wire.wrapup_required && self.call().connected_time.is_some();
         if wraps_up {
             self.wire.start_acw_time = Some(Moment(at));
+        }
+        for callback in self.wire.callbacks.iter_mut().flatten() {
+            callback.state = "disconnected";
         }
         let gone = self.wire.purpose == Purpose::Acd && why == DisconnectType::Transfer;
         let call = self.call_mut();
@@ -239,7 +255,7 @@ impl Party {
     /// Returns what the script did with a Genesys user's leg; nothing for other parties.
     pub(super) fn truth(&self) -> Option<LegTruth> {
         let user: UserId = self.wire.user_id?;
-        if self.wire.purpose == Purpose::Voicemail {
+        if self.wire.purpose == Purpose::Voicemail || self.is_beside_another() {
             return None;
         }
         let call = self.call();

@@ -74,14 +74,21 @@ fn participant(party: &Party, all: &[Party]) -> Value {
         .collect();
     let mut session = json!({
         "sessionId": call.id,
-        "mediaType": "voice",
+        "mediaType": if call.is_placed { "voice" } else { "callback" },
         "direction": call.direction,
         "provider": call.provider,
         "segments": segments,
         "metrics": [],
     });
-    if let Some(peer) = call.peer_id {
-        session["peerId"] = peer.to_string().into();
+    for (name, whom) in [
+        ("peerId", call.peer_id),
+        ("monitoredParticipantId", wire.monitored_participant_id),
+        ("coachedParticipantId", wire.coached_participant_id),
+        ("bargedParticipantId", wire.barged_participant_id),
+    ] {
+        if let Some(whom) = whom {
+            session[name] = whom.to_string().into();
+        }
     }
     let mut participant = json!({
         "participantId": wire.id,
@@ -115,6 +122,7 @@ fn segments_of(party: &Party, all: &[Party]) -> Vec<Segment> {
         Purpose::Ivr => whole(party, "ivr"),
         Purpose::Acd => whole(party, "delay"),
         Purpose::Voicemail => whole(party, "voicemail"),
+        Purpose::Dialer => whole(party, "system"),
     }
 }
 
@@ -190,9 +198,10 @@ fn of_outside(party: &Party, all: &[Party]) -> Vec<Segment> {
         .filter_map(|it| match it.wire.purpose {
             Purpose::Ivr => with(it, "ivr"),
             Purpose::Acd => with(it, "delay"),
+            Purpose::Agent | Purpose::User if it.is_beside_another() => None,
             Purpose::Agent | Purpose::User => with(it, "interact"),
             Purpose::Voicemail => with(it, "voicemail"),
-            Purpose::Customer | Purpose::External => None,
+            Purpose::Customer | Purpose::External | Purpose::Dialer => None,
         })
         .collect();
     segments.sort_by_key(|segment| segment.from);

@@ -76,6 +76,8 @@ pub(crate) enum Purpose {
     Agent,
     User,
     Voicemail,
+    #[serde(rename = "dialer.system")]
+    Dialer,
 }
 
 /// The whole event body.
@@ -125,8 +127,29 @@ pub(crate) struct Participant {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) conversation_routing_data: Option<RoutingData>,
     pub(crate) media_roles: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) monitored_participant_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coached_participant_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) barged_participant_id: Option<Uuid>,
     pub(crate) attributes: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callbacks: Option<[Callback; 1]>,
+    #[serde(serialize_with = "placed")]
     pub(crate) calls: [Call; 1],
+}
+
+/// A request to be called back, as one party has it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Callback {
+    pub(crate) id: Uuid,
+    pub(crate) state: &'static str,
+}
+
+/// Writes the calls that exist: a callback's comes later, or never.
+fn placed<S: Serializer>(calls: &[Call; 1], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(calls.iter().filter(|call| call.is_placed))
 }
 
 /// How the queue chose.
@@ -147,6 +170,8 @@ pub(crate) struct QueueReference {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
+    #[serde(skip)]
+    pub(crate) is_placed: bool,
     pub(crate) id: Uuid,
     pub(crate) state: CallState,
     pub(crate) initial_state: CallState,

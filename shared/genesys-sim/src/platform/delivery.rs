@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use sidetone_model::Timestamp;
+use sidetone_model::{Timestamp, UserId};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
@@ -105,6 +106,23 @@ impl World {
         }
         self.stats.delivered += delivered;
         self.stats.unheard += u64::from(delivered == 0);
+    }
+
+    /// Sends a user's presence and routing status, each under its own name, to whoever asked
+    /// for it, alone or combined with others.
+    pub(super) fn tell_status(&mut self, now: Timestamp, user: UserId) {
+        self.purge(now);
+        for (what, body) in [
+            ("presence", json!({ "source": "PURECLOUD" })),
+            ("routingStatus", json!({ "routingStatus": { "status": "IDLE" } })),
+        ] {
+            let text = self.system_message(&format!("v2.users.{user}.{what}"), body);
+            for channel in self.channels.values_mut() {
+                if channel.topics.iter().any(|topic| topic.brings(user, what)) {
+                    channel.sockets.retain(|socket| socket.tell(ToSocket::Text(text.clone())));
+                }
+            }
+        }
     }
 }
 

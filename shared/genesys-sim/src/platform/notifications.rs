@@ -238,8 +238,8 @@ impl World {
         for written in topics {
             let topic = self.existing_topic(now, written)?;
             let user = topic.user.and_then(|user| self.users.get(&user));
-            let forbidden =
-                user.is_some_and(|user| self.config.forbidden_divisions.contains(&user.division));
+            let forbidden = self.config.missing_permissions.contains(PERMISSION)
+                || user.is_some_and(|it| self.config.forbidden_divisions.contains(&it.division));
             if !forbidden {
                 judged.answers.push(permitted(&topic));
                 judged.good.push(topic);

@@ -12,6 +12,7 @@ use axum::serve::ListenerExt;
 use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use sidetone_model::UserId;
 use sidetone_ports::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -133,6 +134,11 @@ impl Platform {
         let copies = delivery.repeats.saturating_add(1);
         // Nobody receives after a stop, and then nobody listens either.
         let _ = self.published.send(Due { at, snapshot: snapshot.clone(), copies });
+    }
+
+    /// Tells of a user's presence and routing status.
+    pub fn tell_status(&self, user: UserId) {
+        self.shared.world().tell_status(self.shared.clock.now(), user);
     }
 
     /// Returns what the client did wrong so far, oldest first.

@@ -32,7 +32,8 @@ pub(crate) struct Topic {
     pub(crate) written: String,
     /// The user it is about; absent for queues.
     pub(crate) user: Option<UserId>,
-    conversations: bool,
+    /// What of it, in lower case.
+    suffixes: Vec<String>,
 }
 
 /// Why a text is no topic.
@@ -71,14 +72,19 @@ impl Topic {
         if !suffixes.split('&').all(|suffix| known.contains(&suffix)) {
             return Err(TopicError::Malformed);
         }
-        let conversations =
-            user.is_some() && suffixes.split('&').any(|suffix| suffix == "conversations");
-        Ok(Self { written: written.to_owned(), user, conversations })
+        let suffixes = suffixes.split('&').map(str::to_owned).collect();
+        Ok(Self { written: written.to_owned(), user, suffixes })
     }
 
     /// Returns whose conversations it brings, if anybody's.
     pub(crate) fn conversations_of(&self) -> Option<UserId> {
-        self.user.filter(|_| self.conversations)
+        self.user.filter(|user| self.brings(*user, "conversations"))
+    }
+
+    /// Returns whether it brings this of a user; a combined topic brings several things.
+    pub(crate) fn brings(&self, user: UserId, what: &str) -> bool {
+        let brings = |suffix: &String| suffix.eq_ignore_ascii_case(what);
+        self.user == Some(user) && self.suffixes.iter().any(brings)
     }
 }
 

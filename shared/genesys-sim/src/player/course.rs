@@ -6,7 +6,7 @@ use sidetone_model::{ConversationKey, Direction, Timestamp};
 use uuid::Uuid;
 
 use crate::conversation::{Conversation, Queue, Snapshot, StepError, Who};
-use crate::script::{Act, Script, Step};
+use crate::script::{Act, Script, Step, Trouble};
 
 /// What is to be published, and when.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub(super) struct Course {
 pub(super) struct Notice {
     pub(super) at: Timestamp,
     pub(super) lag: Duration,
+    /// Whether it never arrives.
+    pub(super) lost: bool,
+    /// What happens to the platform; then there is nothing to publish.
+    pub(super) trouble: Option<Trouble>,
     pub(super) snapshot: Snapshot,
     /// The conversation at that moment.
     pub(super) conversation: Conversation,
@@ -42,11 +46,13 @@ impl Course {
     ) -> Result<Self, StepError> {
         let mut conversation = begin(script, key, begun_at);
         let mut notices = Vec::with_capacity(script.steps.len());
-        for Step { at, lag, act } in script.steps.iter().copied() {
+        for Step { at, lag, lost, act } in script.steps.iter().copied() {
             let at = begun_at + at;
             apply(&mut conversation, act, at)?;
             let snapshot = conversation.snapshot();
-            notices.push(Notice { at, lag, snapshot, conversation: conversation.clone() });
+            let trouble = if let Act::Platform(trouble) = act { Some(trouble) } else { None };
+            let conversation = conversation.clone();
+            notices.push(Notice { at, lag, lost, trouble, snapshot, conversation });
         }
         let participant = conversation.customer_participant().unwrap_or_default();
         Ok(Self { notices, participant, begun_at })
@@ -59,9 +65,11 @@ pub(super) fn cut_short(mut conversation: Conversation, at: Timestamp) -> Option
         return None;
     }
     if conversation.hang_up(Who::Customer, at).is_err() {
-        // An outbound call whose customer has not been called yet: its agent gives up.
-        let user = conversation.legs().last()?.user;
-        conversation.hang_up(Who::Agent(user), at).ok()?;
+        // A call whose customer has not been called yet: its agent gives up, or the queue does.
+        match conversation.legs().last().map(|leg| leg.user) {
+            Some(user) => conversation.hang_up(Who::Agent(user), at).ok()?,
+            None => conversation.withdraw(at),
+        }
     }
     conversation.terminate();
     Some(conversation.snapshot())
@@ -72,28 +80,19 @@ fn begin(script: &Script, key: ConversationKey, at: Timestamp) -> Conversation {
     let auto_answer = script.steps.iter().any(alone);
     let queue = Queue { id: QUEUE, name: "Simulated queue".to_owned(), auto_answer };
     let customer = script.customer.clone();
-    let dialer = script.steps.iter().find_map(|step| match step.act {
-        Act::Begins(person) => person,
-        Act::EntersQueue
-        | Act::Rings(_)
-        | Act::Answers(_)
-        | Act::AnswersAlone(_)
-        | Act::Dials(_)
-        | Act::CustomerAnswers(_)
-        | Act::Holds(_)
-        | Act::Retrieves(_)
-        | Act::SecurePause(_)
-        | Act::Transfers(..)
-        | Act::CustomerHangsUp
-        | Act::AgentHangsUp(_)
-        | Act::Terminates
-        | Act::WrapsUp(_) => None,
-    });
-    match (script.direction, dialer) {
-        (Direction::Outbound, Some(agent)) => {
-            Conversation::outbound(key, customer, Some(queue), &agent.sim_user(), at)
+    let first = script.steps.first().map(|step| step.act);
+    let among_users = |step: &Step| matches!(step.act, Act::CallsColleague(..));
+    let among_users = script.steps.iter().any(among_users);
+    match (script.direction, first) {
+        (_, Some(Act::AsksForCallback)) => Conversation::callback(key, customer, queue, at),
+        (Direction::Outbound, Some(Act::Begins(Some(agent)))) => {
+            let queue = (!among_users).then_some(queue);
+            Conversation::outbound(key, customer, queue, &agent.sim_user(), at)
         }
-        (Direction::Outbound, None) | (Direction::Inbound, _) => {
+        (Direction::Outbound, Some(Act::Begins(None))) => {
+            Conversation::dialed(key, customer, queue, at)
+        }
+        (Direction::Outbound | Direction::Inbound, _) => {
             Conversation::inbound(key, customer, queue, at)
         }
     }
@@ -102,7 +101,23 @@ fn begin(script: &Script, key: ConversationKey, at: Timestamp) -> Conversation {
 fn apply(conversation: &mut Conversation, act: Act, at: Timestamp) -> Result<(), StepError> {
     match act {
         // Done by beginning.
-        Act::Begins(_) => {}
+        Act::Begins(_) | Act::AsksForCallback => {}
+        // Not this conversation's matter.
+        Act::Platform(_) => {}
+        Act::OffersCallback(person) => conversation.offer_callback(&person.sim_user()),
+        Act::AcceptsCallback(person) => conversation.accept_callback(person.id, at)?,
+        Act::CallsBack(person) => conversation.call_back(person.id, at)?,
+        Act::CustomerPicksUp => conversation.pick_up(at)?,
+        Act::CallsColleague(from, to) => {
+            conversation.call_colleague(from.id, &to.sim_user(), at)?;
+        }
+        Act::RingsDirectly(person) => conversation.ring_directly(&person.sim_user(), at),
+        Act::Declines(person) => conversation.decline(person.id, at)?,
+        Act::LeavesMessage(person) => conversation.voicemail(&person.sim_user(), at),
+        Act::StandsBy(person, beside) => {
+            conversation.stand_by(&person.sim_user(), beside, at)?;
+        }
+        Act::StandsOff(person) => conversation.stand_off(person.id, at)?,
         Act::EntersQueue => conversation.enter_queue(at),
         Act::Rings(person) => conversation.ring(&person.sim_user(), at),
         Act::Answers(person) => conversation.answer(person.id, at)?,

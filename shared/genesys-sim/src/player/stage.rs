@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::course::{Course, cut_short};
 use crate::caller::{CallerPlan, CallerReport, Cue, Deed, Target, call};
-use crate::platform::Platform;
-use crate::script::{AudioScript, Expected, Scenario, Script, Truth};
+use crate::platform::{Delivery, Platform};
+use crate::script::{AudioScript, Expected, Scenario, Script, Trouble, Truth};
 use crate::voice::Source;
 
 /// A probe ends by itself; this is for one that gets no answer.
@@ -105,7 +105,11 @@ impl Stage {
                 }
                 return;
             }
-            platform.publish(&notice.snapshot, notice.lag);
+            match notice.trouble {
+                Some(trouble) => strike(platform, trouble),
+                None if notice.lost => platform.publish_by(&notice.snapshot, Delivery::lost()),
+                None => platform.publish(&notice.snapshot, notice.lag),
+            }
             last = Some(notice.conversation);
         }
     }
@@ -145,6 +149,15 @@ impl Stage {
             sound_from: script.sound_from(session),
             retries: RetryPolicy::default(),
         }
+    }
+}
+
+fn strike(platform: &Platform, trouble: Trouble) {
+    match trouble {
+        Trouble::SocketsFallSilent => platform.stall_sockets(),
+        Trouble::SocketsBreak => platform.kill_sockets(),
+        Trouble::ChannelsExpire => platform.expire_channels(),
+        Trouble::TokensRevoked => platform.revoke_tokens(),
     }
 }
 

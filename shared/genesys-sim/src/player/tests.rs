@@ -45,7 +45,8 @@ fn every_story_fits_the_call_it_describes() {
                 continue;
             };
             assert!(last.conversation.is_over(), "{scenario} {seed}");
-            assert_eq!(last.conversation.customer_participant(), Some(course.participant));
+            let customer = last.conversation.customer_participant();
+            assert_eq!(customer.unwrap_or_default(), course.participant, "{scenario} {seed}");
         }
     }
 }
@@ -68,7 +69,8 @@ fn the_truth_agrees_with_what_the_platform_says() {
                 })
             })
             .collect();
-        let truth = &script.truth().sessions[0];
+        // Calls among users have no audio.
+        let Some(truth) = script.truth().sessions.into_iter().next() else { continue };
         if truth.expected != Expected::Matched {
             assert_eq!(talks, [], "{scenario}");
             continue;
@@ -125,7 +127,7 @@ async fn plays_a_call_on_all_sockets() {
 
 #[tokio::test]
 async fn plays_every_short_story_without_a_fault() {
-    let clock = Clock::scaled(20.0);
+    let clock = Clock::scaled(12.0);
     let door = Door::open(clock).await;
     let stage = stage(clock, &door).await;
     let mut calls = tokio::task::JoinSet::new();

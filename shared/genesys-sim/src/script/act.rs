@@ -5,6 +5,7 @@ use std::time::Duration;
 use sidetone_model::{Position, UnmatchedReason};
 
 use super::cast::Person;
+use crate::conversation::Beside;
 use crate::voice::Stretch;
 
 /// One thing that happens on a call.
@@ -14,15 +15,55 @@ pub struct Step {
     pub at: Duration,
     /// How much later Genesys says so.
     pub lag: Duration,
+    /// Whether that word gets lost on its way.
+    pub lost: bool,
     /// What.
     pub act: Act,
+}
+
+/// What happens to the platform itself, and so to every call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Notification sockets stay open and bring nothing, as where the network is gone.
+    SocketsFallSilent,
+    /// Notification sockets break off.
+    SocketsBreak,
+    /// Every notification channel expires.
+    ChannelsExpire,
+    /// Every token is revoked, and the channels die with them.
+    TokensRevoked,
 }
 
 /// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// The customer reaches the flow; or, outbound, this agent's phone is contacted.
+    /// The customer reaches the flow; or, outbound, this agent's phone is contacted, and without
+    /// an agent a dialer calls the customer.
     Begins(Option<&'static Person>),
+    /// A customer who asked to be called back gets a place in the queue.
+    AsksForCallback,
+    /// The queue offers the callback.
+    OffersCallback(&'static Person),
+    /// The agent accepts the callback: nobody talks yet.
+    AcceptsCallback(&'static Person),
+    /// The agent has the platform call the customer back; the own phone is contacted first.
+    CallsBack(&'static Person),
+    /// The customer answers a dialer and is queued.
+    CustomerPicksUp,
+    /// The first's phone is up and the second's rings: a call among users.
+    CallsColleague(&'static Person, &'static Person),
+    /// A user's own number is called: it rings there, with no queue between.
+    RingsDirectly(&'static Person),
+    /// A ringing phone is declined.
+    Declines(&'static Person),
+    /// The customer speaks to this user's voicemail box.
+    LeavesMessage(&'static Person),
+    /// Somebody takes part in the agent's call.
+    StandsBy(&'static Person, Beside),
+    /// That one leaves; the call goes on.
+    StandsOff(&'static Person),
+    /// Something happens to the platform.
+    Platform(Trouble),
     /// The flow hands the customer to the queue.
     EntersQueue,
     /// A phone rings.
@@ -58,7 +99,15 @@ impl Act {
     pub fn people(self) -> [Option<&'static Person>; 2] {
         match self {
             Self::Begins(person) => [person, None],
-            Self::Rings(person)
+            Self::OffersCallback(person)
+            | Self::AcceptsCallback(person)
+            | Self::CallsBack(person)
+            | Self::RingsDirectly(person)
+            | Self::Declines(person)
+            | Self::LeavesMessage(person)
+            | Self::StandsBy(person, _)
+            | Self::StandsOff(person)
+            | Self::Rings(person)
             | Self::Answers(person)
             | Self::AnswersAlone(person)
             | Self::Dials(person)
@@ -67,10 +116,14 @@ impl Act {
             | Self::Retrieves(person)
             | Self::AgentHangsUp(person)
             | Self::WrapsUp(person) => [Some(person), None],
-            Self::Transfers(from, to) => [Some(from), Some(to)],
-            Self::EntersQueue | Self::SecurePause(_) | Self::CustomerHangsUp | Self::Terminates => {
-                [None, None]
-            }
+            Self::Transfers(from, to) | Self::CallsColleague(from, to) => [Some(from), Some(to)],
+            Self::EntersQueue
+            | Self::AsksForCallback
+            | Self::CustomerPicksUp
+            | Self::Platform(_)
+            | Self::SecurePause(_)
+            | Self::CustomerHangsUp
+            | Self::Terminates => [None, None],
         }
     }
 }

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sidetone_model::{Direction, Position};
 
-use super::act::{Act, AudioScript, Expected, Step};
+use super::act::{Act, AudioScript, Expected, Step, Trouble};
 use super::cast::{Cast, Person, Standing};
 use crate::conversation::Customer;
 
@@ -82,6 +82,16 @@ impl Draft {
         Duration::from_millis(self.now)
     }
 
+    /// Lets time pass up to a moment of the call, or none if it is past.
+    pub(super) fn wait_until(&mut self, millis: Range<u64>) {
+        self.now = self.now.max(self.random.random_range(millis));
+    }
+
+    /// Picks one of some, each as likely.
+    pub(super) fn any_of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.random.random_range(0..some.len())]
+    }
+
     /// Returns where in the call the pen is.
     pub(super) const fn now(&self) -> Duration {
         Duration::from_millis(self.now)
@@ -96,7 +106,21 @@ impl Draft {
     /// Something happens at the pen's place and is told of after a given time.
     pub(super) fn step_told(&mut self, act: Act, lag: Range<u64>) {
         let lag = Duration::from_millis(self.random.random_range(lag));
-        self.steps.push(Step { at: self.now(), lag, act });
+        self.steps.push(Step { at: self.now(), lag, lost: false, act });
+    }
+
+    /// Something happens at the pen's place, and the word of it gets lost.
+    pub(super) fn step_lost(&mut self, act: Act) {
+        self.step(act);
+        if let Some(step) = self.steps.last_mut() {
+            step.lost = true;
+        }
+    }
+
+    /// Something happens to the platform at the pen's place.
+    pub(super) fn trouble(&mut self, trouble: Trouble) {
+        let act = Act::Platform(trouble);
+        self.steps.push(Step { at: self.now(), lag: Duration::ZERO, lost: false, act });
     }
 
     /// The customer calls, hears the flow, and reaches the queue.

@@ -7,10 +7,12 @@
 mod act;
 mod cast;
 mod draft;
+mod other_calls;
 mod scenario;
 mod scenes;
 #[cfg(test)]
 mod tests;
+mod troubled;
 mod truth;
 
 use std::sync::Arc;
@@ -18,10 +20,10 @@ use std::time::Duration;
 
 use sidetone_model::{Direction, Listen, Position};
 
-pub use act::{Act, AudioScript, Discard, Expected, Step};
+pub use act::{Act, AudioScript, Discard, Expected, Step, Trouble};
 pub use cast::{Cast, Person, Standing};
 pub use scenario::{Scenario, UnknownScenario};
-pub use truth::{AgentSegment, HoldSpan, SessionTruth, Truth};
+pub use truth::{AgentSegment, HoldSpan, SessionTruth, ToldLeg, Truth};
 
 use self::draft::Draft;
 use crate::conversation::Customer;

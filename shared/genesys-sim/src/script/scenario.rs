@@ -9,6 +9,7 @@ use sidetone_model::{Direction, Listen, NotOurs, Position, UnmatchedReason};
 use super::act::{Act, Discard, Expected};
 use super::cast::Standing;
 use super::draft::Draft;
+use super::{other_calls, troubled};
 use crate::voice::Stretch;
 
 /// A story that a simulated call follows.
@@ -48,6 +49,22 @@ pub enum Scenario {
     SecurePause,
     /// A slow connect, its backlog, and media that the client had to drop.
     Burst,
+    /// An agent of ours calls another; there is no audio.
+    AgentToAgent,
+    /// A dialer calls a customer and gives the call to an agent of ours.
+    Dialer,
+    /// An agent accepts a callback and calls the customer later.
+    Callback,
+    /// A supervisor takes part in a call of an agent of ours.
+    Monitored,
+    /// An agent of ours declines, and the customer leaves a message.
+    Voicemail,
+    /// Notifications get lost, and are made up for.
+    LostEvent,
+    /// The notification channels expire in mid-call.
+    ChannelExpiry,
+    /// The tracker's token is revoked in mid-call.
+    TokenRevoked,
 }
 
 /// A name that no scenario has.
@@ -60,7 +77,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -78,6 +95,14 @@ impl Scenario {
         Self::Probe,
         Self::SecurePause,
         Self::Burst,
+        Self::AgentToAgent,
+        Self::Dialer,
+        Self::Callback,
+        Self::Monitored,
+        Self::Voicemail,
+        Self::LostEvent,
+        Self::ChannelExpiry,
+        Self::TokenRevoked,
     ];
 
     /// Returns every scenario.
@@ -105,6 +130,14 @@ impl Scenario {
             Self::Probe => "probe",
             Self::SecurePause => "secure-pause",
             Self::Burst => "burst",
+            Self::AgentToAgent => "agent-to-agent",
+            Self::Dialer => "dialer",
+            Self::Callback => "callback",
+            Self::Monitored => "monitored",
+            Self::Voicemail => "voicemail",
+            Self::LostEvent => "lost-event",
+            Self::ChannelExpiry => "channel-expiry",
+            Self::TokenRevoked => "token-revoked",
         }
     }
 
@@ -128,12 +161,26 @@ impl Scenario {
             Self::Probe => "the test that Genesys makes of a connection",
             Self::SecurePause => "Genesys pauses while card numbers are spoken",
             Self::Burst => "a slow connect with 20 s of backlog, and dropped audio",
+            Self::AgentToAgent => "an agent calls another: no audio, but it is told",
+            Self::Dialer => "a dialer calls the customer, then rings an agent",
+            Self::Callback => "an agent accepts a callback, and calls later",
+            Self::Monitored => "a supervisor monitors, coaches or barges in",
+            Self::Voicemail => "an agent declines, the voicemail box answers",
+            Self::LostEvent => "notifications that never come are made up for",
+            Self::ChannelExpiry => "the notification channels expire in mid-call",
+            Self::TokenRevoked => "the tracker's token is revoked in mid-call",
         }
     }
 
     /// Returns how Sidetone has to listen for the scenario's truth to hold.
     pub const fn listen(self) -> Listen {
         if matches!(self, Self::AutoAnswerReady) { Listen::Ready } else { Listen::Matched }
+    }
+
+    /// Returns whether it does something that other calls on the same platform would notice, so
+    /// that it needs one of its own.
+    pub const fn stands_alone(self) -> bool {
+        matches!(self, Self::LostEvent | Self::ChannelExpiry | Self::TokenRevoked)
     }
 
     /// Reads a choice: `all`, or names with commas between them.
@@ -165,8 +212,9 @@ impl Scenario {
     pub(super) fn draft(self, seed: u64) -> Draft {
         // Different stories of one seed are different calls.
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self as u64);
+        let goes_out = [Self::Outbound, Self::AgentToAgent, Self::Dialer, Self::Callback];
         let direction =
-            if self == Self::Outbound { Direction::Outbound } else { Direction::Inbound };
+            if goes_out.contains(&self) { Direction::Outbound } else { Direction::Inbound };
         let mut draft = Draft::new(seed, direction);
         match self {
             Self::Answered => answered(&mut draft),
@@ -189,6 +237,14 @@ impl Scenario {
             Self::Probe => probe(&mut draft),
             Self::SecurePause => secure_pause(&mut draft),
             Self::Burst => burst(&mut draft),
+            Self::AgentToAgent => other_calls::agent_to_agent(&mut draft),
+            Self::Dialer => other_calls::dialer(&mut draft),
+            Self::Callback => other_calls::callback(&mut draft),
+            Self::Monitored => other_calls::monitored(&mut draft),
+            Self::Voicemail => other_calls::voicemail(&mut draft),
+            Self::LostEvent => troubled::lost_event(&mut draft),
+            Self::ChannelExpiry => troubled::channel_expiry(&mut draft),
+            Self::TokenRevoked => troubled::token_revoked(&mut draft),
         }
         draft
     }

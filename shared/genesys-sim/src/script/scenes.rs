@@ -33,13 +33,27 @@ fn sound_after(direction: Direction, act: Act) -> Option<Sound> {
             Direction::Inbound => Sound::Music,
             Direction::Outbound => Sound::Silence,
         }),
-        Act::Rings(_) | Act::Transfers(..) | Act::Dials(_) => Some(Sound::Ringback),
+        Act::Rings(_)
+        | Act::RingsDirectly(_)
+        | Act::CallsColleague(..)
+        | Act::Transfers(..)
+        | Act::Dials(_) => Some(Sound::Ringback),
         Act::Answers(person)
         | Act::AnswersAlone(person)
         | Act::CustomerAnswers(person)
         | Act::Retrieves(person) => Some(Sound::Talk(Speaker::agent(person.number()))),
-        Act::EntersQueue | Act::Holds(_) => Some(Sound::Music),
-        Act::CustomerHangsUp | Act::AgentHangsUp(_) => Some(Sound::Silence),
-        Act::SecurePause(_) | Act::Terminates | Act::WrapsUp(_) => None,
+        Act::EntersQueue | Act::CustomerPicksUp | Act::Holds(_) => Some(Sound::Music),
+        Act::CustomerHangsUp | Act::AgentHangsUp(_) | Act::LeavesMessage(_) => Some(Sound::Silence),
+        Act::AsksForCallback
+        | Act::OffersCallback(_)
+        | Act::AcceptsCallback(_)
+        | Act::CallsBack(_)
+        | Act::Declines(_)
+        | Act::StandsBy(..)
+        | Act::StandsOff(_)
+        | Act::Platform(_)
+        | Act::SecurePause(_)
+        | Act::Terminates
+        | Act::WrapsUp(_) => None,
     }
 }

@@ -43,6 +43,11 @@ fn the_simple_stories_have_one_agent_and_miss_nothing() {
         Scenario::Outbound,
         Scenario::SecurePause,
         Scenario::Burst,
+        Scenario::Dialer,
+        Scenario::Callback,
+        Scenario::Monitored,
+        Scenario::ChannelExpiry,
+        Scenario::TokenRevoked,
     ] {
         check(scenario, Expected::Matched, 1, 0);
     }
@@ -54,6 +59,7 @@ fn strangers_and_unanswered_calls_are_never_delivered() {
     check(Scenario::UnknownAgent, unmatched(NotOurs::UnknownUser), 0, 0);
     check(Scenario::Collision, unmatched(NotOurs::Collision), 0, 0);
     check(Scenario::Abandoned, Expected::Unmatched(UnmatchedReason::NotAnswered), 0, 0);
+    check(Scenario::Voicemail, Expected::Unmatched(UnmatchedReason::NotAnswered), 0, 0);
     check(Scenario::Probe, Expected::Probe, 0, 0);
 }
 
@@ -78,6 +84,45 @@ fn an_answer_that_nobody_saw_coming_may_cost_its_lag() {
         assert_eq!(truth.missed_ms_max, lag + 300);
         assert!(!script.steps.iter().any(|step| matches!(step.act, Act::Rings(_))));
         assert_eq!(Script::new(Scenario::AutoAnswerReady, seed).listen, Listen::Ready);
+    }
+}
+
+#[test]
+fn a_call_among_users_is_told_and_not_heard() {
+    for seed in SEEDS {
+        let script = Script::new(Scenario::AgentToAgent, seed);
+        let truth = script.truth();
+        assert!(script.sessions.is_empty() && truth.sessions.is_empty());
+        let [caller, called] = &truth.told[..] else { panic!("two legs: {:?}", truth.told) };
+        assert_ne!(caller.agent, called.agent);
+        assert!(caller.rang < called.rang && called.rang < called.started);
+        assert_eq!((caller.started, caller.ended), (called.started, called.ended));
+        assert!(called.started < called.ended && called.ended < script.length());
+        assert_eq!(Script::new(Scenario::Answered, seed).truth().told, []);
+    }
+}
+
+/// What is found late is found before a door forgets what it heard.
+#[test]
+fn trouble_is_made_up_for_while_the_audio_is_still_known() {
+    for seed in SEEDS {
+        let (script, truth) = only(Scenario::LostEvent, seed);
+        assert_eq!((truth.segments.len(), truth.missed_ms_max), (2, 300));
+        let lost = script.steps.iter().filter(|step| step.lost).count();
+        assert_eq!(lost, 3, "two answers and the end before the second");
+        let answered = script.sessions[0].begins + truth.segments[0].stretch.from.as_duration();
+        let told = truth.matchable.unwrap().saturating_sub(answered);
+        assert!((2_500..4_000).contains(&told.as_millis()), "by the hold: {told:?}");
+        let (_, truth) = only(Scenario::TokenRevoked, seed);
+        let script = Script::new(Scenario::TokenRevoked, seed);
+        let answered = script.sessions[0].begins + truth.segments[0].stretch.from.as_duration();
+        let told = truth.matchable.unwrap().saturating_sub(answered);
+        assert!((3_800..4_000).contains(&told.as_millis()), "by the repair: {told:?}");
+    }
+    for scenario in Scenario::ALL {
+        let script = Script::new(scenario, 1);
+        let strikes = script.steps.iter().any(|step| matches!(step.act, Act::Platform(_)));
+        assert_eq!(strikes, scenario.stands_alone(), "{scenario}");
     }
 }
 

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use sidetone_model::{AgentId, Media, Position};
 
-use super::act::{Act, AudioScript, Expected, Step};
+use super::act::{Act, AudioScript, Expected, Step, Trouble};
 use super::cast::Person;
 use super::{Script, place};
 use crate::voice::{Source, Stretch};
+
+/// How long after notifications can come again what they did not bring is found at the latest:
+/// another channel may have to be made, and analytics lags.
+const FOUND_AFTER: Duration = Duration::from_secs(4);
 
 /// How much may be missed or too much where the agent changes.
 ///
@@ -19,6 +23,21 @@ const CHANGE_MS_MAX: u64 = 300;
 pub struct Truth {
     /// Of each session, in the order of the script.
     pub sessions: Vec<SessionTruth>,
+    /// Of the call, where there is no session that could tell of it.
+    pub told: Vec<ToldLeg>,
+}
+
+/// An agent's part in a call of which nothing is heard, in the call's time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldLeg {
+    /// The agent.
+    pub agent: AgentId,
+    /// When the agent's phone began to ring or to call.
+    pub rang: Duration,
+    /// When both were connected.
+    pub started: Duration,
+    /// When the call ended.
+    pub ended: Duration,
 }
 
 /// A stretch in which an agent of ours and the customer were connected.
@@ -81,7 +100,10 @@ impl Truth {
     pub(super) fn of(script: &Script) -> Self {
         let talks = talks(&script.steps);
         let sessions = script.sessions.iter();
-        Self { sessions: sessions.map(|session| of_session(script, session, &talks)).collect() }
+        Self {
+            sessions: sessions.map(|session| of_session(script, session, &talks)).collect(),
+            told: if script.sessions.is_empty() { told(&script.steps) } else { Vec::new() },
+        }
     }
 }
 
@@ -154,6 +176,18 @@ fn missed_ms_max(script: &Script) -> u64 {
             u64::try_from(step.lag.as_millis()).unwrap_or(u64::MAX) + CHANGE_MS_MAX
         }
         Act::Begins(_)
+        | Act::AsksForCallback
+        | Act::OffersCallback(_)
+        | Act::AcceptsCallback(_)
+        | Act::CallsBack(_)
+        | Act::CustomerPicksUp
+        | Act::CallsColleague(..)
+        | Act::RingsDirectly(_)
+        | Act::Declines(_)
+        | Act::LeavesMessage(_)
+        | Act::StandsBy(..)
+        | Act::StandsOff(_)
+        | Act::Platform(_)
         | Act::EntersQueue
         | Act::Rings(_)
         | Act::Answers(_)
@@ -178,15 +212,57 @@ fn unsendable(session: &AudioScript) -> Vec<Stretch> {
     stretches
 }
 
+/// Returns when Sidetone can know of a step: when it is told, when the next word repeats one
+/// that got lost, or when a gap was looked through into which it fell.
+fn told_at(steps: &[Step], place: usize) -> Duration {
+    let heard = |step: &&Step| !step.lost && !matches!(step.act, Act::Platform(_));
+    let word = steps[place..].iter().find(heard).unwrap_or(&steps[place]);
+    let mut told = word.at + word.lag;
+    let mut deaf_since = None;
+    for step in steps {
+        let Act::Platform(trouble) = step.act else { continue };
+        let since = *deaf_since.get_or_insert(step.at);
+        if trouble == Trouble::SocketsFallSilent {
+            continue;
+        }
+        let found = step.at + FOUND_AFTER;
+        if (since..found).contains(&told) {
+            told = found;
+        }
+        deaf_since = None;
+    }
+    told
+}
+
+/// Follows a call among users, of which there is no audio.
+fn told(steps: &[Step]) -> Vec<ToldLeg> {
+    let at = |is_it: fn(Act) -> bool| steps.iter().find(|step| is_it(step.act)).map(|it| it.at);
+    let begun = at(|act| matches!(act, Act::Begins(_)));
+    let started = at(|act| matches!(act, Act::Answers(_)));
+    let ended = at(|act| matches!(act, Act::CustomerHangsUp | Act::AgentHangsUp(_)));
+    let called = steps.iter().find_map(|step| {
+        let Act::CallsColleague(from, to) = step.act else { return None };
+        Some((step.at, from, to))
+    });
+    let (Some(begun), Some(started), Some(ended), Some((rang, from, to))) =
+        (begun, started, ended, called)
+    else {
+        return Vec::new();
+    };
+    let leg = |person: &Person, rang| ToldLeg { agent: person.agent(), rang, started, ended };
+    let legs = [(from, begun), (to, rang)].into_iter();
+    legs.filter(|(person, _)| person.is_ours()).map(|(person, rang)| leg(person, rang)).collect()
+}
+
 /// Follows a script and notes who of ours was connected to the customer.
 fn talks(steps: &[Step]) -> Vec<Talk> {
     let mut talks: Vec<Talk> = Vec::new();
     let mut open = false;
-    for step in steps {
+    for (place, step) in steps.iter().enumerate() {
         match step.act {
             Act::Answers(person) | Act::AnswersAlone(person) | Act::CustomerAnswers(person) => {
                 if person.is_ours() {
-                    let (from, told) = (step.at, step.at + step.lag);
+                    let (from, told) = (step.at, told_at(steps, place));
                     talks.push(Talk { person, from, to: from, told, holds: Vec::new() });
                     open = true;
                 }
@@ -208,6 +284,18 @@ fn talks(steps: &[Step]) -> Vec<Talk> {
                 open = false;
             }
             Act::Begins(_)
+            | Act::AsksForCallback
+            | Act::OffersCallback(_)
+            | Act::AcceptsCallback(_)
+            | Act::CallsBack(_)
+            | Act::CustomerPicksUp
+            | Act::CallsColleague(..)
+            | Act::RingsDirectly(_)
+            | Act::Declines(_)
+            | Act::LeavesMessage(_)
+            | Act::StandsBy(..)
+            | Act::StandsOff(_)
+            | Act::Platform(_)
             | Act::EntersQueue
             | Act::Rings(_)
             | Act::Dials(_)

@@ -40,11 +40,28 @@ pub enum FrameKind {
         /// All of the conversation.
         snapshot: Snapshot,
     },
+    /// News of a followed user that is about no conversation.
+    User {
+        /// The user.
+        user: UserId,
+        /// What it is about.
+        about: UserNews,
+    },
     /// A topic that nobody here handles, in lower case; empty if there is none.
     Unknown {
         /// The topic.
         topic: Box<str>,
     },
+}
+
+/// What news of a user are about. They come under these single names even where the topic was
+/// asked for combined with others, as `v2.users.{id}?presence&routingStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UserNews {
+    /// Whether the user is there.
+    Presence,
+    /// Whether calls are routed to the user.
+    RoutingStatus,
 }
 
 /// An answer to a message of ours.
@@ -125,7 +142,21 @@ fn kind_of(envelope: &Envelope<'_>) -> Result<FrameKind, ReadError> {
         let snapshot = snapshot_of(&topic, envelope.body)?;
         return Ok(FrameKind::Conversation { followed, snapshot });
     }
+    if let Some((user, about)) = user_news(&topic) {
+        return Ok(FrameKind::User { user, about });
+    }
     Ok(FrameKind::Unknown { topic: topic.into() })
+}
+
+/// Returns what a topic in lower case brings of a user, besides conversations.
+fn user_news(topic: &str) -> Option<(UserId, UserNews)> {
+    let (user, name) = topic.strip_prefix("v2.users.")?.split_once('.')?;
+    let about = match name {
+        "presence" => UserNews::Presence,
+        "routingstatus" => UserNews::RoutingStatus,
+        _ => return None,
+    };
+    Some((user.parse().ok()?, about))
 }
 
 fn metadata_kind(body: Option<&RawValue>) -> FrameKind {
@@ -282,10 +313,30 @@ mod tests {
     }
 
     #[test]
+    fn s32_each_part_of_a_combined_topic_is_dispatched_by_its_single_name() {
+        let user: UserId = ADA.parse().unwrap();
+        for (name, about) in
+            [("presence", UserNews::Presence), ("routingStatus", UserNews::RoutingStatus)]
+        {
+            let text = format!(r#"{{"topicName":"v2.users.{ADA}.{name}","eventBody":{{}}}}"#);
+            check(&text, FrameKind::User { user, about });
+        }
+        let text = format!(
+            r#"{{"topicName":"v2.users.{ADA}.conversations","eventBody":{{"id":"{CALL}"}}}}"#
+        );
+        let kind = Frame::read(&text).unwrap().kind;
+        assert!(matches!(kind, FrameKind::Conversation { followed, .. } if followed == user));
+        check(
+            r#"{"topicName":"v2.users.nobody.presence"}"#,
+            FrameKind::Unknown { topic: "v2.users.nobody.presence".into() },
+        );
+    }
+
+    #[test]
     fn topics_of_others_are_named_and_left() {
         check(
-            &format!(r#"{{"topicName":"v2.users.{ADA}.presence","eventBody":{{}}}}"#),
-            FrameKind::Unknown { topic: format!("v2.users.{ADA}.presence").into() },
+            &format!(r#"{{"topicName":"v2.users.{ADA}.station","eventBody":{{}}}}"#),
+            FrameKind::Unknown { topic: format!("v2.users.{ADA}.station").into() },
         );
         check(r#"{"hello":1}"#, FrameKind::Unknown { topic: "".into() });
         check(r#"{"topicName":null,"eventBody":null}"#, FrameKind::Unknown { topic: "".into() });

@@ -11,8 +11,8 @@ mod value;
 
 pub use conversation::{Call, Participant, Snapshot};
 pub use envelope::{
-    ControlAnswer, Frame, FrameKind, SystemEvent, SystemEventKind, conversation_topic, ping_text,
-    user_of_conversation_topic,
+    ControlAnswer, Frame, FrameKind, SystemEvent, SystemEventKind, UserNews, conversation_topic,
+    ping_text, user_of_conversation_topic,
 };
 pub use record::{CallRecord, RecordPage};
 pub use value::{CallState, Purpose, end_reason_of};

@@ -165,7 +165,7 @@ async fn messages_right_behind_the_request_are_not_lost() {
 }
 
 #[tokio::test]
-async fn the_probe_leaves_nothing_behind() {
+async fn s70_the_probe_leaves_nothing_behind() {
     let stage = Setup::new().start();
     let mut client = Client::connect(&stage).await;
     client.say_open("00000000-0000-0000-0000-000000000000").await;

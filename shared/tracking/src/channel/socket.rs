@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use sidetone_notification_proto::{Frame, FrameKind, SystemEventKind, Watch, Watchdog, ping_text};
+use sidetone_notification_proto::{
+    Frame, FrameKind, SystemEventKind, UserNews, Watch, Watchdog, ping_text,
+};
 use sidetone_ports::Clock;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -240,6 +242,10 @@ impl Reader {
                 }
             }
             FrameKind::Metadata => count("metadata"),
+            FrameKind::User { about, .. } => count(match about {
+                UserNews::Presence => "presence",
+                UserNews::RoutingStatus => "routing-status",
+            }),
             FrameKind::Unknown { topic } => {
                 count("unknown");
                 tracing::debug!(%topic, "frame of no known topic");

@@ -11,6 +11,7 @@ mod client;
 mod details;
 mod error;
 mod hosts;
+mod preflight;
 mod token;
 mod users;
 
@@ -19,4 +20,5 @@ pub use client::PlatformClient;
 pub(crate) use details::{DetailsQuery, Wanted};
 pub use error::PlatformError;
 pub use hosts::{Hosts, HostsError};
+pub use preflight::{NeededTopic, TopicPreflight, Transport};
 pub use users::GenesysUser;

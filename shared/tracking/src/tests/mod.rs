@@ -7,6 +7,7 @@ mod lease;
 mod logs;
 mod platform;
 mod repair;
+mod restarts;
 mod store;
 
 use std::future::Future;

@@ -31,6 +31,29 @@ async fn a_snapshot_reaches_those_who_listen_to_one_of_its_users() {
 }
 
 #[tokio::test]
+async fn s32_what_a_combined_topic_brings_is_named_singly() {
+    let platform = platform(1).await;
+    let client = Client::signed_in(&platform).await;
+    let (id, uri) = client.channel().await;
+    let mut socket = Socket::open(&uri).await;
+    let ada = user(1).id;
+    let combined = format!("v2.users.{ada}?presence&routingStatus&conversations");
+    let path = format!("/api/v2/notifications/channels/{id}/subscriptions");
+    let (status, _) = client.put(&path, json!([{ "id": combined }])).await;
+    assert_eq!((status, platform.stats().topics), (200, 1));
+    platform.tell_status(ada);
+    platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
+    for name in ["presence", "routingStatus", "conversations"] {
+        let event = socket.next().await.expect("an event");
+        assert_eq!(topic_of(&event), format!("v2.users.{ada}.{name}"));
+    }
+    let (_, _, mut other) = client.listen_to(&user(1)).await;
+    platform.tell_status(ada);
+    assert!(other.is_silent_for(Duration::from_millis(50)).await);
+    assert_eq!(breaches(&platform), []);
+}
+
+#[tokio::test]
 async fn nothing_is_kept_for_those_who_come_later() {
     let platform = platform(1).await;
     platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
