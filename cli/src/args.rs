@@ -4,6 +4,7 @@ mod admin;
 mod run;
 mod simulate;
 mod stream;
+mod users;
 mod value;
 
 use std::path::PathBuf;
@@ -12,10 +13,14 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use sidetone_bootstrap::{Config, LogFormat};
 
-pub use admin::{ImportArgs, NewSecretArgs, SecretsCommand, UserListArgs, UsersCommand};
+pub use admin::{NewSecretArgs, SecretsCommand};
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
+pub use users::{
+    ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs,
+    SetUserArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
+};
 #[cfg(feature = "aws")]
 pub use value::DoorAddress;
 pub use value::{ConversationStart, ScenarioChoice};

@@ -8,6 +8,7 @@ use sidetone_consumer::ConsumerError;
 use sidetone_ports::{SourceError, StoreError};
 use sidetone_ports_embedded::{DataDirError, KeyFileError, OpenError};
 use sidetone_user_file::RowError;
+use sidetone_users::UsersError;
 
 use crate::system::SystemError;
 
@@ -181,6 +182,20 @@ impl From<SystemError> for Failure {
         let taken = matches!(&error, SystemError::Door { .. });
         let failure = Self::of(Exit::Fault, error);
         if taken { failure.hint("choose another address with --listen") } else { failure }
+    }
+}
+
+impl From<UsersError> for Failure {
+    fn from(error: UsersError) -> Self {
+        match error {
+            UsersError::Store(error) => error.into(),
+            error @ UsersError::Crowded => Self::of(Exit::Fault, error),
+            error @ (UsersError::Unknown { .. }
+            | UsersError::Exists { .. }
+            | UsersError::Fields { .. }
+            | UsersError::NoChange { .. }
+            | UsersError::ChangedSince { .. }) => Self::of(Exit::BadInput, error),
+        }
     }
 }
 

@@ -20,9 +20,10 @@ pub use announce::{Announced, Finished};
 #[cfg(feature = "aws")]
 pub use args::DoorAddress;
 pub use args::{
-    Args, Command, ConversationStart, GlobalArgs, ImportArgs, ListenArgs, LogStyle, NewSecretArgs,
-    Plant, RunArgs, ScenarioChoice, SecretsCommand, SimulateArgs, TailArgs, TailFrom, UserListArgs,
-    UsersCommand,
+    Args, Command, ConversationStart, ExportArgs, FieldArgs, FindArgs, GlobalArgs, HistoryArgs,
+    ImportArgs, ListenArgs, LogStyle, MoveArgs, NewSecretArgs, NewUserArgs, Plant, RemoveArgs,
+    RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs, TailFrom,
+    UndoArgs, UserListArgs, UserScope, UsersCommand,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Story, TargetCall, TargetReport, TargetRun,

@@ -1,6 +1,7 @@
 //! A simulated Genesys Cloud for a system of this process: platform, people, credentials.
 
 use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "aws")]
 use std::time::Duration;
 
 use base64::Engine;
@@ -20,9 +21,6 @@ const CLIENT_ID: &str = "5ecbeef0-0000-4000-8000-0000000000c1";
 
 /// The key of its AudioHook integration.
 pub(crate) const KEY_ID: &str = "sidetone-simulated-genesys";
-
-/// How often the tracker reads the users again; they hardly change in a simulation.
-const REFRESH: Duration = Duration::from_secs(60);
 
 /// How long a tracker elsewhere may take to listen. Units: real time.
 #[cfg(feature = "aws")]
@@ -138,10 +136,7 @@ impl Simulated {
             Failure::fault("the simulated platform is elsewhere").because(error)
         })?;
         let secret = sidetone_tracking::Secret::new(self.credentials.client_secret.clone());
-        Ok(TrackerConfig {
-            refresh: REFRESH,
-            ..TrackerConfig::new(hosts, self.credentials.client_id.as_str(), secret)
-        })
+        Ok(TrackerConfig::new(hosts, self.credentials.client_id.as_str(), secret))
     }
 
     /// Returns the stage on which calls are played against a door of this machine.

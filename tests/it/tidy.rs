@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ports-aws", &["ports", "model"]),
     ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),
     ("user-file", &["model"]),
+    ("users", &["user-file", "ports", "model"]),
     ("bootstrap", &["model"]),
     // The simulation's callers share the clock of the system that they call.
     ("genesys-sim", &["model", "audiohook-proto", "notification-proto", "ports"]),

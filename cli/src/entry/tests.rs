@@ -117,6 +117,8 @@ fn bodies(has_audio: bool) -> Vec<Body> {
     bodies
 }
 
+mod users;
+
 #[test]
 fn what_is_imported_is_listed() {
     let bench = Bench::new();

@@ -10,6 +10,7 @@ mod lease;
 mod part;
 mod store;
 mod stream;
+mod user;
 
 pub use clock::Clock;
 pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
@@ -18,9 +19,13 @@ pub use lease::{Fence, LeaseStore, Renewal};
 pub use part::{PartName, PartNameError};
 pub use store::{
     CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
-    Revision, SecretSource, StoredKey, UserStore,
+    Revision, SecretSource, StoredKey,
 };
 pub use stream::{
     Checkpoints, Delivered, PutOutcome, RecordSink, RecordSource, RecordingStore, Sequence,
     StreamRecord,
+};
+pub use user::{
+    ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, HistoryPlace, HistoryQuery, UserChange,
+    UserStore,
 };

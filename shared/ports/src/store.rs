@@ -1,4 +1,4 @@
-//! Stores: calls, owners and their mailboxes, nonces, secrets, users.
+//! Stores: calls, owners and their mailboxes, nonces, secrets.
 //!
 //! A store sees bytes, a revision and an expiry; what the bytes mean is its callers' affair.
 //! Every read leaves out what has expired at `now`, whether or not it is still on disk.
@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sidetone_model::{AgentId, ConversationKey, OrganizationId, OwnerId, Timestamp, User};
+use sidetone_model::{ConversationKey, OrganizationId, OwnerId, Timestamp};
 
 use crate::error::StoreError;
 
@@ -181,27 +181,4 @@ pub trait SecretSource: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StoredKey>, StoreError>> + Send {
         self.key(key_id)
     }
-}
-
-/// Provisioned users.
-pub trait UserStore: Clone + Send + Sync + 'static {
-    /// Adds or replaces users, all or none of them.
-    fn put_users(
-        &self,
-        organization: OrganizationId,
-        users: &[User],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Finds one.
-    fn user(
-        &self,
-        organization: OrganizationId,
-        agent: &AgentId,
-    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
-
-    /// Returns all, in order of agent id.
-    fn users(
-        &self,
-        organization: OrganizationId,
-    ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send;
 }

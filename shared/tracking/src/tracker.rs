@@ -32,7 +32,7 @@ pub struct TrackerConfig {
     pub client_id: String,
     /// Its secret.
     pub client_secret: Secret,
-    /// How often the provisioned users are read again.
+    /// How often it is looked whether the provisioned users have changed.
     pub refresh: Duration,
     /// How often the Genesys users are listed again; a new provisioned user whom Genesys has
     /// not listed is looked for at the next refresh.
@@ -52,8 +52,9 @@ pub enum Refused {
 }
 
 impl TrackerConfig {
-    /// A move between adaptors is to take effect within a minute.
-    pub const REFRESH_DEFAULT: Duration = Duration::from_secs(60);
+    /// A move between adaptors is to take effect within a minute, with what follows of it; as
+    /// long as nothing changes, a look reads one number.
+    pub const REFRESH_DEFAULT: Duration = Duration::from_secs(15);
     /// Names hardly change, and 10,000 users are 20 requests.
     pub const RELIST_DEFAULT: Duration = Duration::from_secs(600);
 

@@ -1,23 +1,21 @@
 //! Reading the file: all of it, or a list of what is wrong with it.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::HashMap;
+use std::io::{self, Read};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-use sidetone_model::{Adaptor, AgentId, Pii, User, UserStatus, agent_id_of_username};
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use sidetone_model::{AgentId, User};
 
 use crate::columns::{COLUMNS, USERNAME};
+use crate::escape::unescape;
+use crate::fields::Fields;
 
 /// The largest file.
 ///
 /// Units: bytes; 5 MiB.
-const FILE_BYTES_MAX: u64 = 5 * 1024 * 1024;
-/// The most rows.
-const ROWS_MAX: usize = 50_000;
-/// The longest field.
-///
-/// Units: bytes.
-const FIELD_BYTES_MAX: usize = 1_024;
+pub const FILE_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// The most rows, besides the heading.
+pub const ROWS_MAX: usize = 50_000;
 /// How many bad rows are named; beyond that they are counted.
 const ERRORS_MAX: usize = 1_000;
 
@@ -47,7 +45,7 @@ pub enum FileError {
     #[error("the file cannot be read")]
     Read(#[source] std::io::Error),
     /// It is larger than 5 MiB.
-    #[error("the file is larger than {max} bytes")]
+    #[error("the file is larger than 5 MiB ({max} bytes)")]
     TooLarge {
         /// The limit.
         max: u64,
@@ -55,6 +53,12 @@ pub enum FileError {
     /// Its heading is wrong.
     #[error("the heading (row 1): {0}")]
     Heading(String),
+    /// It has too many rows.
+    #[error("the file has more than 50,000 rows besides its heading ({max} is the limit)")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
     /// Some rows are bad; none was taken.
     #[error("{count} bad {}; nothing was imported", if *count == 1 { "row" } else { "rows" })]
     Rows {
@@ -72,32 +76,74 @@ pub enum FileError {
 /// and `adaptor` are needed.
 /// Errors: [`FileError`]; its rows name number, column and reason.
 pub fn read(input: impl Read) -> Result<UserFile, FileError> {
-    let mut bytes = Vec::new();
-    input.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(FileError::Read)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(FileError::TooLarge { max: FILE_BYTES_MAX });
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(bytes);
-    let heading =
-        reader.headers().map_err(|error| FileError::Heading(unreadable(&error).into()))?;
+    let limited = Limited { input, left: FILE_BYTES_MAX };
+    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(limited);
+    let heading = match reader.headers() {
+        Ok(heading) => heading,
+        Err(error) => return Err(broken(error)),
+    };
     let heading = Heading::new(heading)?;
     let mut rows = Rows::new(heading);
-    for record in reader.records() {
-        rows.take(record);
+    let mut record = StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(false) => return rows.finish(),
+            Ok(true) => rows.take(&record)?,
+            Err(error) if matches!(error.kind(), ErrorKind::Io(_)) => {
+                return Err(broken(error));
+            }
+            Err(error) => {
+                rows.row += 1;
+                rows.refuse("row", unreadable(&error));
+            }
+        }
     }
-    rows.finish()
+}
+
+/// Stops reading with an error behind the largest file.
+struct Limited<R> {
+    input: R,
+    left: u64,
+}
+
+/// What [`Limited`] says; never shown.
+#[derive(Debug, thiserror::Error)]
+#[error("the file is too large")]
+struct TooLarge;
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::Error::other(TooLarge)),
+        }
+        Ok(read)
+    }
+}
+
+/// Tells a file that cannot be read from a heading that cannot be understood.
+fn broken(error: csv::Error) -> FileError {
+    let words = unreadable(&error);
+    let ErrorKind::Io(error) = error.into_kind() else {
+        return FileError::Heading(words.to_owned());
+    };
+    if error.get_ref().is_some_and(|cause| cause.is::<TooLarge>()) {
+        FileError::TooLarge { max: FILE_BYTES_MAX }
+    } else {
+        FileError::Read(error)
+    }
 }
 
 /// Where each column stands.
 struct Heading {
-    places: BTreeMap<&'static str, usize>,
+    places: HashMap<&'static str, usize>,
     columns: usize,
 }
 
 impl Heading {
     fn new(names: &StringRecord) -> Result<Self, FileError> {
-        let mut places = BTreeMap::new();
+        let mut places = HashMap::new();
         for (place, name) in names.iter().enumerate() {
             let name = name.to_lowercase().replace([' ', '-'], "_");
             let name = if name == USERNAME { "email" } else { &name };
@@ -121,7 +167,8 @@ impl Heading {
     }
 
     fn field<'r>(&self, row: &'r StringRecord, column: &str) -> &'r str {
-        self.places.get(column).and_then(|place| row.get(*place)).unwrap_or_default()
+        let field = self.places.get(column).and_then(|place| row.get(*place));
+        unescape(field.unwrap_or_default())
     }
 }
 
@@ -129,7 +176,7 @@ struct Rows {
     heading: Heading,
     users: Vec<User>,
     /// Which row each telephony agent id stands in.
-    seen: BTreeMap<AgentId, u64>,
+    seen: HashMap<AgentId, u64>,
     errors: Vec<RowError>,
     error_count: usize,
     row: u64,
@@ -140,116 +187,63 @@ impl Rows {
         Self {
             heading,
             users: Vec::new(),
-            seen: BTreeMap::new(),
+            seen: HashMap::new(),
             errors: Vec::new(),
             error_count: 0,
             row: 1,
         }
     }
 
-    fn take(&mut self, record: Result<StringRecord, csv::Error>) {
+    fn take(&mut self, record: &StringRecord) -> Result<(), FileError> {
         self.row += 1;
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => return self.refuse("row", unreadable(&error)),
-        };
-        if self.users.len() >= ROWS_MAX {
-            return self.refuse("row", "the file has more than 50,000 rows");
+        if self.row > ROWS_MAX as u64 + 1 {
+            return Err(FileError::TooLong { max: ROWS_MAX });
         }
         if record.len() != self.heading.columns {
             let reason =
                 format!("has {} fields, the heading has {}", record.len(), self.heading.columns);
-            return self.refuse("row", &reason);
+            self.refuse("row", &reason);
+            return Ok(());
         }
-        let before = self.error_count;
-        let user = self.user(&record);
-        if let (Some(user), true) = (user, self.error_count == before) {
-            self.users.push(user);
+        let fields = self.fields(record);
+        let is_first = fields.agent_id().is_none_or(|agent| self.is_first(agent));
+        match fields.check() {
+            Ok(user) if is_first => self.users.push(user),
+            Ok(_) => {}
+            Err(errors) => {
+                for error in errors {
+                    self.refuse(error.column, &error.reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fields<'r>(&self, record: &'r StringRecord) -> Fields<'r> {
+        let field = |column| self.heading.field(record, column);
+        Fields {
+            name: field("name"),
+            email: field("email"),
+            telephony_agent_id: field("telephony_agent_id"),
+            adaptor: field("adaptor"),
+            team: field("team"),
+            supervisor: field("supervisor"),
+            site: field("site"),
+            status: field("status"),
         }
     }
 
-    fn user(&mut self, record: &StringRecord) -> Option<User> {
-        for column in COLUMNS {
-            let field = self.heading.field(record, column);
-            if field.len() > FIELD_BYTES_MAX {
-                self.refuse(column, "is longer than 1,024 bytes");
-            }
-            if field.chars().any(char::is_control) {
-                self.refuse(column, "holds a control character");
-            }
-        }
-        let text = |rows: &Self, column| rows.heading.field(record, column).to_owned();
-        let name = text(self, "name");
-        if name.is_empty() {
-            self.refuse("name", "is empty");
-        }
-        let username = text(self, "email");
-        if username.is_empty() {
-            self.refuse("email", "is empty");
-        }
-        let adaptor = self.one_of(record, "adaptor", None, Adaptor::ALL, Adaptor::as_str);
-        let statuses = [UserStatus::Active, UserStatus::Inactive];
-        let status =
-            self.one_of(record, "status", Some(UserStatus::Active), statuses, UserStatus::as_str);
-        let agent = self.agent(record, &username);
-        Some(User {
-            agent: agent?,
-            name: Pii::new(name),
-            username: Pii::new(username),
-            adaptor: adaptor?,
-            team: text(self, "team"),
-            supervisor: text(self, "supervisor").to_lowercase(),
-            site: text(self, "site"),
-            status: status?,
-        })
-    }
-
-    /// The id that is given, or else the local part of the username; nobody else's.
-    fn agent(&mut self, record: &StringRecord, username: &str) -> Option<AgentId> {
-        let given = self.heading.field(record, "telephony_agent_id");
-        let agent = if given.is_empty() {
-            agent_id_of_username(username)
-        } else {
-            Some(AgentId::new(given.to_lowercase()))
-        };
-        let Some(agent) = agent else {
-            if !username.is_empty() {
-                self.refuse("email", "has nothing before the @");
-            }
-            return None;
-        };
-        if agent.as_str().contains(char::is_whitespace) {
-            self.refuse("telephony_agent_id", "holds a blank");
-        }
+    /// Returns whether no other row has this id; says so if one has.
+    fn is_first(&mut self, agent: AgentId) -> bool {
         if let Some(other) = self.seen.get(&agent) {
             let reason = format!(
                 "is the same as that of row {other}: two people cannot share one, as the domain is ignored"
             );
             self.refuse("telephony_agent_id", &reason);
-            return None;
+            return false;
         }
-        self.seen.insert(agent.clone(), self.row);
-        Some(agent)
-    }
-
-    fn one_of<T: Copy, const N: usize>(
-        &mut self,
-        record: &StringRecord,
-        column: &'static str,
-        default: Option<T>,
-        all: [T; N],
-        name: impl Fn(T) -> &'static str,
-    ) -> Option<T> {
-        let field = self.heading.field(record, column).to_lowercase().replace([' ', '_'], "-");
-        let found = match (field.is_empty(), default) {
-            (true, Some(default)) => Some(default),
-            _ => all.into_iter().find(|one| name(*one) == field),
-        };
-        if found.is_none() {
-            let names: Vec<_> = all.into_iter().map(name).collect();
-            self.refuse(column, &format!("is none of {}", names.join(", ")));
-        }
-        found
+        self.seen.insert(agent, self.row);
+        true
     }
 
     fn refuse(&mut self, column: &str, reason: &str) {
@@ -280,8 +274,11 @@ fn unreadable(error: &csv::Error) -> &'static str {
 mod tests {
     use proptest::prelude::*;
 
+    use sidetone_model::Adaptor;
+
     use super::*;
     use crate::columns::SAMPLE;
+    use crate::fields::FIELD_BYTES_MAX;
     use crate::write::write;
 
     fn rows(text: &str) -> Vec<String> {
@@ -318,9 +315,9 @@ mod tests {
             rows(text),
             [
                 "row 3, name: is empty",
+                "row 4, email: has nothing before the @",
                 "row 4, adaptor: is none of genesys-cloud, genesys-engage, avaya, cisco",
                 "row 4, status: is none of active, inactive",
-                "row 4, email: has nothing before the @",
                 "row 5, row: has 3 fields, the heading has 4",
                 "row 6, telephony_agent_id: is the same as that of row 2: two people cannot share one, as the domain is ignored",
             ]
@@ -343,10 +340,100 @@ mod tests {
         assert_eq!(read(text.as_slice()).unwrap(), file);
     }
 
+    #[test]
+    fn limits_are_named() {
+        let heading = "name,email,adaptor\n";
+        let row = |number: usize| format!("A,a{number}@a.example,avaya\n");
+        let long: String = (0..=ROWS_MAX).map(row).collect();
+        let error = read(format!("{heading}{long}").as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("more than 50,000 rows"), "{error}");
+        let just: String = (0..ROWS_MAX).map(row).collect();
+        assert_eq!(read(format!("{heading}{just}").as_bytes()).unwrap().users.len(), ROWS_MAX);
+
+        let large = format!("{heading}{}", "x".repeat(5 * 1024 * 1024 - heading.len() + 1));
+        let error = read(large.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("larger than 5 MiB"), "{error}");
+        let filled = format!("{heading}{}", "\n".repeat(5 * 1024 * 1024 - heading.len()));
+        assert_eq!(read(filled.as_bytes()).unwrap().users, []);
+
+        let field = |bytes| format!("{heading}{},a@a.example,avaya\n", "x".repeat(bytes));
+        assert!(read(field(FIELD_BYTES_MAX).as_bytes()).is_ok());
+        let error = rows(&field(FIELD_BYTES_MAX + 1));
+        assert_eq!(error, ["row 2, name: is longer than 1 KiB (1,024 bytes)"]);
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_gives_nobody() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        let text = "name,email,adaptor\nAda,ada@a.example,avaya\n";
+        let error = read(text.as_bytes().chain(Broken)).unwrap_err();
+        assert!(matches!(error, FileError::Read(_)), "{error:?}");
+    }
+
+    #[test]
+    fn formulas_are_harmless_when_written_and_text_when_read() {
+        let text =
+            "name,email,adaptor,team\n=1+1,a@a.example,avaya,'-x\n'b,b@a.example,avaya,O'Neil\n";
+        let file = read(text.as_bytes()).unwrap();
+        assert_eq!(file.users[0].name.reveal(), "=1+1");
+        assert_eq!(file.users[0].team, "-x", "as a spreadsheet shows it");
+        assert_eq!(file.users[1].name.reveal(), "'b", "an apostrophe alone is one");
+        let mut written = Vec::new();
+        write(&mut written, &file.users).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.contains("\"'=1+1\"") && written.contains("\"'-x\""), "{written}");
+        assert!(written.contains("\"'b\"") && written.contains("\"O'Neil\""), "{written}");
+    }
+
+    /// Fields that try everything which is special to files and spreadsheets.
+    fn field() -> impl Strategy<Value = String> {
+        let odd = "['=+@;,\"\r\n\t\u{ff1d} \u{7f}-]{0,4}[a-z'=,\" ]{0,6}";
+        prop_oneof![odd, "\\PC{0,12}", "[a-z]{1,8}"]
+    }
+
     proptest! {
         #[test]
         fn no_file_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = read(bytes.as_slice());
+        }
+
+        #[test]
+        fn export_then_import_changes_nothing(
+            people in prop::collection::vec(prop::array::uniform5(field()), 1..12)
+        ) {
+            let mut users: Vec<User> = Vec::new();
+            for [name, email, team, supervisor, site] in &people {
+                let fields = Fields {
+                    name, email, team, supervisor, site,
+                    adaptor: "avaya",
+                    ..Fields::default()
+                };
+                match fields.check() {
+                    Ok(user) if users.iter().all(|other| other.agent != user.agent) => {
+                        users.push(user);
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            let mut text = Vec::new();
+            write(&mut text, &users).unwrap();
+            let read_back = read(text.as_slice());
+            prop_assert!(read_back.is_ok(), "{read_back:?}");
+            prop_assert!(read_back.unwrap().users == users);
+            let text = String::from_utf8(text).unwrap();
+            let mut fields = csv::ReaderBuilder::new().has_headers(false)
+                .from_reader(text.as_bytes());
+            for row in fields.records() {
+                for field in row.unwrap().iter() {
+                    prop_assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{field}");
+                    prop_assert!(!field.chars().any(char::is_control), "{field:?}");
+                }
+            }
         }
     }
 }

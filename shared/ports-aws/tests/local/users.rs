@@ -2,16 +2,20 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use sidetone_model::{Adaptor, AgentId, OrganizationId, Pii, User, UserStatus};
-use sidetone_ports::UserStore;
+use std::sync::Arc;
+
+use sidetone_model::{Adaptor, AgentId, OrganizationId, Pii, Timestamp, User, UserStatus};
+use sidetone_ports::{
+    ChangeOrigin, ChangeWay, HistoryQuery, Revision, StoreError, UserChange, UserStore,
+};
 use sidetone_ports_aws::{DynamoStore, Tables};
 use sidetone_testkit::fresh_organization;
 
 use crate::common::{aws, tables};
 use crate::troubles::{Dying, Halting, troubled};
 
-/// How many users fit one transaction.
-const TOGETHER_MAX: usize = 99;
+/// How many users fit one transaction: two rows each, the head, and a row of history.
+const TOGETHER_MAX: usize = 49;
 /// How many requests a staged file of `large` needs until it is committed: the batch, three
 /// chunks, the head, the commit.
 const COMMITTED_AFTER: usize = 6;
@@ -58,7 +62,26 @@ impl Place {
         let rows = rows.send().collect::<Result<Vec<_>, _>>().await.expect("a scan");
         let text = |value: &AttributeValue| value.as_s().expect("a text").clone();
         let places = rows.iter().map(|row| format!("{} {}", text(&row["pk"]), text(&row["sk"])));
-        places.filter(|place| !place.contains(" agent#") && !place.ends_with(" head")).collect()
+        let lasting = |place: &String| {
+            place.contains(" agent#")
+                || place.ends_with(" head")
+                || place.contains("#history ")
+                || place.contains("#past#")
+        };
+        places.filter(|place| !lasting(place)).collect()
+    }
+
+    /// Returns what a writer commits who has read all there is to read.
+    async fn planned(&self, organization: OrganizationId, users: &[User]) -> Planned {
+        let expected = self.store.user_revision(organization).await.expect("a revision");
+        let stored = self.store.users(organization).await.expect("users are listed");
+        let before = |user: &User| stored.iter().find(|one| one.agent == user.agent);
+        let change = |user: &User| UserChange {
+            agent: user.agent.clone(),
+            before: before(user).cloned().map(Arc::new),
+            after: Some(Arc::new(user.clone())),
+        };
+        Planned { organization, expected, changes: users.iter().map(change).collect() }
     }
 
     async fn is_pending(&self, organization: OrganizationId) -> bool {
@@ -68,6 +91,20 @@ impl Place {
             .key("sk", AttributeValue::S("head".into()));
         let answer = get.send().await.expect("a read");
         answer.item.expect("a head").contains_key("pending")
+    }
+}
+
+struct Planned {
+    organization: OrganizationId,
+    expected: Revision,
+    changes: Vec<UserChange>,
+}
+
+impl Planned {
+    async fn commit(&self, store: &DynamoStore) -> Result<Revision, StoreError> {
+        let at = Timestamp::from_millis(1_795_327_200_000);
+        let origin = ChangeOrigin { at, by: "root".to_owned(), way: ChangeWay::File };
+        store.change_users(self.organization, self.expected, &origin, &self.changes).await
     }
 }
 
@@ -132,7 +169,8 @@ async fn a_writer_that_dies_has_put_all_or_nobody() {
         place.store.put_users(organization, &old).await.expect("users are put");
         let dying = troubled(&place.client, Dying::after(requests));
         let dying = DynamoStore::new(&dying, place.tables.clone());
-        let outcome = dying.put_users(organization, &new).await;
+        let planned = place.planned(organization, &new).await;
+        let outcome = planned.commit(&dying).await;
         let listed_now = listed(&place.store, organization).await;
         if requests < COMMITTED_AFTER {
             assert!(outcome.is_err(), "nothing was committed after {requests} requests");
@@ -151,6 +189,14 @@ async fn a_writer_that_dies_has_put_all_or_nobody() {
             "the next writer must change its own user alone, after {requests} requests"
         );
         assert!(!place.is_pending(organization).await, "it must have finished the copying");
+        let query = HistoryQuery { agent: None, before: None, limit: 1_000 };
+        let history = place.store.user_history(organization, &query).await.expect("a history");
+        let committed = if requests < COMMITTED_AFTER { 0 } else { new.len() };
+        assert_eq!(
+            history.entries.len(),
+            old.len() + committed + 1,
+            "each change must have its entry, after {requests} requests"
+        );
     }
 }
 
@@ -161,7 +207,8 @@ async fn a_writer_that_stood_still_replaces_nothing_later() {
         let halting = Halting::after(requests);
         let slow = troubled(&place.client, halting.clone());
         let slow = DynamoStore::new(&slow, place.tables.clone());
-        let put = tokio::spawn(async move { slow.put_users(organization, &large("slow")).await });
+        let planned = place.planned(organization, &large("slow")).await;
+        let put = tokio::spawn(async move { planned.commit(&slow).await });
         halting.halted().await;
         let later = file(150, "later");
         let (few, many) = (&later[..2], &later[100..]);

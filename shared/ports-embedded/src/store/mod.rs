@@ -26,7 +26,11 @@ use crate::schema::{Place, Schema};
 
 const SCHEMA: Schema = Schema {
     name: "store",
-    migrations: &[include_str!("schema_1.sql"), include_str!("schema_2.sql")],
+    migrations: &[
+        include_str!("schema_1.sql"),
+        include_str!("schema_2.sql"),
+        include_str!("schema_3.sql"),
+    ],
     page_bytes: 4 * 1024,
     // What is lost with the power are calls of a process that died with it.
     survives_power_loss: false,

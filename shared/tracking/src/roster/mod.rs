@@ -6,11 +6,12 @@
 mod directory;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use sidetone_model::{Attribution, NotOurs, OrganizationId, UserId};
-use sidetone_ports::{Clock, StoreError, UserStore, chain};
+use sidetone_model::{Attribution, NotOurs, OrganizationId, User, UserId};
+use sidetone_ports::{Clock, Revision, StoreError, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,8 @@ pub(crate) struct Roster<S> {
     store: S,
     clock: Clock,
     directory: RwLock<Directory>,
+    /// The commit that the provisioned users in the directory are of, or an earlier one.
+    provisioned_at: AtomicU64,
     version: watch::Sender<u64>,
     wanted: mpsc::Sender<UserId>,
     board: StatusBoard,
@@ -75,6 +78,7 @@ impl<S: UserStore> Roster<S> {
             store,
             clock,
             directory: RwLock::default(),
+            provisioned_at: AtomicU64::new(0),
             version: watch::Sender::new(0),
             wanted,
             board,
@@ -111,22 +115,34 @@ impl<S: UserStore> Roster<S> {
     /// Lists the Genesys users and reads the provisioned ones.
     pub(crate) async fn relist(&self) -> Result<(), RosterError> {
         let listed = self.platform.users().await?;
-        let provisioned = self.store.users(self.organization).await?;
+        let (revision, provisioned) = self.provisioned().await?;
         let changed = {
             let mut directory = self.write();
             let listed = directory.put_listed(&listed);
             directory.put_provisioned(&provisioned) || listed
         };
+        self.provisioned_at.store(revision, Ordering::Release);
         self.tell(changed);
         Ok(())
     }
 
-    /// Reads the provisioned users; lists the Genesys users too if somebody among the
+    /// Reads the provisioned users, and first the commit that they are of at least.
+    async fn provisioned(&self) -> Result<(Revision, Vec<User>), StoreError> {
+        let revision = self.store.user_revision(self.organization).await?;
+        Ok((revision, self.store.users(self.organization).await?))
+    }
+
+    /// Reads the provisioned users if there was a commit since they were read; lists the Genesys users too if somebody among the
     /// provisioned is new and not found there.
     async fn refresh(&self) -> Result<(), RosterError> {
+        let known = self.provisioned_at.load(Ordering::Acquire);
+        if self.store.user_revision(self.organization).await? == known {
+            return Ok(());
+        }
         let before = self.read().missing();
-        let provisioned = self.store.users(self.organization).await?;
+        let (revision, provisioned) = self.provisioned().await?;
         let changed = self.write().put_provisioned(&provisioned);
+        self.provisioned_at.store(revision, Ordering::Release);
         self.tell(changed);
         if self.read().missing().iter().any(|agent| !before.contains(agent)) {
             self.relist().await?;

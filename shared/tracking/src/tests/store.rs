@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sidetone_model::{AgentId, ConversationKey, OrganizationId, OwnerId, Timestamp, User};
-use sidetone_ports::{CallStore, Item, Mailbox, OwnedItem, Revision, StoreError, UserStore};
+use sidetone_ports::{
+    CallStore, ChangeOrigin, HistoryPage, HistoryQuery, Item, Mailbox, OwnedItem, Revision,
+    StoreError, UserChange, UserStore,
+};
 use sidetone_ports_embedded::Store;
 use std::time::Duration;
 
@@ -55,12 +58,26 @@ impl CallStore for Flaky {
 }
 
 impl UserStore for Flaky {
-    async fn put_users(
+    async fn user_revision(&self, organization: OrganizationId) -> Result<Revision, StoreError> {
+        self.inner.user_revision(organization).await
+    }
+
+    async fn change_users(
         &self,
         organization: OrganizationId,
-        users: &[User],
-    ) -> Result<(), StoreError> {
-        self.inner.put_users(organization, users).await
+        expected: Revision,
+        origin: &ChangeOrigin,
+        changes: &[UserChange],
+    ) -> Result<Revision, StoreError> {
+        self.inner.change_users(organization, expected, origin, changes).await
+    }
+
+    async fn user_history(
+        &self,
+        organization: OrganizationId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryPage, StoreError> {
+        self.inner.user_history(organization, query).await
     }
 
     async fn user(

@@ -1,19 +1,24 @@
-//! Copies a committed batch to the users' rows, and deletes what is no longer needed.
+//! Copies a committed batch to the users' rows and the history, and deletes what is no longer
+//! needed.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::{TryStreamExt, stream};
-use sidetone_model::{OrganizationId, User};
-use sidetone_ports::StoreError;
+use sidetone_model::OrganizationId;
+use sidetone_ports::{StoreError, UserChange};
 
-use super::super::value::{malformed, moment_of, number, text, text_of, wall_now};
+use super::super::value::{Row, malformed, moment_of, number, text, text_of, wall_now};
 use super::super::{DynamoStore, all_pages};
-use super::commit::ABANDONED_AFTER;
+use super::commit::{ABANDONED_AFTER, Commit};
 use super::head::{BATCH, Batch, pause};
-use super::{AGENT, read_chunk};
+use super::history::{OriginRow, chunk_of_history, entry_of_history};
+use super::{read_chunk, user_json, user_row};
 use crate::failure::AwsFailure;
 
 /// How many rows are written at once.
 const WRITES_MAX: usize = 16;
+/// How many rows of history are written by one request: DynamoDB's limit.
+const TOGETHER_MAX: usize = 25;
 /// How often one row is tried where DynamoDB asks for patience: an organization is one
 /// partition, which takes a thousand rows a second.
 const TRIES_MAX: u32 = 60;
@@ -45,16 +50,78 @@ impl DynamoStore {
                 StoreError::unavailable(COPY, AwsFailure::new("dynamodb:Query", &error))
             })?;
             for row in page.items.unwrap_or_default() {
-                let users = read_chunk(organization, &row)?;
-                stream::iter(users.iter().map(Ok))
-                    .try_for_each_concurrent(WRITES_MAX, |user| {
-                        self.copy_user(organization, revision, user)
-                    })
-                    .await?;
+                self.copy_chunk(organization, revision, &row).await?;
             }
         }
         self.batch_copied(organization, batch).await?;
         self.delete_batch(organization, batch).await
+    }
+
+    /// Copies a chunk: its history first, so that nobody sees a change without it.
+    async fn copy_chunk(
+        &self,
+        organization: OrganizationId,
+        revision: u64,
+        row: &Row,
+    ) -> Result<(), StoreError> {
+        let changes = read_chunk(organization, row)?;
+        let Some(first) = changes.first() else { return Ok(()) };
+        let expected = revision.saturating_sub(1);
+        let commit = Commit { organization, expected, origin: OriginRow::read(row)? };
+        let mut past = vec![chunk_of_history(&commit, first.agent.as_str(), text_of(row, "json")?)];
+        for change in &changes {
+            let json = serde_json::to_string(change)
+                .map_err(|error| StoreError::unavailable("write a change as JSON", error))?;
+            past.push(entry_of_history(&commit, change.agent.as_str(), &json));
+        }
+        // The chunk is large; alone it takes as long as many small ones.
+        let (whole, each) = past.split_at(1);
+        self.put_history(whole).await?;
+        stream::iter(each.chunks(TOGETHER_MAX).map(Ok))
+            .try_for_each_concurrent(WRITES_MAX, |some| self.put_history(some))
+            .await?;
+        stream::iter(changes.iter().map(Ok))
+            .try_for_each_concurrent(WRITES_MAX, |change| {
+                self.copy_user(organization, revision, change)
+            })
+            .await
+    }
+
+    /// Writes rows of history. They never change, so whoever does it again does no harm.
+    async fn put_history(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let failed = |cause| StoreError::unavailable(COPY, cause);
+        let requests = rows.iter().map(|row| {
+            let put = PutRequest::builder().set_item(Some(row.clone())).build();
+            put.map(|put| WriteRequest::builder().put_request(put).build())
+        });
+        let mut left = requests
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| StoreError::unavailable(COPY, error))?;
+        let table = &self.tables().users;
+        for repetition in 1..=TRIES_MAX {
+            let write = self.client().batch_write_item().request_items(table, left.clone());
+            match write.send().await {
+                Ok(answer) => {
+                    let mut unprocessed = answer.unprocessed_items.unwrap_or_default();
+                    left = unprocessed.remove(table).unwrap_or_default();
+                    if left.is_empty() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    let patience = error.as_service_error().is_some_and(|error| {
+                        error.is_provisioned_throughput_exceeded_exception()
+                            || error.is_request_limit_exceeded()
+                            || error.is_throttling_exception()
+                    });
+                    if !patience {
+                        return Err(failed(AwsFailure::new("dynamodb:BatchWriteItem", &error)));
+                    }
+                }
+            }
+            pause(repetition).await;
+        }
+        Err(StoreError::unavailable(COPY, format!("the table was busy {TRIES_MAX} times")))
     }
 
     /// Writes one row, unless something later stands there.
@@ -62,18 +129,15 @@ impl DynamoStore {
         &self,
         organization: OrganizationId,
         revision: u64,
-        user: &User,
+        change: &UserChange,
     ) -> Result<(), StoreError> {
-        let json = serde_json::to_string(user)
-            .map_err(|error| StoreError::unavailable("write a user as JSON", error))?;
+        let after = change.after.as_deref().map(user_json).transpose()?;
+        let row = user_row(organization, change.agent.as_str(), after.as_deref(), revision);
         let put = self
             .client()
             .put_item()
             .table_name(&self.tables().users)
-            .item("pk", text(organization.to_string()))
-            .item("sk", text(format!("{AGENT}{}", user.agent)))
-            .item("json", text(json))
-            .item("rev", number(revision))
+            .set_item(Some(row))
             .condition_expression("attribute_not_exists(rev) OR rev < :rev")
             .expression_attribute_values(":rev", number(revision));
         let mut repetition = 1;
@@ -130,7 +194,7 @@ impl DynamoStore {
     }
 
     /// Deletes a batch that is copied or abandoned.
-    async fn delete_batch(
+    pub(super) async fn delete_batch(
         &self,
         organization: OrganizationId,
         batch: &Batch,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use aws_sdk_dynamodb::types::{Put, Update};
+use aws_sdk_dynamodb::types::Update;
 use sidetone_model::{OrganizationId, Timestamp};
 use sidetone_ports::StoreError;
 use uuid::Uuid;
@@ -102,7 +102,7 @@ impl DynamoStore {
         } else {
             update.expression_attribute_values(":rev", number(head.revision))
         };
-        update.build().map_err(|error| StoreError::unavailable("put users", error))
+        update.build().map_err(|error| StoreError::unavailable("change users", error))
     }
 
     /// Commits a batch that is staged whole: moves the head on and names the batch in it.
@@ -193,25 +193,6 @@ impl DynamoStore {
             let failure = AwsFailure::new("dynamodb:PutItem", &error);
             StoreError::unavailable("stage users", failure)
         })
-    }
-
-    /// Makes the part of a transaction that writes one user.
-    ///
-    /// Errors: [`StoreError`] if the SDK finds it incomplete.
-    pub(super) fn row_put(
-        &self,
-        organization: OrganizationId,
-        agent: &str,
-        json: &str,
-        revision: u64,
-    ) -> Result<Put, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.tables().users)
-            .item("pk", text(organization.to_string()))
-            .item("sk", text(format!("{}{agent}", super::AGENT)))
-            .item("json", text(json))
-            .item("rev", number(revision));
-        put.build().map_err(|error| StoreError::unavailable("put users", error))
     }
 }
 

@@ -1,0 +1,116 @@
+//! What was changed, or would be, for people and for machines.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+use sidetone_model::User;
+use sidetone_ports::UserChange;
+use sidetone_user_file::{COLUMNS, Fields};
+use sidetone_users::{ChangeKind, Outcome};
+
+use super::place::Place;
+use crate::failure::Failure;
+use crate::output::{Output, printable};
+
+/// How many lines a person is shown; the rest is counted.
+const LINES_MAX: usize = 1_000;
+
+/// Tells of every change.
+pub(super) fn tell(
+    place: &Place,
+    outcome: &Outcome,
+    dry_run: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.json(&outcome_json(place, outcome, dry_run, true));
+    }
+    let changes = &outcome.difference.changes;
+    for change in changes.iter().take(LINES_MAX) {
+        output.line(line(change))?;
+    }
+    if changes.len() > LINES_MAX {
+        let more = changes.len() - LINES_MAX;
+        output.line(format_args!("… and {more} more; --json shows all"))?;
+    }
+    summary(outcome, dry_run, output);
+    Ok(())
+}
+
+/// Tells a person how many changes there are, and the way back.
+pub(super) fn summary(outcome: &Outcome, dry_run: bool, output: &mut Output<'_>) {
+    let counts = outcome.difference.counts();
+    output.note(format_args!(
+        "{} added, {} changed, {} moved, {} removed; {} as before{}",
+        counts.added,
+        counts.changed,
+        counts.moved,
+        counts.removed,
+        counts.unchanged,
+        if dry_run { "; dry run: nothing was changed" } else { "" },
+    ));
+    let absent = outcome.difference.absent.len();
+    if absent > 0 {
+        output.note(format_args!("{absent} who are not named stay"));
+    }
+    if let Some(revision) = outcome.revision {
+        output.note(format_args!("the way back: sidetone users undo {revision}"));
+    }
+}
+
+/// Tells a machine.
+pub(super) fn outcome_json(
+    place: &Place,
+    outcome: &Outcome,
+    dry_run: bool,
+    with_changes: bool,
+) -> Value {
+    let difference = &outcome.difference;
+    let mut told = json!({
+        "organization": place.organization,
+        "dry_run": dry_run,
+        "change": outcome.revision,
+        "counts": difference.counts(),
+        "absent": difference.absent,
+        "other_username": difference.other_usernames().collect::<Vec<_>>(),
+    });
+    if with_changes {
+        told["changes"] = difference.changes.iter().map(change_json).collect();
+    }
+    told
+}
+
+/// Writes one change.
+pub(super) fn change_json(change: &UserChange) -> Value {
+    json!({
+        "kind": ChangeKind::of(change),
+        "agent": change.agent,
+        "before": change.before,
+        "after": change.after,
+    })
+}
+
+/// Writes one change in a line: what it is, whose, and every field that differs.
+pub(super) fn line(change: &UserChange) -> String {
+    let kind = ChangeKind::of(change).as_str();
+    let what = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => differing(before, after),
+        (Some(user), None) | (None, Some(user)) => {
+            format!("{}, {}", printable(user.name.reveal()), user.adaptor.as_str())
+        }
+        (None, None) => String::new(),
+    };
+    format!("{kind:<8} {}  {what}", printable(change.agent.as_str()))
+}
+
+fn differing(before: &User, after: &User) -> String {
+    let fields = Fields::of(before).in_order().into_iter().zip(Fields::of(after).in_order());
+    let differing = COLUMNS.into_iter().zip(fields).filter(|(_, (old, new))| old != new);
+    let each =
+        differing.map(|(column, (old, new))| format!("{column}: {} -> {}", shown(old), shown(new)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn shown(field: &str) -> Cow<'_, str> {
+    if field.is_empty() { Cow::Borrowed("nothing") } else { printable(field) }
+}

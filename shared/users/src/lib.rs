@@ -1,0 +1,13 @@
+//! The one place where users change: by file, API, command or sync.
+//!
+//! Whoever wants a change says what should stand; this plans the difference from what stands,
+//! shows it or commits it whole with its history, and begins again if somebody was first.
+//! Refuses: removing anybody without being told.
+
+mod difference;
+mod error;
+mod users;
+
+pub use difference::{ChangeKind, Counts, Difference};
+pub use error::UsersError;
+pub use users::{Absent, Edit, Intent, Outcome, Users};
