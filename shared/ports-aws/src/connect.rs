@@ -13,6 +13,7 @@ use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use crate::line::ManagementLine;
 use crate::recordings::BucketRecordings;
 use crate::secrets::{GenesysSecret, SecretsSource};
+#[cfg(feature = "stack")]
 use crate::stack::{StackError, StackOutputs};
 use crate::store::{DynamoStore, Tables};
 use crate::stream::{Begin, KinesisSink, KinesisSource};
@@ -106,6 +107,7 @@ impl Aws {
     /// Reads what a deployed stack says of itself.
     ///
     /// Errors: [`StackError`], which says what is missing.
+    #[cfg(feature = "stack")]
     pub async fn outputs(&self, stack: impl Into<String>) -> Result<StackOutputs, StackError> {
         StackOutputs::read(&self.config, stack.into()).await
     }

@@ -8,6 +8,7 @@ mod failure;
 mod line;
 mod recordings;
 mod secrets;
+#[cfg(feature = "stack")]
 mod stack;
 mod store;
 mod stream;
@@ -18,6 +19,7 @@ pub use connect::{Aws, ConnectError};
 pub use line::ManagementLine;
 pub use recordings::BucketRecordings;
 pub use secrets::{GenesysClient, GenesysSecret, SecretText, SecretsSource};
+#[cfg(feature = "stack")]
 pub use stack::{StackError, StackOutputs};
 pub use store::{DynamoStore, Tables};
 pub use stream::{Begin, KinesisSink, KinesisSource};
