@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -79,6 +79,7 @@ where
     A: DeserializeOwned,
     R: Serialize,
 {
+    let begun = Instant::now();
     let Started { environment, metrics } = start(name);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -87,6 +88,7 @@ where
     let ended = runtime.block_on(async {
         check_variables(&std::env::vars_os().collect())?;
         let handler = set_up(environment).await?;
+        metrics::histogram!("sidetone_start_milliseconds").record(millis(begun));
         serve(&handler, &metrics).await
     });
     match ended {
@@ -123,6 +125,7 @@ where
     R: Serialize,
 {
     let service = service_fn(|event: LambdaEvent<A>| {
+        let begun = Instant::now();
         let invocation = invocation(&event.context);
         let answer = handler(event.payload, invocation);
         async move {
@@ -130,11 +133,16 @@ where
                 answer = answer => answer,
                 () = metrics.flush_every(FLUSH_INTERVAL) => Err("flushing never ends".into()),
             };
+            metrics::histogram!("sidetone_handling_milliseconds").record(millis(begun));
             metrics.flush();
             answer.map_err(|error| Failed(chain(&*error)))
         }
     });
     lambda_runtime::run(service).await
+}
+
+fn millis(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1_000.0
 }
 
 fn invocation(context: &lambda_runtime::Context) -> Invocation {
