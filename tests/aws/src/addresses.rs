@@ -26,6 +26,8 @@ pub struct Stack {
     pub audio_door: Option<String>,
     /// Another one, which never pauses before the match.
     pub ready_door: Option<String>,
+    /// Another one, which listens to everything.
+    pub always_door: Option<String>,
 }
 
 impl Stack {
@@ -56,7 +58,7 @@ pub struct Addresses {
     /// The simulated Genesys Cloud, which the deployed tracker knows. `up` runs it; otherwise
     /// whoever wants calls starts it there.
     pub genesys: Genesys,
-    /// The process ids of the local AWS and of the ALB door.
+    /// The process ids of the local AWS, `ministack`, and of the ALB doors, `door…`.
     pub processes: BTreeMap<String, u32>,
     /// Where logs and state are.
     pub run: PathBuf,

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -48,6 +48,11 @@ impl Child {
         Ok(Self { name: name.to_owned(), process, group, log })
     }
 
+    /// Returns what it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns where its output goes.
     pub fn log(&self) -> &Path {
         &self.log
@@ -69,7 +74,7 @@ impl Child {
         let begun = tokio::time::Instant::now();
         while !look().await {
             if let Ok(Some(status)) = self.process.try_wait() {
-                return Err(self.failed(status));
+                return Err(self.failed(&status.to_string()));
             }
             if begun.elapsed() > limit {
                 let (what, log) = (self.name.clone(), self.log.clone());
@@ -92,25 +97,32 @@ impl Child {
         if status.success() {
             return Ok(());
         }
-        Err(self.failed(status))
+        Err(self.failed(&status.to_string()))
     }
 
     /// Ends the group: asks first.
-    pub async fn stop(mut self) {
-        let Some(group) = self.group else { return };
+    ///
+    /// Errors: [`LocalError::Failed`] if the program did not end in order, or had to be killed.
+    pub async fn stop(mut self) -> Result<(), LocalError> {
+        let Some(group) = self.group else { return Ok(()) };
         let _ = kill_process_group(group, Signal::TERM);
         let ending = async {
-            let _ = self.process.wait().await;
+            let status = self.process.wait().await;
             while test_kill_process_group(group).is_ok() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            status
         };
-        let _ = tokio::time::timeout(END_LIMIT, ending).await;
+        match tokio::time::timeout(END_LIMIT, ending).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(self.failed(&status.to_string())),
+            Ok(Err(_)) | Err(_) => Err(self.failed("still there when it should have ended")),
+        }
     }
 
-    fn failed(&self, status: ExitStatus) -> LocalError {
+    fn failed(&self, status: &str) -> LocalError {
         let (what, log) = (self.name.clone(), self.log.clone());
-        LocalError::Failed { what, status: status.to_string(), log }
+        LocalError::Failed { what, status: status.to_owned(), log }
     }
 }
 
@@ -141,7 +153,8 @@ mod tests {
         child.until(Duration::from_secs(5), async || true).await.unwrap();
         let group = child.group.unwrap();
         assert!(test_kill_process_group(group).is_ok());
-        child.stop().await;
+        // A shell that SIGTERM ends has not ended in order.
+        assert!(child.stop().await.is_err());
         assert!(test_kill_process_group(group).is_err());
     }
 

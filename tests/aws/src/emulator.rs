@@ -19,9 +19,12 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH"];
 
 /// Starts it with HTTP/1.1 alone, as the services have it that are called here: the HTTP/2 of
-/// its server loses uploads now and then, which then hang until the connection ends.
+/// its server loses uploads now and then, which then hang until the connection ends. What it is
+/// asked is written down, for [`requests`](crate::requests).
 const PROGRAM: &str = "import hypercorn.config
 hypercorn.config.Config.alpn_protocols = ['http/1.1']
+hypercorn.config.Config.accesslog = 'requests.log'
+hypercorn.config.Config.access_log_format = '%({authorization}i)s'
 from ministack.app import main
 main()";
 
@@ -103,7 +106,8 @@ impl Emulator {
 
     /// Ends it, and every function's process with it.
     pub(crate) async fn stop(self) {
-        self.child.stop().await;
+        // How it ends is its own affair.
+        let _ = self.child.stop().await;
     }
 }
 

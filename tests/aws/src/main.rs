@@ -1,5 +1,6 @@
 //! Runs Sidetone on a local AWS, or tests it there.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -57,8 +58,8 @@ async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Resu
         }
     };
     progress.say("stopping");
-    running.stop().await;
-    outcome
+    let ended = running.stop().await;
+    outcome.and(ended)
 }
 
 /// Simulates a day in a contact center until somebody wants it to end.
@@ -77,23 +78,30 @@ async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), Loc
     Ok(())
 }
 
-/// Runs the tests; if they were not chosen by name, the simulations too.
+/// Runs the tests; if they were not chosen by name, all of them, then the figures, which want
+/// to be alone, and the simulations.
 async fn judge(
     root: &Path,
     addresses: &Addresses,
     tests: &[String],
     progress: &Progress,
 ) -> Result<(), LocalError> {
-    let tested = test(root, addresses, tests).await;
     if !tests.is_empty() {
-        return tested;
+        return test(root, addresses, tests).await;
     }
+    let tested = test(root, addresses, &["--skip", "figures"]).await;
+    progress.say("taking figures");
+    let figures = test(root, addresses, &["figures", "--nocapture"]).await;
     let simulated = simulate(root, addresses, progress).await;
-    tested.and(simulated)
+    tested.and(figures).and(simulated)
 }
 
 /// Runs the test binary, with its output for whoever looks.
-async fn test(root: &Path, addresses: &Addresses, tests: &[String]) -> Result<(), LocalError> {
+async fn test(
+    root: &Path,
+    addresses: &Addresses,
+    tests: &[impl AsRef<OsStr>],
+) -> Result<(), LocalError> {
     let program = cargo();
     let status = tokio::process::Command::new(&program)
         .current_dir(root)

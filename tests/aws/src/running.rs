@@ -14,6 +14,7 @@ use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::deployment::{Deployment, Kind, Surroundings, put_secret};
 use crate::door::{self, Door, Service};
+use crate::empty_root::EmptyRoot;
 use crate::emulator::{Emulator, free_ports};
 use crate::error::LocalError;
 use crate::front::{Api, AskConnect, Front, FrontConfig, Limits};
@@ -76,10 +77,11 @@ impl Running {
         provision(&addresses).await?;
         let doors = open_doors(&door, &emulator.cloud()?, &addresses, progress).await?;
         let mut urls = doors.iter().map(|door| door.url().to_owned());
-        (addresses.stack.audio_door, addresses.stack.ready_door) = (urls.next(), urls.next());
-        let ids = [("ministack", emulator.id()), ("door", doors.first().and_then(Door::id))];
-        addresses.processes =
-            ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?))).collect();
+        addresses.stack.audio_door = urls.next();
+        (addresses.stack.ready_door, addresses.stack.always_door) = (urls.next(), urls.next());
+        let ids = doors.iter().map(|door| (door.name().to_owned(), door.id()));
+        let ids = ids.chain([("ministack".to_owned(), emulator.id())]);
+        addresses.processes = ids.filter_map(|(name, id)| Some((name, id?))).collect();
         Ok(Self { emulator, _fronts: [front, text_front], doors, addresses })
     }
 
@@ -88,10 +90,13 @@ impl Running {
         &self.addresses
     }
 
-    /// Stops everything, the door first: it says goodbye through the local AWS.
-    pub async fn stop(self) {
-        join_all(self.doors.into_iter().map(Door::stop)).await;
+    /// Stops everything, the doors first: they say goodbye through the local AWS.
+    ///
+    /// Errors: [`LocalError::Failed`] if a door does not end in order.
+    pub async fn stop(self) -> Result<(), LocalError> {
+        let ended = join_all(self.doors.into_iter().map(Door::stop)).await;
         self.emulator.stop().await;
+        ended.into_iter().collect()
     }
 }
 
@@ -122,7 +127,14 @@ impl Site<'_> {
         };
         let outputs = self.deployment.deploy(kind, &cloud, &around).await?;
         let name = kind.name().to_owned();
-        let stack = Stack { name, outputs, api_door, audio_door: None, ready_door: None };
+        let stack = Stack {
+            name,
+            outputs,
+            api_door,
+            audio_door: None,
+            ready_door: None,
+            always_door: None,
+        };
         let (keys, client) = (self.genesys.keys_secret(), self.genesys.client_secret());
         put_secret(&cloud, stack.output("KeysSecretArn")?, &keys).await?;
         put_secret(&cloud, stack.output("GenesysSecretArn")?, &client).await?;
@@ -203,8 +215,11 @@ async fn open_doors(
         return Ok(Vec::new());
     };
     progress.say("starting the ALB door");
-    let service = Service { definition, role };
-    let door = Door::start(binary, cloud, addresses, &service, None).await?;
-    let ready = Door::start(binary, cloud, addresses, &service, Some("ready")).await?;
-    Ok(vec![door, ready])
+    let root = EmptyRoot::lay_out(&addresses.run.join("image"), binary, &addresses.authority)?;
+    let service = Service::deployed(cloud, definition, role, root).await?;
+    let mut doors = Vec::new();
+    for listen in [None, Some("ready"), Some("always")] {
+        doors.push(Door::start(cloud, addresses, &service, listen).await?);
+    }
+    Ok(doors)
 }

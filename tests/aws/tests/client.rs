@@ -122,6 +122,11 @@ impl Client {
         self.socket.send(Message::text(message.to_string())).await.expect("the door listens");
     }
 
+    /// Says something as it stands, whatever it is.
+    pub(crate) async fn send_text(&mut self, text: String) {
+        self.socket.send(Message::text(text)).await.expect("the door listens");
+    }
+
     /// Sends something that is no text.
     pub(crate) async fn send_binary(&mut self, bytes: Vec<u8>) {
         self.socket.send(Message::binary(bytes)).await.expect("the door is there");
@@ -135,8 +140,13 @@ impl Client {
 
     /// Returns what the door says or does next.
     pub(crate) async fn next(&mut self) -> Heard {
+        self.next_within(ANSWER_LIMIT).await
+    }
+
+    /// Returns what the door says or does next, and gives it some time.
+    pub(crate) async fn next_within(&mut self, limit: Duration) -> Heard {
         loop {
-            let next = tokio::time::timeout(ANSWER_LIMIT, self.socket.next()).await;
+            let next = tokio::time::timeout(limit, self.socket.next()).await;
             match next.expect("the door says something") {
                 Some(Ok(Message::Text(text))) => {
                     let said: Value = serde_json::from_str(&text).expect("JSON");
@@ -169,6 +179,11 @@ impl Client {
     pub(crate) async fn close(mut self) {
         self.say("close", json!({ "reason": "end" })).await;
         self.hear("closed").await;
+        self.hang_up().await;
+    }
+
+    /// Leaves, without a word.
+    pub(crate) async fn hang_up(mut self) {
         let _ = self.socket.close(None).await;
     }
 }

@@ -12,4 +12,5 @@ mod hand_over;
 mod roles;
 mod stream;
 mod swarm;
+mod transcripts;
 mod world;
