@@ -50,7 +50,7 @@ doc: ## Documentation, warnings denied
 deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
 	$(CARGO) deny --locked check bans licenses sources
 
-ci: test lint doc ## What CI runs
+ci: test aws-test template lint doc ## What CI runs
 
 .venv/bin/python: tests/requirements.txt
 	python3 -m venv .venv
