@@ -27,8 +27,9 @@ pub struct LegEnd {
     pub moment: Moment,
     /// Why, as the stream says it; empty if it does not.
     pub reason: Box<str>,
-    /// The agent handed the customer on.
-    pub transferred: bool,
+    /// How the agent handed the customer on, as the stream says it; absent if the agent did
+    /// not, empty if how is not known.
+    pub transfer: Option<Box<str>>,
 }
 
 /// A Genesys user's part in the conversation, in media time.
@@ -52,18 +53,20 @@ struct LegEvent {
     moment: Moment,
     agent: Option<AgentId>,
     end_reason: Box<str>,
+    transfer: Box<str>,
+    late: bool,
 }
 
-/// A stretch in which an agent had the customer on hold.
+/// A stretch of an agent's leg: a hold, a mute, a conference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldStretch {
+pub struct LegStretch {
     /// The leg.
     pub communication: CommunicationId,
     /// The agent.
     pub agent: AgentId,
     /// Where it began.
     pub from: Position,
-    /// Where the agent came back or the leg ended; absent while it lasts.
+    /// Where it was over or the leg ended; absent while it lasts.
     pub to: Option<Position>,
 }
 
@@ -136,10 +139,25 @@ impl Attribution {
     }
 
     /// Returns the holds of our agents, in order.
-    pub fn holds(&self) -> Vec<HeldStretch> {
-        let mut holds: Vec<HeldStretch> = self.legs.values().flat_map(MediaLeg::holds).collect();
-        holds.sort_by(|a, b| (a.from, &a.communication).cmp(&(b.from, &b.communication)));
-        holds
+    pub fn holds(&self) -> Vec<LegStretch> {
+        self.stretches(CallEventKind::Held, CallEventKind::Retrieved)
+    }
+
+    /// Returns when our agents were muted, in order.
+    pub fn mutes(&self) -> Vec<LegStretch> {
+        self.stretches(CallEventKind::Muted, CallEventKind::Unmuted)
+    }
+
+    /// Returns when our agents talked with more than one other, in order.
+    pub fn conferences(&self) -> Vec<LegStretch> {
+        self.stretches(CallEventKind::ConferenceStarted, CallEventKind::ConferenceEnded)
+    }
+
+    fn stretches(&self, begin: CallEventKind, end: CallEventKind) -> Vec<LegStretch> {
+        let legs = self.legs.values();
+        let mut all: Vec<LegStretch> = legs.flat_map(|leg| leg.stretches(begin, end)).collect();
+        all.sort_by(|a, b| (a.from, &a.communication).cmp(&(b.from, &b.communication)));
+        all
     }
 }
 
@@ -172,7 +190,13 @@ impl MediaLeg {
             Some(event) if ended.end_reason.is_empty() => event.end_reason.clone(),
             Some(_) | None => ended.end_reason.clone(),
         };
-        Some(LegEnd { moment: ended.moment, reason, transferred: transferred.is_some() })
+        let transfer = transferred.map(|event| event.transfer.clone());
+        Some(LegEnd { moment: ended.moment, reason, transfer })
+    }
+
+    /// Returns whether it was first heard of when it was connected already, or over.
+    pub fn is_late(&self) -> bool {
+        self.events.values().any(|event| event.late)
     }
 
     /// Returns where it is in the media, if it is an agent's and was connected.
@@ -186,27 +210,26 @@ impl MediaLeg {
         })
     }
 
-    fn holds(&self) -> Vec<HeldStretch> {
+    fn stretches(&self, begin: CallEventKind, end: CallEventKind) -> Vec<LegStretch> {
         let Some(span) = self.span() else { return Vec::new() };
-        let kind = |kind| (kind, 0)..=(kind, u32::MAX);
         self.events
-            .range(kind(CallEventKind::Held))
-            .map(|((_, ordinal), held)| {
-                let retrieved = self.events.get(&(CallEventKind::Retrieved, *ordinal));
-                let back = retrieved.map(|event| event.moment.position);
+            .range((begin, 0)..=(begin, u32::MAX))
+            .map(|((_, ordinal), begun)| {
+                let over = self.events.get(&(end, *ordinal));
+                let back = over.map(|event| event.moment.position);
                 let to = match (back, span.to) {
                     (Some(back), Some(end)) => Some(back.min(end)),
                     (back, end) => back.or(end),
                 };
-                HeldStretch {
+                LegStretch {
                     communication: self.communication.clone(),
                     agent: span.agent.clone(),
-                    from: held.moment.position,
+                    from: begun.moment.position,
                     to,
                 }
             })
-            // A hold that seems to end before it began lasted no time.
-            .filter(|hold| hold.to.is_none_or(|to| to > hold.from))
+            // What seems to end before it began lasted no time.
+            .filter(|one| one.to.is_none_or(|to| to > one.from))
             .collect()
     }
 
@@ -227,14 +250,7 @@ impl MediaLeg {
         if let Some(queue) = text(&event.queue_id) {
             self.queue = Some(queue);
         }
-        // Only holds are counted; nothing else happens twice on a leg.
-        let ordinal = match kind {
-            CallEventKind::Held | CallEventKind::Retrieved => event.ordinal,
-            CallEventKind::Ringing
-            | CallEventKind::Started
-            | CallEventKind::Transferred
-            | CallEventKind::Ended => 0,
-        };
+        let ordinal = if kind.is_counted() { event.ordinal } else { 0 };
         let event = LegEvent {
             moment: Moment {
                 at: Timestamp::from_micros(event.at_us),
@@ -242,6 +258,8 @@ impl MediaLeg {
             },
             agent: text(&event.agent_id).map(AgentId::new),
             end_reason: event.end_reason.as_str().into(),
+            transfer: event.transfer.as_str().into(),
+            late: event.late,
         };
         self.events.insert((kind, ordinal), event);
     }
@@ -256,6 +274,12 @@ const fn kind_of(kind: wire::CallEventKind) -> Option<CallEventKind> {
         wire::CallEventKind::Retrieved => Some(CallEventKind::Retrieved),
         wire::CallEventKind::Transferred => Some(CallEventKind::Transferred),
         wire::CallEventKind::Ended => Some(CallEventKind::Ended),
+        wire::CallEventKind::Muted => Some(CallEventKind::Muted),
+        wire::CallEventKind::Unmuted => Some(CallEventKind::Unmuted),
+        wire::CallEventKind::ConferenceStarted => Some(CallEventKind::ConferenceStarted),
+        wire::CallEventKind::ConferenceEnded => Some(CallEventKind::ConferenceEnded),
+        wire::CallEventKind::WrapUpStarted => Some(CallEventKind::WrapUpStarted),
+        wire::CallEventKind::WrapUpEnded => Some(CallEventKind::WrapUpEnded),
     }
 }
 
@@ -354,7 +378,8 @@ mod tests {
         attribution.apply(&event(Transferred, "l1", "ada", 7_000));
         attribution.apply(&event(Ended, "l1", "ada", 7_000));
         assert_eq!(holds(&attribution), [(2_000, Some(3_000)), (5_000, Some(7_000))]);
-        assert!(attribution.legs().next().and_then(MediaLeg::end).expect("ended").transferred);
+        let end = attribution.legs().next().and_then(MediaLeg::end).expect("ended");
+        assert_eq!(end.transfer.as_deref(), Some(""));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod subscription;
 mod testing;
 mod wav;
 
-pub use attribution::{Attribution, HeldStretch, LegEnd, MediaLeg, Moment};
+pub use attribution::{Attribution, LegEnd, LegStretch, MediaLeg, Moment};
 pub use error::{ConsumerError, RecordError};
 pub use follow::{Handler, HandlerError, NoCheckpoints, follow};
 pub use listen::{FoundSession, find_sessions};
@@ -34,7 +34,7 @@ pub use session::{
 };
 pub use sidecar::{
     SIDECAR_VERSION, Sidecar, SidecarAgent, SidecarAudio, SidecarConnection, SidecarCounters,
-    SidecarEnd, SidecarGap, SidecarHold, SidecarMatch, SidecarMedia, SidecarMissing, SidecarPause,
-    recording_name,
+    SidecarEnd, SidecarGap, SidecarMatch, SidecarMedia, SidecarMissing, SidecarPause,
+    SidecarStretch, recording_name,
 };
 pub use subscription::{Batch, Start, Subscription, SubscriptionSettings};

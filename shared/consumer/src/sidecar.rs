@@ -11,6 +11,7 @@ use sidetone_model::{
     Listen, MediaChannel, OrganizationId, ParticipantId, Position, SAMPLE_RATE, SessionId, UserId,
 };
 
+use crate::attribution::LegStretch;
 use crate::index::{Coverage, Plan};
 use crate::ranges::Ranges;
 
@@ -58,7 +59,13 @@ pub struct Sidecar {
     /// Who was talking, in order; a leg that goes on at the end of the session has no `to`.
     pub agents: Vec<SidecarAgent>,
     /// When an agent had the customer on hold.
-    pub holds: Vec<SidecarHold>,
+    pub holds: Vec<SidecarStretch>,
+    /// When an agent was muted.
+    #[serde(default)]
+    pub mutes: Vec<SidecarStretch>,
+    /// When an agent talked with more than one other.
+    #[serde(default)]
+    pub conferences: Vec<SidecarStretch>,
     /// What Genesys did not stream.
     pub pauses: Vec<SidecarPause>,
     /// What is missing, and why.
@@ -129,11 +136,18 @@ pub struct SidecarAgent {
     pub to_ms: Option<u64>,
     /// Why the leg ended, as Genesys said.
     pub end_reason: Option<String>,
+    /// How the agent handed the customer on, if the agent did: `blind`, `consult`,
+    /// `conference` or `forward`.
+    #[serde(default)]
+    pub transfer: Option<String>,
+    /// The leg was first heard of when it was connected already, or over.
+    #[serde(default)]
+    pub late: bool,
 }
 
-/// A hold.
+/// A hold, a mute, or a conference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SidecarHold {
+pub struct SidecarStretch {
     /// The agent.
     pub agent: AgentId,
     /// The leg.
@@ -279,7 +293,9 @@ impl Sidecar {
                 position: end.ended.position,
             }),
             agents: agents(plan),
-            holds: holds(plan),
+            holds: stretches(plan.view.attribution().holds()),
+            mutes: stretches(plan.view.attribution().mutes()),
+            conferences: stretches(plan.view.attribution().conferences()),
             pauses: pauses(plan),
             gaps: gaps(plan),
             missing: missing(plan),
@@ -344,6 +360,7 @@ fn agents(plan: &Plan) -> Vec<SidecarAgent> {
         .iter()
         .map(|segment| {
             let leg = attribution.legs().find(|leg| leg.communication == segment.communication);
+            let end = leg.and_then(|leg| leg.end());
             SidecarAgent {
                 agent: segment.agent.clone(),
                 communication: segment.communication.clone(),
@@ -354,22 +371,24 @@ fn agents(plan: &Plan) -> Vec<SidecarAgent> {
                 to: segment.to.map(Position::samples),
                 from_ms: segment.from.as_millis(),
                 to_ms: segment.to.map(Position::as_millis),
-                end_reason: leg.and_then(|leg| leg.end()).and_then(|end| text(&end.reason)),
+                transfer: end.as_ref().and_then(|end| text(end.transfer.as_deref()?)),
+                end_reason: end.and_then(|end| text(&end.reason)),
+                late: leg.is_some_and(|leg| leg.is_late()),
             }
         })
         .collect()
 }
 
-fn holds(plan: &Plan) -> Vec<SidecarHold> {
-    let holds = plan.view.attribution().holds().into_iter();
-    holds
-        .map(|hold| SidecarHold {
-            agent: hold.agent,
-            communication: hold.communication,
-            from: hold.from.samples(),
-            to: hold.to.map(Position::samples),
-            from_ms: hold.from.as_millis(),
-            to_ms: hold.to.map(Position::as_millis),
+fn stretches(found: Vec<LegStretch>) -> Vec<SidecarStretch> {
+    found
+        .into_iter()
+        .map(|one| SidecarStretch {
+            agent: one.agent,
+            communication: one.communication,
+            from: one.from.samples(),
+            to: one.to.map(Position::samples),
+            from_ms: one.from.as_millis(),
+            to_ms: one.to.map(Position::as_millis),
         })
         .collect()
 }

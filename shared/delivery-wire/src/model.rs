@@ -2,7 +2,7 @@
 
 use sidetone_model::{
     CallEventKind, Direction, EndReason, Format, Leg, Listen, Media, MediaChannel, NotOurs,
-    Position, UnmatchedReason,
+    Position, TransferKind, UnmatchedReason,
 };
 
 use crate::latest as wire;
@@ -13,13 +13,10 @@ pub fn call_event(
     event: sidetone_model::CallEvent,
     position: Position,
 ) -> wire::CallEvent {
-    let end_reason = match event.kind {
-        CallEventKind::Transferred | CallEventKind::Ended => leg.end_reason.map(end_reason_name),
-        CallEventKind::Ringing
-        | CallEventKind::Started
-        | CallEventKind::Held
-        | CallEventKind::Retrieved => None,
-    };
+    let is_transfer = event.kind == CallEventKind::Transferred;
+    let is_end = is_transfer || event.kind == CallEventKind::Ended;
+    let end_reason = leg.end_reason.filter(|_| is_end).map(end_reason_name);
+    let transfer = leg.end_reason.filter(|_| is_transfer).and_then(EndReason::transfer);
     wire::CallEvent {
         kind: kind(event.kind).into(),
         ordinal: event.ordinal,
@@ -36,6 +33,8 @@ pub fn call_event(
         .into(),
         queue_id: leg.queue.as_deref().unwrap_or_default().to_owned(),
         end_reason: end_reason.unwrap_or_default().to_owned(),
+        transfer: transfer.map(transfer_name).unwrap_or_default().to_owned(),
+        late: leg.late,
     }
 }
 
@@ -88,6 +87,12 @@ const fn kind(kind: CallEventKind) -> wire::CallEventKind {
         CallEventKind::Retrieved => wire::CallEventKind::Retrieved,
         CallEventKind::Transferred => wire::CallEventKind::Transferred,
         CallEventKind::Ended => wire::CallEventKind::Ended,
+        CallEventKind::Muted => wire::CallEventKind::Muted,
+        CallEventKind::Unmuted => wire::CallEventKind::Unmuted,
+        CallEventKind::ConferenceStarted => wire::CallEventKind::ConferenceStarted,
+        CallEventKind::ConferenceEnded => wire::CallEventKind::ConferenceEnded,
+        CallEventKind::WrapUpStarted => wire::CallEventKind::WrapUpStarted,
+        CallEventKind::WrapUpEnded => wire::CallEventKind::WrapUpEnded,
     }
 }
 
@@ -95,6 +100,15 @@ const fn channel(channel: MediaChannel) -> wire::MediaChannel {
     match channel {
         MediaChannel::External => wire::MediaChannel::External,
         MediaChannel::Internal => wire::MediaChannel::Internal,
+    }
+}
+
+const fn transfer_name(kind: TransferKind) -> &'static str {
+    match kind {
+        TransferKind::Blind => "blind",
+        TransferKind::Consult => "consult",
+        TransferKind::Conference => "conference",
+        TransferKind::Forward => "forward",
     }
 }
 

@@ -41,7 +41,13 @@ impl Placement {
             CallEventKind::Ringing
             | CallEventKind::Started
             | CallEventKind::Held
-            | CallEventKind::Retrieved => self.at(event.at),
+            | CallEventKind::Retrieved
+            | CallEventKind::Muted
+            | CallEventKind::Unmuted
+            | CallEventKind::ConferenceStarted
+            | CallEventKind::ConferenceEnded
+            | CallEventKind::WrapUpStarted
+            | CallEventKind::WrapUpEnded => self.at(event.at),
         };
         position.unwrap_or_default()
     }

@@ -26,10 +26,12 @@ struct Told {
 
 impl ToldEvents {
     /// Returns what there is to tell of these legs, and notes it as told.
+    ///
+    /// The work after a call is not told: it outlives the session, and somebody else tells it.
     pub(crate) fn news(&mut self, legs: &[Leg], placement: Placement) -> Vec<CallEventDelivery> {
         let mut news = Vec::new();
         for leg in legs {
-            for event in leg.events() {
+            for event in leg.events().into_iter().filter(|event| !event.kind.is_wrap_up()) {
                 let position = placement.of(event);
                 let name = (leg.communication.clone(), event.kind, event.ordinal);
                 if self.0.get(&name).is_none_or(|told| told.differs(leg, event, position)) {

@@ -3,8 +3,11 @@
 //! A leg is a state, not a message: whoever learns something joins it in with [`Leg::merge`],
 //! in any order and any number of times, and gets the same leg.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Changes;
 use crate::id::{AgentId, CommunicationId, ConversationKey, ParticipantId, UserId};
 use crate::time::Timestamp;
 
@@ -90,14 +93,54 @@ pub enum EndReason {
     Other,
 }
 
-impl EndReason {
-    /// Returns whether the call went on to somebody else.
-    pub const fn is_transfer(self) -> bool {
+/// How an agent handed the customer on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferKind {
+    /// Without having talked to whoever takes the call.
+    Blind,
+    /// After a talk with whoever takes the call.
+    Consult,
+    /// Into a conference, perhaps under another conversation.
+    Conference,
+    /// By a forwarding that was set up before.
+    Forward,
+}
+
+/// By which way somebody heard of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSource {
+    /// A notification socket.
+    Socket,
+    /// A record that was asked for after a gap.
+    Repair,
+    /// An event bus of the customer's.
+    EventBus,
+}
+
+impl EventSource {
+    /// Every source, in order.
+    pub const ALL: [Self; 3] = [Self::Socket, Self::Repair, Self::EventBus];
+
+    /// Returns the word for metrics, JSON and people.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Transfer
-            | Self::ConsultTransfer
-            | Self::ConferenceTransfer
-            | Self::ForwardTransfer => true,
+            Self::Socket => "socket",
+            Self::Repair => "repair",
+            Self::EventBus => "event-bus",
+        }
+    }
+}
+
+impl EndReason {
+    /// Returns how the call went on to somebody else, if it did.
+    pub const fn transfer(self) -> Option<TransferKind> {
+        match self {
+            Self::Transfer => Some(TransferKind::Blind),
+            Self::ConsultTransfer => Some(TransferKind::Consult),
+            Self::ConferenceTransfer => Some(TransferKind::Conference),
+            Self::ForwardTransfer => Some(TransferKind::Forward),
             Self::Client
             | Self::Endpoint
             | Self::Peer
@@ -108,7 +151,7 @@ impl EndReason {
             | Self::DoNotDisturb
             | Self::TransportFailure
             | Self::Error
-            | Self::Other => false,
+            | Self::Other => None,
         }
     }
 }
@@ -152,6 +195,24 @@ pub struct Leg {
     pub end_reason: Option<EndReason>,
     /// The agent's holds, oldest first.
     pub holds: Vec<Hold>,
+    /// When the agent was seen to mute and to unmute.
+    #[serde(default)]
+    pub mutes: Changes,
+    /// When three or more were seen to talk, and no longer.
+    #[serde(default)]
+    pub conferences: Changes,
+    /// When the agent's work after the call began; may be of no length, see [`Leg::wrap_up`].
+    #[serde(default)]
+    pub wrap_up_at: Option<Timestamp>,
+    /// When it was done.
+    #[serde(default)]
+    pub wrapped_up_at: Option<Timestamp>,
+    /// Nobody heard of it before it was connected or over.
+    #[serde(default)]
+    pub late: bool,
+    /// How it was heard of.
+    #[serde(default)]
+    pub sources: BTreeSet<EventSource>,
 }
 
 /// What happened on a leg.
@@ -170,6 +231,55 @@ pub enum CallEventKind {
     Transferred,
     /// The leg is over.
     Ended,
+    /// The agent muted the own microphone.
+    Muted,
+    /// The agent can be heard again.
+    Unmuted,
+    /// A third party, or more, talks too.
+    ConferenceStarted,
+    /// No more than two talk.
+    ConferenceEnded,
+    /// The agent's work after the call began.
+    WrapUpStarted,
+    /// It is done.
+    WrapUpEnded,
+}
+
+impl CallEventKind {
+    /// Returns whether it happens after the call, when there is no audio.
+    pub const fn is_wrap_up(self) -> bool {
+        match self {
+            Self::WrapUpStarted | Self::WrapUpEnded => true,
+            Self::Ringing
+            | Self::Started
+            | Self::Held
+            | Self::Retrieved
+            | Self::Transferred
+            | Self::Ended
+            | Self::Muted
+            | Self::Unmuted
+            | Self::ConferenceStarted
+            | Self::ConferenceEnded => false,
+        }
+    }
+
+    /// Returns whether it may happen several times on a leg, so that it is counted.
+    pub const fn is_counted(self) -> bool {
+        match self {
+            Self::Held
+            | Self::Retrieved
+            | Self::Muted
+            | Self::Unmuted
+            | Self::ConferenceStarted
+            | Self::ConferenceEnded => true,
+            Self::Ringing
+            | Self::Started
+            | Self::Transferred
+            | Self::Ended
+            | Self::WrapUpStarted
+            | Self::WrapUpEnded => false,
+        }
+    }
 }
 
 /// One event of a leg, with the moment at which it happened rather than when it was heard of.
@@ -177,7 +287,7 @@ pub enum CallEventKind {
 pub struct CallEvent {
     /// What happened.
     pub kind: CallEventKind,
-    /// Which one of its kind on this leg, from 0; only holds have more than one.
+    /// Which one of its kind on this leg, from 0; see [`CallEventKind::is_counted`].
     pub ordinal: u32,
     /// When it happened.
     pub at: Timestamp,
@@ -187,7 +297,9 @@ impl Leg {
     /// Joins what another source knows of the same leg.
     ///
     /// Commutative, associative and idempotent: the earliest moment of each kind wins, holds
-    /// are one set by their start, the newest attribution wins.
+    /// are one set by their start, the newest attribution wins, what anybody saw of mutes and
+    /// conferences counts. It is late only if it was for everybody. The participant and the
+    /// user are what a communication has one of.
     pub fn merge(&mut self, other: &Self) {
         self.ringing_at = earliest(self.ringing_at, other.ringing_at);
         self.connected_at = earliest(self.connected_at, other.connected_at);
@@ -208,9 +320,18 @@ impl Leg {
             self.attribution = other.attribution.clone();
             self.attributed_at = other.attributed_at;
         }
-        if self.queue.is_none() {
-            self.queue.clone_from(&other.queue);
-        }
+        // A dialer's call looks inbound to whoever knows the agent's side alone.
+        self.direction = self.direction.max(other.direction);
+        self.queue = match (self.queue.take(), &other.queue) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs.clone())),
+            (ours, theirs) => ours.or_else(|| theirs.clone()),
+        };
+        self.mutes.merge(&other.mutes);
+        self.conferences.merge(&other.conferences);
+        self.wrap_up_at = earliest(self.wrap_up_at, other.wrap_up_at);
+        self.wrapped_up_at = earliest(self.wrapped_up_at, other.wrapped_up_at);
+        self.late &= other.late;
+        self.sources.extend(&other.sources);
         for hold in &other.holds {
             match self.holds.binary_search_by_key(&hold.from, |one| one.from) {
                 Ok(place) => self.holds[place].to = earliest(self.holds[place].to, hold.to),
@@ -234,29 +355,53 @@ impl Leg {
         self.is_connected() && self.holds.last().is_some_and(|hold| hold.to.is_none())
     }
 
-    /// Returns what happened so far, in order of time.
+    /// Returns the agent's work after the call, and its end if it is done; nothing if there is
+    /// none. Genesys says with equal moments that it was left out.
+    pub fn wrap_up(&self) -> Option<(Timestamp, Option<Timestamp>)> {
+        let from = self.wrap_up_at?;
+        self.wrapped_up_at.is_none_or(|to| to > from).then_some((from, self.wrapped_up_at))
+    }
+
+    /// Returns what happened so far, in order of time; what comes after the call is last.
     ///
-    /// The end of a leg ends an open hold without `Retrieved`.
+    /// The end of a leg ends an open hold, mute or conference without an event of its own.
     pub fn events(&self) -> Vec<CallEvent> {
+        use CallEventKind as Kind;
         let one = |kind, at: Timestamp| CallEvent { kind, ordinal: 0, at };
         let mut events = Vec::new();
-        events.extend(self.ringing_at.map(|at| one(CallEventKind::Ringing, at)));
-        events.extend(self.connected_at.map(|at| one(CallEventKind::Started, at)));
-        for (ordinal, hold) in (0..).zip(&self.holds) {
-            events.push(CallEvent { kind: CallEventKind::Held, ordinal, at: hold.from });
-            events.extend(hold.to.map(|at| CallEvent {
-                kind: CallEventKind::Retrieved,
-                ordinal,
-                at,
-            }));
-        }
-        if let Some(at) = self.ended_at {
-            if self.end_reason.is_some_and(EndReason::is_transfer) {
-                events.push(one(CallEventKind::Transferred, at));
+        events.extend(self.ringing_at.map(|at| one(Kind::Ringing, at)));
+        events.extend(self.connected_at.map(|at| one(Kind::Started, at)));
+        let first = events.len();
+        let holds: Vec<_> = self.holds.iter().map(|hold| (hold.from, hold.to)).collect();
+        for (begin, end, stretches) in [
+            (Kind::Held, Kind::Retrieved, holds),
+            (Kind::Muted, Kind::Unmuted, self.within(&self.mutes)),
+            (Kind::ConferenceStarted, Kind::ConferenceEnded, self.within(&self.conferences)),
+        ] {
+            for (ordinal, (from, to)) in (0..).zip(stretches) {
+                events.push(CallEvent { kind: begin, ordinal, at: from });
+                events.extend(to.map(|at| CallEvent { kind: end, ordinal, at }));
             }
-            events.push(one(CallEventKind::Ended, at));
+        }
+        events[first..].sort_by_key(|event| event.at);
+        if let Some(at) = self.ended_at {
+            if self.end_reason.and_then(EndReason::transfer).is_some() {
+                events.push(one(Kind::Transferred, at));
+            }
+            events.push(one(Kind::Ended, at));
+        }
+        if let Some((from, to)) = self.wrap_up() {
+            events.push(one(Kind::WrapUpStarted, from));
+            events.extend(to.map(|at| one(Kind::WrapUpEnded, at)));
         }
         events
+    }
+
+    /// Returns the stretches of a state before the end of the leg.
+    fn within(&self, changes: &Changes) -> Vec<(Timestamp, Option<Timestamp>)> {
+        let is_before = |at: Timestamp| self.ended_at.is_none_or(|end| at < end);
+        let stretches = changes.stretches().into_iter().filter(|(from, _)| is_before(*from));
+        stretches.map(|(from, to)| (from, to.filter(|at| is_before(*at)))).collect()
     }
 }
 
@@ -278,73 +423,4 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    fn blank() -> Leg {
-        Leg {
-            key: ConversationKey {
-                organization: "0f0e0d0c-0b0a-4908-8706-050403020100".parse().expect("valid"),
-                conversation: "c0ffee12-3456-4789-8abc-def012345678".parse().expect("valid"),
-            },
-            participant: ParticipantId::new("p"),
-            communication: CommunicationId::new("c"),
-            user: "6b1e0c52-5a5e-4f0b-9a57-0d1f3c2b4a01".parse().expect("valid"),
-            attribution: Attribution::NotOurs(NotOurs::LookupFailed),
-            attributed_at: at(0),
-            direction: Direction::Inbound,
-            queue: None,
-            ringing_at: None,
-            connected_at: None,
-            ended_at: None,
-            end_reason: None,
-            holds: Vec::new(),
-        }
-    }
-
-    fn pieces() -> Vec<Leg> {
-        let hold = |from, to: Option<i64>| Hold { from: at(from), to: to.map(at) };
-        vec![
-            Leg { ringing_at: Some(at(1)), ..blank() },
-            Leg {
-                connected_at: Some(at(5)),
-                attribution: Attribution::Ours(AgentId::new("ada")),
-                attributed_at: at(2),
-                ..blank()
-            },
-            Leg { connected_at: Some(at(5)), holds: vec![hold(7, None)], ..blank() },
-            Leg { holds: vec![hold(7, Some(9)), hold(11, None)], ..blank() },
-            Leg { ended_at: Some(at(20)), end_reason: Some(EndReason::Transfer), ..blank() },
-            Leg { ended_at: Some(at(20)), end_reason: Some(EndReason::Client), ..blank() },
-        ]
-    }
-
-    #[test]
-    fn tells_its_story_in_order() {
-        let mut leg = blank();
-        for piece in &pieces()[..5] {
-            leg.merge(piece);
-        }
-        let kinds: Vec<_> = leg.events().iter().map(|event| event.kind).collect();
-        use CallEventKind::{Ended, Held, Retrieved, Ringing, Started, Transferred};
-        assert_eq!(kinds, [Ringing, Started, Held, Retrieved, Held, Transferred, Ended]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_order_and_any_repetition_gives_the_same_leg(order in prop::collection::vec(0usize..6, 0..20)) {
-            let pieces = pieces();
-            let mut expected = blank();
-            pieces.iter().for_each(|piece| expected.merge(piece));
-            let mut leg = blank();
-            order.iter().chain(&[5, 4, 3, 2, 1, 0]).for_each(|&index| leg.merge(&pieces[index]));
-            prop_assert_eq!(leg, expected);
-        }
-    }
-}
+mod tests;

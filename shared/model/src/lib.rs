@@ -2,6 +2,7 @@
 //!
 //! Refuses: clocks, sockets, stores, randomness. Every value comes in from outside.
 
+mod changes;
 mod id;
 mod leg;
 mod media;
@@ -11,11 +12,15 @@ mod time;
 mod timeline;
 mod user;
 
+pub use changes::Changes;
 pub use id::{
     AgentId, CommunicationId, ConnectionId, ConversationId, ConversationKey, IdError,
     OrganizationId, OwnerId, ParticipantId, SessionId, UserId,
 };
-pub use leg::{Attribution, CallEvent, CallEventKind, Direction, EndReason, Hold, Leg, NotOurs};
+pub use leg::{
+    Attribution, CallEvent, CallEventKind, Direction, EndReason, EventSource, Hold, Leg, NotOurs,
+    TransferKind,
+};
 pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
 pub use pii::Pii;
 pub use session::{Listen, OnHold, SessionItem, SessionPhase, UnmatchedReason};

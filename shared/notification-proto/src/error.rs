@@ -13,6 +13,9 @@ pub enum ReadError {
     /// The text is not a JSON object.
     #[error("the frame is not a JSON object")]
     NotJson(#[source] serde_json::Error),
+    /// The event is on a bus and not from Genesys.
+    #[error("the event's source is not a partner event source of Genesys Cloud")]
+    Source,
     /// The body of a known topic has no conversation id, or is no JSON object.
     #[error("the body under topic {topic} is not a conversation")]
     Body {

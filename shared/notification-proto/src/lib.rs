@@ -17,7 +17,8 @@ pub use channel::{
 pub use error::{ReadError, UnknownRegion};
 pub use region::{REGIONS, Region};
 pub use wire::{
-    Call, CallRecord, CallState, ControlAnswer, Frame, FrameKind, Participant, Purpose, RecordPage,
-    Snapshot, SystemEvent, SystemEventKind, UserNews, conversation_topic, end_reason_of, ping_text,
+    AfterCallWork, BusEvent, BusEventKind, Call, CallRecord, CallState, ControlAnswer, Delta,
+    Frame, FrameKind, Participant, Purpose, RecordPage, Snapshot, SystemEvent, SystemEventKind,
+    UserNews, WorkState, conversation_topic, end_reason_of, ping_text, snapshot_of_deltas,
     user_of_conversation_topic,
 };

@@ -119,6 +119,8 @@ fn call_event(event: &CallEvent) -> Value {
         "direction": direction_name(event.direction()),
         "queue_id": event.queue_id,
         "end_reason": event.end_reason,
+        "transfer": event.transfer,
+        "late": event.late,
     })
 }
 

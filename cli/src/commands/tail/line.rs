@@ -109,16 +109,8 @@ impl Line {
                 line(Some(resumed.to), "", format!("resumed after {length}"), Weight::Plain)
             }
             Some(Body::CallEvent(event)) => {
-                let weight = match event.kind() {
-                    CallEventKind::Started if !event.agent_id.is_empty() => Weight::Good,
-                    CallEventKind::Unspecified
-                    | CallEventKind::Ringing
-                    | CallEventKind::Started
-                    | CallEventKind::Held
-                    | CallEventKind::Retrieved
-                    | CallEventKind::Transferred
-                    | CallEventKind::Ended => Weight::Plain,
-                };
+                let begins = event.kind() == CallEventKind::Started && !event.agent_id.is_empty();
+                let weight = if begins { Weight::Good } else { Weight::Plain };
                 let agent = if event.agent_id.is_empty() { "(not ours)" } else { &event.agent_id };
                 line(Some(event.position), agent, call_event(event), weight)
             }
@@ -191,11 +183,14 @@ fn gap_in_words(gap: &Gap) -> String {
 
 fn call_event(event: &CallEvent) -> String {
     let kind = event_name(event.kind());
-    if event.end_reason.is_empty() {
-        kind.to_owned()
-    } else {
-        format!("{kind} ({})", event.end_reason)
-    }
+    // How it was handed on says more than the reason of the end, which is that.
+    let how = if event.transfer.is_empty() { &event.end_reason } else { &event.transfer };
+    let begins = event.kind() == CallEventKind::Started && event.late;
+    let notes: Vec<&str> = [how.as_str(), if begins { "heard of late" } else { "" }]
+        .into_iter()
+        .filter(|note| !note.is_empty())
+        .collect();
+    if notes.is_empty() { kind.to_owned() } else { format!("{kind} ({})", notes.join(", ")) }
 }
 
 fn seconds(samples: u64) -> String {
@@ -236,6 +231,12 @@ pub(super) const fn event_name(kind: CallEventKind) -> &'static str {
         CallEventKind::Retrieved => "retrieved",
         CallEventKind::Transferred => "transferred",
         CallEventKind::Ended => "ended",
+        CallEventKind::Muted => "muted",
+        CallEventKind::Unmuted => "unmuted",
+        CallEventKind::ConferenceStarted => "conference-started",
+        CallEventKind::ConferenceEnded => "conference-ended",
+        CallEventKind::WrapUpStarted => "wrap-up-started",
+        CallEventKind::WrapUpEnded => "wrap-up-ended",
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whole sessions through the engine, as a call would bring them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use sidetone_model::{
-    AgentId, Attribution, CallEventKind, CommunicationId, Direction, EndReason, Hold, NotOurs,
-    OnHold, ParticipantId, UserId,
+    AgentId, Attribution, CallEventKind, Changes, CommunicationId, Direction, EndReason, Hold,
+    NotOurs, OnHold, ParticipantId, UserId,
 };
 
 use super::*;
@@ -191,6 +193,12 @@ impl Call {
             ended_at: None,
             end_reason: None,
             holds: Vec::new(),
+            mutes: Changes::default(),
+            conferences: Changes::default(),
+            wrap_up_at: None,
+            wrapped_up_at: None,
+            late: false,
+            sources: BTreeSet::new(),
         }
     }
 

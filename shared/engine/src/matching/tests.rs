@@ -1,7 +1,9 @@
 //! The rules that no session shows by itself.
 
+use std::collections::BTreeSet;
+
 use sidetone_model::{
-    ConnectionId, ConversationKey, Direction, NotOurs, OwnerId, ParticipantId, SessionId,
+    Changes, ConnectionId, ConversationKey, Direction, NotOurs, OwnerId, ParticipantId, SessionId,
     SessionPhase, Timestamp, UserId,
 };
 use uuid::Uuid;
@@ -30,6 +32,12 @@ fn leg(name: &str, attribution: Attribution) -> Leg {
         ended_at: None,
         end_reason: None,
         holds: Vec::new(),
+        mutes: Changes::default(),
+        conferences: Changes::default(),
+        wrap_up_at: None,
+        wrapped_up_at: None,
+        late: false,
+        sources: BTreeSet::new(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What only the sweep sees to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    AgentId, Attribution, CommunicationId, Direction, Leg, ParticipantId, SessionPhase, UserId,
+    AgentId, Attribution, Changes, CommunicationId, Direction, Leg, ParticipantId, SessionPhase,
+    UserId,
 };
 
 use super::stage::{World, connection, key, open, text};
@@ -49,6 +51,12 @@ async fn a_letter_brings_the_match() {
         ended_at: None,
         end_reason: None,
         holds: Vec::new(),
+        mutes: Changes::default(),
+        conferences: Changes::default(),
+        wrap_up_at: None,
+        wrapped_up_at: None,
+        late: false,
+        sources: BTreeSet::new(),
     };
     world.write_leg(&leg).await;
     tokio::time::sleep(Duration::from_secs(1)).await;

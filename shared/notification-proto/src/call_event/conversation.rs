@@ -1,12 +1,12 @@
 //! All communications of one conversation, and what they make of its agents' legs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sidetone_model::{CommunicationId, ConversationId, Direction, Timestamp};
+use sidetone_model::{CommunicationId, ConversationId, Direction, Leg, Timestamp};
 
 use super::LegUpdate;
-use super::line::{Line, Phase, Role, phase_of};
-use crate::wire::Snapshot;
+use super::line::{Arrival, Line, Phase, Role, phase_of};
+use crate::wire::{Participant, Snapshot};
 
 /// The most communications of one conversation: Genesys allows 25 participants at a time, so
 /// this is twenty full changes of cast.
@@ -34,9 +34,19 @@ impl Conversation {
         self.reported.values()
     }
 
+    /// Takes up legs that somebody else knew, and counts them as reported.
+    pub(super) fn recall(&mut self, now: Timestamp, legs: &[Leg]) {
+        self.touched_at = now;
+        for leg in legs {
+            self.lines.insert(leg.communication.clone(), Line::of_leg(leg));
+            self.reported.insert(leg.communication.clone(), LegUpdate::of_leg(leg));
+        }
+    }
+
     pub(super) fn fold(&mut self, received_at: Timestamp, snapshot: &Snapshot) -> Vec<LegUpdate> {
         self.touched_at = self.touched_at.max(received_at);
-        let stale = self.is_stale(snapshot);
+        let current = snapshot.whole && !self.is_stale(snapshot);
+        let arrival = Arrival { at: received_at, source: snapshot.source, current };
         for participant in &snapshot.participants {
             for call in &participant.calls {
                 let Some(id) = call.communication_id() else { continue };
@@ -45,10 +55,45 @@ impl Conversation {
                     continue;
                 }
                 let line = self.lines.entry(id).or_insert_with(|| Line::new(participant, phase));
-                line.fold(received_at, participant, call, phase, stale);
+                line.fold(arrival, participant, call, phase);
             }
         }
+        if current {
+            self.fold_conference(received_at, snapshot);
+        }
         self.report(snapshot.conversation, received_at)
+    }
+
+    /// Learns whether three or more talk with each other.
+    ///
+    /// Two agents and a customer do only in a consult: where an agent hands over, both are
+    /// connected for a moment, and nobody would call that a conference.
+    fn fold_conference(&mut self, received_at: Timestamp, snapshot: &Snapshot) {
+        let mut talkers = BTreeSet::new();
+        let (mut agents, mut outside) = (0, 0);
+        for participant in &snapshot.participants {
+            for call in participant.calls.iter().filter(|call| !call.held && !call.confined) {
+                let talks = phase_of(participant, call) == Some(Phase::Connected);
+                let Some(id) = call.communication_id().filter(|_| talks) else { continue };
+                match self.lines.get(&id).map(|line| line.role) {
+                    Some(Role::Agent(_)) => agents += 1,
+                    Some(Role::Customer | Role::External) => outside += 1,
+                    Some(Role::Other | Role::Unclear) | None => continue,
+                }
+                talkers.insert(id);
+            }
+        }
+        // The mark of somebody who has left says nothing of those who stay.
+        let is_there = |it: &Participant| {
+            it.calls.iter().any(|call| phase_of(it, call).is_some_and(|it| it < Phase::Ended))
+        };
+        let consult = snapshot.participants.iter().any(|it| it.consult.is_some() && is_there(it));
+        let on = talkers.len() >= 3 && (consult || outside >= 2 || agents >= 3);
+        for (id, line) in &mut self.lines {
+            if line.phase == Phase::Connected && matches!(line.role, Role::Agent(_)) {
+                line.conferences.note(received_at, on && talkers.contains(id));
+            }
+        }
     }
 
     /// Returns whether a snapshot shows anybody in a state that is known to be past: then it
@@ -93,8 +138,10 @@ impl Conversation {
         let direction = self.direction_of(line);
         let start = self.start_of(id, line, direction);
         // What was said once is not taken back, only moved to an earlier moment.
-        let connected_at =
-            [start, before.and_then(|leg| leg.connected_at)].into_iter().flatten().min();
+        let connected_at = [start, line.talks_from, before.and_then(|leg| leg.connected_at)]
+            .into_iter()
+            .flatten()
+            .min();
         let dials = line.phase == Phase::Connected && connected_at.is_none();
         let ringing_at = line
             .ringing_at
@@ -112,7 +159,12 @@ impl Conversation {
             ended_at: line.end.map(|(at, _)| at),
             end_reason: line.end.map(|(_, reason)| reason),
             holds: line.holds.clone(),
+            mutes: line.mutes.clone(),
+            conferences: line.conferences.clone(),
+            wrap_up_at: line.work_from,
+            wrapped_up_at: line.work_to,
             late: line.late,
+            sources: line.sources.clone(),
         })
     }
 

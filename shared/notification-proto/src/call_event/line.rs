@@ -1,10 +1,13 @@
 //! One communication of a conversation, as its snapshots tell.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sidetone_model::{Direction, EndReason, Hold, ParticipantId, Timestamp, UserId};
+use sidetone_model::{
+    Changes, Direction, EndReason, EventSource, Hold, Leg, ParticipantId, Timestamp, UserId,
+};
 
-use crate::wire::{Call, CallState, Participant, Purpose};
+use crate::wire::{Call, CallState, Participant, Purpose, WorkState};
 
 /// How far apart the starts of two holds lie at least: sources of one hold differ by tens of
 /// milliseconds, and nobody comes back and presses hold again within this.
@@ -46,9 +49,26 @@ pub(super) struct Line {
     pub(super) phase: Phase,
     pub(super) ringing_at: Option<Timestamp>,
     pub(super) connected_at: Option<Timestamp>,
+    /// When it was connected with the far side, where that is told.
+    pub(super) talks_from: Option<Timestamp>,
     pub(super) end: Option<(Timestamp, EndReason)>,
     pub(super) holds: Vec<Hold>,
+    pub(super) mutes: Changes,
+    pub(super) conferences: Changes,
+    pub(super) work_from: Option<Timestamp>,
+    pub(super) work_to: Option<Timestamp>,
+    /// It was never seen to wait.
     pub(super) late: bool,
+    pub(super) sources: BTreeSet<EventSource>,
+}
+
+/// How a snapshot reached whoever folds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) at: Timestamp,
+    pub(super) source: EventSource,
+    /// Its flags are those of this moment: it is whole, and no newer one was seen.
+    pub(super) current: bool,
 }
 
 impl Line {
@@ -61,24 +81,59 @@ impl Line {
             phase,
             ringing_at: None,
             connected_at: None,
+            talks_from: None,
             end: None,
             holds: Vec::new(),
-            late: phase != Phase::Waiting,
+            mutes: Changes::default(),
+            conferences: Changes::default(),
+            work_from: None,
+            work_to: None,
+            late: true,
+            sources: BTreeSet::new(),
+        }
+    }
+
+    /// Takes up a leg that somebody else knew.
+    pub(super) fn of_leg(leg: &Leg) -> Self {
+        let phase = match (leg.connected_at, leg.ended_at) {
+            (_, Some(_)) => Phase::Ended,
+            (Some(_), None) => Phase::Connected,
+            (None, None) => Phase::Waiting,
+        };
+        Self {
+            role: Role::Agent(leg.user),
+            participant: leg.participant.clone(),
+            queue: leg.queue.clone(),
+            direction: Some(leg.direction),
+            phase,
+            ringing_at: leg.ringing_at,
+            connected_at: leg.connected_at,
+            talks_from: leg.connected_at,
+            end: leg.ended_at.map(|at| (at, leg.end_reason.unwrap_or(EndReason::Other))),
+            holds: leg.holds.clone(),
+            mutes: leg.mutes.clone(),
+            conferences: leg.conferences.clone(),
+            work_from: leg.wrap_up_at,
+            work_to: leg.wrapped_up_at,
+            late: leg.late,
+            sources: leg.sources.clone(),
         }
     }
 
     /// Folds what a snapshot says of this communication.
     ///
     /// Times are facts whenever they come; what has no time of its own, such as the end of a
-    /// hold, is believed only of a snapshot that is not `stale`.
+    /// hold, is believed only of a snapshot that is current.
     pub(super) fn fold(
         &mut self,
-        received_at: Timestamp,
+        arrival: Arrival,
         participant: &Participant,
         call: &Call,
         phase: Phase,
-        stale: bool,
     ) {
+        let received_at = arrival.at;
+        self.sources.insert(arrival.source);
+        self.late &= phase != Phase::Waiting;
         if self.queue.is_none() {
             self.queue.clone_from(&participant.queue);
         }
@@ -91,7 +146,8 @@ impl Line {
             self.role = role_of(participant);
         }
         self.phase = self.phase.max(phase);
-        self.learn_holds(call.hold_history.as_deref().unwrap_or_default());
+        self.learn_holds(&call.hold_history);
+        self.talks_from = self.talks_from.into_iter().chain(call.talks_from).min();
         if let Some(at) = call.alerting_at {
             self.learn_ringing(at);
         }
@@ -103,8 +159,9 @@ impl Line {
             Phase::Connected => {
                 let at = connected_at(participant, call);
                 self.learn_connected(at.unwrap_or(received_at));
-                if !stale && self.phase == Phase::Connected && call.hold_history.is_none() {
+                if arrival.current && self.phase == Phase::Connected {
                     self.fold_hold(received_at, call);
+                    self.mutes.note(received_at, call.muted);
                 }
             }
             Phase::Ended => {
@@ -114,8 +171,28 @@ impl Line {
                 let at = call.ended_at.or(participant.ended_at).unwrap_or(received_at);
                 let end = (at, call.end_reason());
                 self.end = Some(self.end.map_or(end, |known| known.min(end)));
+                self.fold_work(received_at, participant, call);
             }
         }
+    }
+
+    /// Learns of the work after the call. What has no moment of its own has that of the end of
+    /// the call, or, if it is done, of arrival.
+    fn fold_work(&mut self, received_at: Timestamp, participant: &Participant, call: &Call) {
+        let work = &call.work;
+        let only = participant.calls.len() == 1;
+        let began = work.from.or(participant.work_from.filter(|_| only));
+        let done = work.to.or(participant.work_to.filter(|_| only));
+        let ended = self.end.map(|(at, _)| at);
+        let (from, to) = match work.state.unwrap_or_default() {
+            WorkState::Pending => (began.or(ended), done),
+            WorkState::Complete => (began.or(ended), done.or(Some(received_at))),
+            // Of no length: there is none.
+            WorkState::Skipped => (began.or(ended), began.or(ended)),
+            WorkState::Other => (began.or(ended.filter(|_| done.is_some())), done),
+        };
+        self.work_from = self.work_from.into_iter().chain(from).min();
+        self.work_to = self.work_to.into_iter().chain(to).min();
     }
 
     fn learn_ringing(&mut self, at: Timestamp) {

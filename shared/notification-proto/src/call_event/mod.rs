@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sidetone_model::{
-    Attribution, CommunicationId, ConversationId, ConversationKey, Direction, EndReason, Hold, Leg,
-    OrganizationId, ParticipantId, Timestamp, UserId,
+    Attribution, Changes, CommunicationId, ConversationId, ConversationKey, Direction, EndReason,
+    EventSource, Hold, Leg, OrganizationId, ParticipantId, Timestamp, UserId,
 };
 
 use crate::wire::Snapshot;
@@ -59,11 +59,43 @@ pub struct LegUpdate {
     pub end_reason: Option<EndReason>,
     /// The agent's holds, oldest first.
     pub holds: Vec<Hold>,
-    /// It was first seen when it was already connected or over.
+    /// When the agent was seen to mute and to unmute.
+    pub mutes: Changes,
+    /// When three or more were seen to talk, and no longer.
+    pub conferences: Changes,
+    /// When the agent's work after the call began.
+    pub wrap_up_at: Option<Timestamp>,
+    /// When it was done.
+    pub wrapped_up_at: Option<Timestamp>,
+    /// It was never seen before it was connected or over.
     pub late: bool,
+    /// Who told of it.
+    pub sources: BTreeSet<EventSource>,
 }
 
 impl LegUpdate {
+    fn of_leg(leg: &Leg) -> Self {
+        Self {
+            conversation: leg.key.conversation,
+            participant: leg.participant.clone(),
+            communication: leg.communication.clone(),
+            user: leg.user,
+            direction: leg.direction,
+            queue: leg.queue.clone(),
+            ringing_at: leg.ringing_at,
+            connected_at: leg.connected_at,
+            ended_at: leg.ended_at,
+            end_reason: leg.end_reason,
+            holds: leg.holds.clone(),
+            mutes: leg.mutes.clone(),
+            conferences: leg.conferences.clone(),
+            wrap_up_at: leg.wrap_up_at,
+            wrapped_up_at: leg.wrapped_up_at,
+            late: leg.late,
+            sources: leg.sources.clone(),
+        }
+    }
+
     /// Returns the leg that this update describes.
     pub fn into_leg(
         self,
@@ -85,6 +117,12 @@ impl LegUpdate {
             ended_at: self.ended_at,
             end_reason: self.end_reason,
             holds: self.holds,
+            mutes: self.mutes,
+            conferences: self.conferences,
+            wrap_up_at: self.wrap_up_at,
+            wrapped_up_at: self.wrapped_up_at,
+            late: self.late,
+            sources: self.sources,
         }
     }
 }
@@ -107,6 +145,18 @@ impl ConversationLegs {
         self.by_age.insert(conversation.age(id));
         self.forget(received_at);
         updates
+    }
+
+    /// Takes up a conversation from the legs that another machine reported, so that the end of
+    /// a hold that began before is seen; nothing if it is remembered.
+    pub fn recall(&mut self, now: Timestamp, id: ConversationId, legs: &[Leg]) {
+        if legs.is_empty() || self.remembers(id) {
+            return;
+        }
+        let mut conversation = Conversation::default();
+        conversation.recall(now, legs);
+        self.by_age.insert(conversation.age(id));
+        self.conversations.insert(id, conversation);
     }
 
     /// Returns whether a conversation is still in memory.

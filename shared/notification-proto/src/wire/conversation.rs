@@ -7,11 +7,11 @@
 
 use serde::Deserialize;
 use sidetone_model::{
-    CommunicationId, ConversationId, EndReason, Hold, ParticipantId, Timestamp, UserId,
+    CommunicationId, ConversationId, EndReason, EventSource, Hold, ParticipantId, Timestamp, UserId,
 };
 
 use super::loose;
-use super::value::{CallState, Purpose, end_reason_of};
+use super::value::{CallState, Purpose, WorkState, end_reason_of};
 
 /// The whole state of a conversation at one moment: every participant, present and past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub struct Snapshot {
     pub conversation: ConversationId,
     /// Everybody, in order of joining.
     pub participants: Vec<Participant>,
+    /// Who tells it.
+    pub source: EventSource,
+    /// It shows the conversation as it was when it was made. Otherwise it tells moments alone:
+    /// who is not in it may be there still, and flags say nothing.
+    pub whole: bool,
 }
 
 /// One party's stay in a conversation.
@@ -53,6 +58,15 @@ pub struct Participant {
     /// Whom it barged in on.
     #[serde(rename = "bargedParticipantId", deserialize_with = "loose::text")]
     pub barged: Option<Box<str>>,
+    /// Somebody whom it consults, or who is consulted: a consult goes on.
+    #[serde(rename = "consultParticipantId", deserialize_with = "loose::text")]
+    pub consult: Option<Box<str>>,
+    /// When its after-call work began.
+    #[serde(rename = "startAcwTime", deserialize_with = "loose::parsed")]
+    pub work_from: Option<Timestamp>,
+    /// When its after-call work was done.
+    #[serde(rename = "endAcwTime", deserialize_with = "loose::parsed")]
+    pub work_to: Option<Timestamp>,
     /// Its voice connections.
     #[serde(deserialize_with = "loose::list")]
     pub calls: Vec<Call>,
@@ -71,16 +85,25 @@ pub struct Call {
     /// `inbound` or `outbound`.
     #[serde(deserialize_with = "loose::text")]
     pub direction: Option<Box<str>>,
-    /// This side put the call on hold. (`confined` is the other side's doing, so it is not
-    /// read.)
+    /// This side put the call on hold.
     #[serde(deserialize_with = "loose::flag")]
     pub held: bool,
+    /// This side is on hold by the other's doing, and hears music.
+    #[serde(deserialize_with = "loose::flag")]
+    pub confined: bool,
+    /// This side is not heard.
+    #[serde(deserialize_with = "loose::flag")]
+    pub muted: bool,
     /// Since when; only while on hold.
     #[serde(rename = "startHoldTime", deserialize_with = "loose::parsed")]
     pub hold_from: Option<Timestamp>,
     /// When it began to ring; only in REST.
     #[serde(rename = "startAlertingTime", deserialize_with = "loose::parsed")]
     pub alerting_at: Option<Timestamp>,
+    /// When this side and the far side were connected; only from detail events, which count
+    /// the time of a talk from there.
+    #[serde(skip)]
+    pub talks_from: Option<Timestamp>,
     /// When it was answered, by the cloud's clock.
     #[serde(rename = "connectedTime", deserialize_with = "loose::parsed")]
     pub connected_at: Option<Timestamp>,
@@ -90,15 +113,33 @@ pub struct Call {
     /// Why it ended, in Genesys' spelling.
     #[serde(rename = "disconnectType", deserialize_with = "loose::text")]
     pub disconnect_type: Option<Box<str>>,
-    /// Every hold so far with its true times, oldest first; only from records. The flags say
-    /// nothing where it is present.
+    /// The work after it.
+    #[serde(rename = "afterCallWork", deserialize_with = "loose::object")]
+    pub work: AfterCallWork,
+    /// Holds with their true times, oldest first; only where [`Snapshot::whole`] is not.
     #[serde(skip)]
-    pub hold_history: Option<Vec<Hold>>,
+    pub hold_history: Vec<Hold>,
+}
+
+/// What an agent does when a call is over, such as taking notes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct AfterCallWork {
+    /// How far it is.
+    #[serde(deserialize_with = "loose::parsed")]
+    pub state: Option<WorkState>,
+    /// When it began.
+    #[serde(rename = "startTime", deserialize_with = "loose::parsed")]
+    pub from: Option<Timestamp>,
+    /// When it was done.
+    #[serde(rename = "endTime", deserialize_with = "loose::parsed")]
+    pub to: Option<Timestamp>,
 }
 
 impl Snapshot {
-    pub(super) fn from_body(body: Body) -> Option<Self> {
-        Some(Self { conversation: body.id?, participants: body.participants })
+    pub(super) fn from_body(body: Body, source: EventSource) -> Option<Self> {
+        let (conversation, participants) = (body.id?, body.participants);
+        Some(Self { conversation, participants, source, whole: true })
     }
 }
 

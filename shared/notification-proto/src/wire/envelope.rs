@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sidetone_model::UserId;
+use sidetone_model::{EventSource, UserId};
 
 use super::conversation::{Body, Snapshot};
 use super::loose::{self, Object};
@@ -194,7 +194,8 @@ fn snapshot_of(topic: &str, body: Option<&RawValue>) -> Result<Snapshot, ReadErr
     let refuse = |source| ReadError::Body { topic: topic.to_owned(), source };
     let body: Object<Body> =
         serde_json::from_str(body.map_or("null", RawValue::get)).map_err(|e| refuse(Some(e)))?;
-    body.0.and_then(Snapshot::from_body).ok_or_else(|| refuse(None))
+    let snapshot = body.0.and_then(|body| Snapshot::from_body(body, EventSource::Socket));
+    snapshot.ok_or_else(|| refuse(None))
 }
 
 fn read_body<'a, T: Deserialize<'a>>(body: Option<&'a RawValue>) -> Option<T> {

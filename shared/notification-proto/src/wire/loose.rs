@@ -6,9 +6,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sidetone_model::Timestamp;
 
 /// One JSON scalar that somebody may care for.
 enum Scalar {
@@ -89,9 +91,38 @@ where
     Ok(text(from)?.and_then(|text| text.parse().ok()))
 }
 
+/// Reads a moment: a number of milliseconds since the epoch, or RFC 3339.
+pub(super) fn moment<'de, D>(from: D) -> Result<Option<Timestamp>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let of = |text: Box<str>| match text.parse() {
+        Ok(millis) => Some(Timestamp::from_millis(millis)),
+        Err(_) => text.parse().ok(),
+    };
+    Ok(text(from)?.and_then(of))
+}
+
+/// Reads a number of milliseconds.
+pub(super) fn millis<'de, D>(from: D) -> Result<Option<Duration>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(parsed(from)?.map(Duration::from_millis))
+}
+
 /// Reads a flag; false is what nothing means.
 pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     Ok(matches!(from.deserialize_any(ScalarVisitor)?, Scalar::Flag(true)))
+}
+
+/// Reads an object; its blank form in the place of anything else.
+pub(super) fn object<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Object::deserialize(from)?.0.unwrap_or_default())
 }
 
 /// Reads a list of objects and leaves out whatever else is in it.

@@ -6,9 +6,9 @@
 //! Source: docs/wire/notification.md, "Repair".
 
 use serde::Deserialize;
-use sidetone_model::{ConversationId, Hold, Timestamp, UserId};
+use sidetone_model::{ConversationId, EventSource, Hold, Timestamp, UserId};
 
-use super::conversation::{Call, Participant, Snapshot};
+use super::conversation::{AfterCallWork, Call, Participant, Snapshot};
 use super::loose;
 use super::value::{CallState, Purpose};
 
@@ -106,6 +106,8 @@ impl CallRecord {
         Some(Snapshot {
             conversation,
             participants: participants.map(|party| party.into_participant(ended_at)).collect(),
+            source: EventSource::Repair,
+            whole: false,
         })
     }
 }
@@ -171,8 +173,21 @@ impl Session {
             connected_at,
             ended_at: is_over.then(ended_at).flatten(),
             disconnect_type: last.and_then(|segment| segment.disconnect_type.clone()),
-            hold_history: Some(segments.iter().filter_map(|segment| segment.hold()).collect()),
+            hold_history: segments.iter().filter_map(|segment| segment.hold()).collect(),
+            work: self.work(),
             ..Call::default()
+        }
+    }
+}
+
+impl Session {
+    fn work(&self) -> AfterCallWork {
+        let of_work = || self.segments.iter().filter(|it| it.stretch() == Stretch::Wrapup);
+        let runs = of_work().any(|segment| segment.to.is_none());
+        AfterCallWork {
+            state: None,
+            from: of_work().filter_map(|segment| segment.from).min(),
+            to: of_work().filter_map(|segment| segment.to).max().filter(|_| !runs),
         }
     }
 }
@@ -283,14 +298,15 @@ mod tests {
         assert_eq!(call.state, Some(CallState::Terminated));
         assert_eq!((call.connected_at, call.ended_at), (Some(at(3)), Some(at(12))));
         assert_eq!(call.end_reason(), sidetone_model::EndReason::Peer);
-        assert_eq!(call.hold_history, Some(vec![Hold { from: at(8), to: Some(at(10)) }]));
+        assert_eq!(call.hold_history, [Hold { from: at(8), to: Some(at(10)) }]);
+        assert_eq!((call.work.from, call.work.to), (Some(at(12)), None));
 
         let missed = call_of(None, &[segment("alert", 1, Some(9), Some("noAnswerTransfer"))]);
         assert_eq!((missed.connected_at, missed.ended_at), (None, Some(at(9))));
         assert_eq!(missed.end_reason(), sidetone_model::EndReason::NoAnswerTransfer);
 
         let held = call_of(Some(9), &[segment("hold", 8, Some(9), Some("endpoint"))]);
-        assert_eq!(held.hold_history, Some(vec![Hold { from: at(8), to: None }]));
+        assert_eq!(held.hold_history, [Hold { from: at(8), to: None }]);
         assert_eq!(call_of(Some(9), &[]).ended_at, Some(at(9)));
     }
 

@@ -82,6 +82,33 @@ impl FromStr for Purpose {
     }
 }
 
+/// How far an agent's work after a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WorkState {
+    /// It goes on.
+    Pending,
+    /// It is done.
+    Complete,
+    /// There was none.
+    Skipped,
+    /// Anything else: says nothing.
+    #[default]
+    Other,
+}
+
+impl FromStr for WorkState {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "pending" => Self::Pending,
+            "complete" => Self::Complete,
+            "skipped" => Self::Skipped,
+            _ => Self::Other,
+        })
+    }
+}
+
 /// Reads a disconnect type in the spelling of any Genesys surface: `transfer.consult` of
 /// events, `CONSULT_TRANSFER` of detail events and `consultTransfer` of analytics are one.
 pub fn end_reason_of(text: &str) -> EndReason {
@@ -150,5 +177,7 @@ mod tests {
         assert_eq!("CONNECTED".parse(), Ok(CallState::Connected));
         assert_eq!("botflow".parse(), Ok(Purpose::Other));
         assert_eq!("Agent".parse(), Ok(Purpose::Agent));
+        assert_eq!("notApplicable".parse(), Ok(WorkState::Other));
+        assert_eq!("Skipped".parse(), Ok(WorkState::Skipped));
     }
 }

@@ -1,12 +1,13 @@
 //! I3: nothing received while paused leaves the session; what was under way before is kept.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 use sidetone_driver::HostConfig;
 use sidetone_model::{
-    AgentId, Attribution, CommunicationId, ConversationKey, Direction, Hold, Leg, Listen, OnHold,
-    OwnerId, ParticipantId, UserId,
+    AgentId, Attribution, Changes, CommunicationId, ConversationKey, Direction, Hold, Leg, Listen,
+    OnHold, OwnerId, ParticipantId, UserId,
 };
 use sidetone_ports::{CallStore, Clock, Item, Mailbox, RecordSource};
 use sidetone_ports_embedded::{Store, Stream};
@@ -81,6 +82,12 @@ impl Call {
             ended_at: None,
             end_reason: None,
             holds: Vec::new(),
+            mutes: Changes::default(),
+            conferences: Changes::default(),
+            wrap_up_at: None,
+            wrapped_up_at: None,
+            late: false,
+            sources: BTreeSet::new(),
         };
         Self { store, clock, leg, revision: 0 }
     }

@@ -2,11 +2,15 @@
 
 mod cast;
 mod orders;
+mod states;
 
 use serde_json::{Value, json};
 
 use super::*;
-use CallEventKind::{Ended, Held, Retrieved, Ringing, Started, Transferred};
+use CallEventKind::{
+    Ended, Held, Muted, Retrieved, Ringing, Started, Transferred, Unmuted, WrapUpEnded,
+    WrapUpStarted,
+};
 use cast::*;
 
 /// S0 to S7 of the description's worked sequence.
@@ -32,6 +36,10 @@ fn worked_sequence() -> Transcript {
         agent["calls"][0]["state"] = state.into();
         agent["calls"][0]["afterCallWork"] = json!({"state": work, "startTime": time(120_000)});
         agent["startAcwTime"] = time(120_000).into();
+        if work == "complete" {
+            agent["calls"][0]["afterCallWork"]["endTime"] = time(149_500).into();
+            agent["endAcwTime"] = time(149_500).into();
+        }
         agent
     };
     vec![
@@ -48,18 +56,23 @@ fn worked_sequence() -> Transcript {
                 connected("b3", ADA, 12_864, json!({"muted": true}))
             ]),
         ),
+        (90_000, json!([customer("connected"), acd, connected("b3", ADA, 12_864, json!({}))])),
         (120_050, json!([customer("disconnected"), acd, wrapped("disconnected", "pending")])),
         (120_060, json!([customer("terminated"), acd, wrapped("terminated", "pending")])),
         (150_000, json!([customer("terminated"), acd, wrapped("terminated", "complete")])),
     ]
 }
 
-const WORKED_STORY: [(&str, CallEventKind, i64); 5] = [
+const WORKED_STORY: [(&str, CallEventKind, i64); 9] = [
     ("b3", Ringing, 8_500),
     ("b3", Started, 12_864),
     ("b3", Held, 60_000),
     ("b3", Retrieved, 75_000),
+    ("b3", Muted, 80_000),
+    ("b3", Unmuted, 90_000),
     ("b3", Ended, 120_000),
+    ("b3", WrapUpStarted, 120_000),
+    ("b3", WrapUpEnded, 149_500),
 ];
 
 #[test]
@@ -266,10 +279,12 @@ fn s44_a_blind_transfer_ends_one_leg_and_begins_another() {
 fn s45_in_a_consult_both_are_on_and_the_first_leaves() {
     let ada = connected("b3", ADA, 5_000, json!({"participant.consultParticipantId": "p-b4"}));
     let bo = connected("b4", BO, 15_000, json!({}));
+    let parked = json!({"connectedTime": time(152), "confined": true});
+    let parked = party("customer", "customer", None, "connected", parked);
     check(
         vec![
             (5_100, json!([customer("connected"), connected("b3", ADA, 5_000, json!({}))])),
-            (15_100, json!([customer("connected"), ada, bo])),
+            (15_100, json!([parked, ada, bo])),
             (
                 30_100,
                 json!([

@@ -51,6 +51,9 @@ fn long_call() -> Transcript {
     let held = |from| json!({"held": true, "startHoldTime": time(from)});
     let gone = over("b3", ADA, Some(5_000), 20_000, "transfer");
     let missed = over("b0", ADA, None, 4_000, "system");
+    let mut wrapped = over("b4", BO, Some(23_000), 40_000, "peer");
+    wrapped["calls"][0]["afterCallWork"] =
+        json!({"state": "complete", "startTime": time(40_000), "endTime": time(70_000)});
     vec![
         (1_000, json!([customer("connected"), ringing("b0", ADA)])),
         (4_100, json!([customer("connected"), missed])),
@@ -67,26 +70,50 @@ fn long_call() -> Transcript {
             25_100,
             json!([customer("connected"), missed, gone, connected("b4", BO, 23_000, held(25_000))]),
         ),
-        (
-            40_100,
-            json!([
-                customer("terminated"),
-                missed,
-                gone,
-                over("b4", BO, Some(23_000), 40_000, "peer")
-            ]),
-        ),
+        (40_100, json!([customer("terminated"), missed, gone, wrapped])),
     ]
 }
 
-type Truth = (String, Option<Timestamp>, Option<Timestamp>, Option<EndReason>);
+/// Begun, ended, why, and the work after it.
+type Truth = (Option<Timestamp>, Option<Timestamp>, Option<EndReason>, Option<Work>);
+type Work = (Timestamp, Option<Timestamp>);
 
 /// What Genesys' own times say of each leg; ringing and return have no time of their own.
-fn truths(machine: &ConversationLegs) -> Vec<Truth> {
-    machine
-        .legs()
-        .map(|leg| (leg.communication.to_string(), leg.connected_at, leg.ended_at, leg.end_reason))
-        .collect()
+fn truths(machine: &ConversationLegs) -> BTreeMap<CommunicationId, Truth> {
+    let legs = machine.legs().cloned().map(leg_of);
+    legs.map(|leg| {
+        let truth = (leg.connected_at, leg.ended_at, leg.end_reason, leg.wrap_up());
+        (leg.communication, truth)
+    })
+    .collect()
+}
+
+/// A call with everything that comes and goes, up to a moment at which none of it is.
+fn changing_call() -> Transcript {
+    let ada = |extra| connected("b3", ADA, 5_000, extra);
+    let bo = || connected("b4", BO, 20_000, json!({}));
+    let consults = json!({"participant.consultParticipantId": "p-b4"});
+    let mut steps = vec![json!([customer("connected"), ringing("b3", ADA)])];
+    for extra in [
+        json!({}),
+        json!({"muted": true}),
+        json!({}),
+        json!({"held": true, "startHoldTime": time(9_000)}),
+        json!({"held": true, "muted": true, "startHoldTime": time(9_000)}),
+        json!({}),
+    ] {
+        steps.push(json!([customer("connected"), ada(extra)]));
+    }
+    steps.push(json!([customer("connected"), ada(consults), bo()]));
+    let gone = over("b4", BO, Some(20_000), 30_000, "client");
+    steps.push(json!([customer("connected"), ada(json!({})), gone]));
+    (1..).map(|step| step * 4_000).zip(steps).collect()
+}
+
+/// Returns whether nothing goes on but a talk, or nothing at all.
+fn is_plain(leg: &Leg) -> bool {
+    let changed = leg.mutes.is_on() || leg.conferences.is_on() || leg.is_held();
+    leg.ended_at.is_some() || !changed
 }
 
 proptest! {
@@ -125,6 +152,42 @@ proptest! {
         for &index in &order {
             prop_assert_eq!(machine.snapshot(at(99_000), &snapshot_of(&call[index].1)), []);
         }
+    }
+
+    #[test]
+    fn whatever_came_before_the_latest_snapshot_says_what_is(
+        order in prop::collection::vec(0usize..9, 0..40),
+        shared in prop::collection::vec(any::<bool>(), 40),
+    ) {
+        let call = changing_call();
+        // Two machines get a part each, and both the end; what they saw is joined.
+        let mut machines = [ConversationLegs::default(), ConversationLegs::default()];
+        for (step, (&index, &first)) in (0..).zip(order.iter().zip(&shared)) {
+            let snapshot = snapshot_of(&call[index].1);
+            machines[usize::from(first)].snapshot(at(50_000 + step * 100), &snapshot);
+        }
+        let mut joined: BTreeMap<CommunicationId, Leg> = BTreeMap::new();
+        for machine in &mut machines {
+            machine.snapshot(at(90_000), &snapshot_of(&call[8].1));
+            for leg in machine.legs().cloned().map(leg_of) {
+                prop_assert!(is_plain(&leg));
+                joined.entry(leg.communication.clone()).or_insert_with(|| leg.clone()).merge(&leg);
+            }
+        }
+        for leg in joined.values() {
+            prop_assert!(is_plain(leg));
+            let events = leg.events();
+            let count = |kind| events.iter().filter(|event| event.kind == kind).count();
+            prop_assert_eq!(count(CallEventKind::Muted), count(CallEventKind::Unmuted));
+            prop_assert_eq!(count(CallEventKind::Held), count(Retrieved));
+            if leg.communication.as_str() == "b3" {
+                let conferences = count(CallEventKind::ConferenceStarted);
+                prop_assert_eq!(conferences, count(CallEventKind::ConferenceEnded));
+                prop_assert!(order.contains(&7) || conferences == 0);
+            }
+        }
+        let late = !order.contains(&0);
+        prop_assert_eq!(joined[&CommunicationId::new("b3")].late, late);
     }
 
     #[test]
