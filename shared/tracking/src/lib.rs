@@ -3,6 +3,7 @@
 //! Refuses: audio, matching, anything that the pure `notification-proto` can decide.
 //! Source: docs/wire/notification.md.
 
+mod bus;
 mod channel;
 mod lease;
 mod legs;
@@ -13,11 +14,14 @@ mod secret;
 mod status;
 mod tracker;
 
+pub use bus::{BusError, PartnerEvents, Taken};
 pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
+pub use legs::{LagFigures, Lags, PublishError};
 pub use platform::{
     GenesysUser, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
     PlatformError, RejectedTopic, TopicPreflight, Transport,
 };
+pub use roster::RosterError;
 pub use secret::Secret;
 pub use status::TrackerStatus;
 pub use tracker::{Refused, Tracker, TrackerConfig, TrackerError};

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::{HEARD_MAX, Holder, Intake};
 use crate::lease::Tenure;
-use crate::legs::{WORKERS, Worker};
+use crate::legs::{Lags, WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
 use crate::repair::{Gaps, Mark, Mender, keep_mark};
 use crate::roster::{Periods, Roster};
@@ -93,6 +93,7 @@ pub struct Tracker<S, R> {
     sink: R,
     platform: PlatformClient,
     board: StatusBoard,
+    lags: Lags,
 }
 
 /// The tasks of a running tracker.
@@ -133,7 +134,13 @@ where
             clock,
         )
         .map_err(TrackerError::Client)?;
-        Ok(Self { config, clock, store, sink, platform, board: StatusBoard::new() })
+        let (board, lags) = (StatusBoard::new(), Lags::default());
+        Ok(Self { config, clock, store, sink, platform, board, lags })
+    }
+
+    /// Returns where to see how late events are.
+    pub fn lags(&self) -> Lags {
+        self.lags.clone()
     }
 
     /// Returns where to see how it is doing.
@@ -268,7 +275,8 @@ where
         let senders = (0..WORKERS).map(|_| {
             let (sender, heard) = mpsc::channel(HEARD_MAX);
             let (store, sink) = (self.store.clone(), self.sink.clone());
-            let worker = Worker::new(organization, self.clock, store, sink, roster.clone());
+            let (roster, lags) = (roster.clone(), self.lags.clone());
+            let worker = Worker::new(organization, self.clock, store, sink, roster, lags);
             running.tasks.spawn(worker.run(heard, tenure.clone()));
             sender
         });

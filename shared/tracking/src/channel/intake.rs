@@ -16,8 +16,6 @@ const DROPPED_PER_LINE: u64 = 1_000;
 pub(crate) struct Heard {
     pub(crate) received_at: Timestamp,
     pub(crate) snapshot: Snapshot,
-    /// Whether it comes from a record and not from a socket.
-    pub(crate) is_recorded: bool,
 }
 
 /// Hands snapshots to the workers; those of one conversation always to the same one.
@@ -59,12 +57,15 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
+    use sidetone_model::EventSource;
+
     use super::*;
 
     fn heard(number: u128, millis: i64) -> Heard {
         let conversation = sidetone_model::ConversationId::new(uuid::Uuid::from_u128(number));
-        let snapshot = Snapshot { conversation, participants: Vec::new() };
-        Heard { received_at: Timestamp::from_millis(millis), snapshot, is_recorded: false }
+        let (source, participants) = (EventSource::Socket, Vec::new());
+        let snapshot = Snapshot { conversation, participants, source, whole: true };
+        Heard { received_at: Timestamp::from_millis(millis), snapshot }
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Reader {
             FrameKind::Conversation { snapshot, .. } => {
                 count("conversation");
                 self.board.heard(now);
-                self.intake.hand(Heard { received_at: now, snapshot, is_recorded: false });
+                self.intake.hand(Heard { received_at: now, snapshot });
             }
             FrameKind::Heartbeat => count("heartbeat"),
             FrameKind::Pong => {

@@ -11,29 +11,29 @@ use sidetone_notification_proto::are_one_hold;
 use sidetone_ports::{CallStore, Clock, Item, Mailbox, StoreError};
 
 /// How long a leg outlives its last change.
-const LEG_LIFE: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const LEG_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// How often a leg is merged anew because another writer was first: writers of one leg are the
 /// sources of its events, two at most, and a hand-over.
-const CONFLICTS_MAX: usize = 8;
+pub(super) const CONFLICTS_MAX: usize = 8;
 
 /// What a partition holds.
 #[derive(Debug, Default)]
-pub(super) struct Partition {
-    pub(super) legs: Vec<Leg>,
-    pub(super) sessions: Vec<SessionItem>,
+pub(crate) struct Partition {
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) sessions: Vec<SessionItem>,
 }
 
 impl Partition {
     /// Returns whether every leg has ended.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.legs.iter().all(|leg| leg.ended_at.is_some())
     }
 }
 
 /// What the store learned about a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// It had not heard of it.
     Began,
     /// Something happened on it.
@@ -44,9 +44,18 @@ pub(super) enum Finding {
     Corrected,
 }
 
+/// What the store learned from one saving.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Of each leg of which it learned anything.
+    pub(crate) findings: Vec<Finding>,
+    /// Some work after a call began or was done.
+    pub(crate) wrap_up: bool,
+}
+
 /// Whether the sessions' owners are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tell {
+pub(crate) enum Tell {
     /// In any case: it may not have been done before.
     Always,
     /// If the store learned anything.
@@ -58,24 +67,24 @@ pub(super) enum Tell {
 ///
 /// Errors: [`StoreError`] if it is not sure that all of it happened; doing it again is
 /// harmless.
-pub(super) async fn save<S: CallStore + Mailbox>(
+pub(crate) async fn save<S: CallStore + Mailbox>(
     store: &S,
     clock: &Clock,
     key: ConversationKey,
     legs: &[Leg],
     tell: Tell,
-) -> Result<(Partition, Vec<Finding>), StoreError> {
-    let mut findings = Vec::new();
+) -> Result<(Partition, News), StoreError> {
+    let mut news = News::default();
     let mut conflicts = 0;
-    while let Err(error) = merge(store, clock, key, legs, &mut findings).await {
+    while let Err(error) = merge(store, clock, key, legs, &mut news).await {
         conflicts += 1;
         if !error.is_conflict() || conflicts >= CONFLICTS_MAX {
             return Err(error);
         }
     }
     let partition = read(store, clock, key).await?;
-    if tell == Tell::News && findings.is_empty() {
-        return Ok((partition, findings));
+    if tell == Tell::News && news.findings.is_empty() {
+        return Ok((partition, news));
     }
     let owners: BTreeSet<_> = partition
         .sessions
@@ -86,11 +95,11 @@ pub(super) async fn save<S: CallStore + Mailbox>(
     for owner in owners {
         store.post(owner, key, clock.now()).await?;
     }
-    Ok((partition, findings))
+    Ok((partition, news))
 }
 
 /// Reads a partition; what cannot be read is left out and logged.
-pub(super) async fn read<S: CallStore>(
+pub(crate) async fn read<S: CallStore>(
     store: &S,
     clock: &Clock,
     key: ConversationKey,
@@ -117,7 +126,7 @@ async fn merge<S: CallStore>(
     clock: &Clock,
     key: ConversationKey,
     legs: &[Leg],
-    findings: &mut Vec<Finding>,
+    news: &mut News,
 ) -> Result<(), StoreError> {
     let items = store.query(key, clock.now()).await?;
     for leg in legs {
@@ -136,7 +145,8 @@ async fn merge<S: CallStore>(
         })?;
         let revision = stored.map_or(0, |item| item.revision);
         store.put(key, Item { name, bytes, revision }, None, clock.now() + LEG_LIFE).await?;
-        findings.push(finding);
+        news.findings.push(finding);
+        news.wrap_up |= known.as_ref().and_then(Leg::wrap_up) != merged.wrap_up();
     }
     Ok(())
 }

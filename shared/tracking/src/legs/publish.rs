@@ -1,6 +1,6 @@
-//! The call events of a conversation that no audio session told of.
+//! The call events of a conversation that no audio session told of, and the work after calls.
 //!
-//! All of its events are published each time, numbered from 1 in the order in which its legs
+//! All of a conversation's events are published each time, numbered from 1 in the order in which its legs
 //! ended: what was published before comes again under the same numbers, so consumers drop it,
 //! and a leg that came later follows.
 
@@ -13,10 +13,50 @@ use uuid::Uuid;
 /// than 1 KiB.
 const EVENTS_PER_RECORD_MAX: usize = 500;
 
+/// Returns the connection id under which the work after a leg's call is told.
+///
+/// Each leg has its own, so that a number means the same whatever else is known by then.
+fn wrap_up_connection_of(leg: &Leg) -> ConnectionId {
+    let conversation = leg.key.conversation.uuid();
+    let name = format!("{}/{}", leg.key.organization, leg.communication);
+    ConnectionId::new(format!("wrap-up-{}", Uuid::new_v5(&conversation, name.as_bytes())))
+}
+
+/// Publishes the work after the calls of these legs; returns how many events that is.
+///
+/// It is told apart from the call, whoever told of that: it goes on when all audio is over.
+/// What was published before comes again under the same number.
+pub(crate) async fn publish_wrap_ups<R: RecordSink>(
+    sink: &R,
+    now: Timestamp,
+    legs: &[Leg],
+) -> Result<usize, PublishError> {
+    let mut records = Vec::new();
+    let mut count = 0;
+    for leg in legs.iter().filter(|leg| leg.attribution.agent().is_some()) {
+        let events = leg.events().into_iter().filter(|event| event.kind.is_wrap_up());
+        let bodies = events.map(|it| Body::CallEvent(call_event(leg, it, Position::ZERO)));
+        let numbered: Vec<_> =
+            (1..).zip(bodies).map(|(number, body)| (number, now, body)).collect();
+        if numbered.is_empty() {
+            continue;
+        }
+        count += numbered.len();
+        let heading = Heading::new(leg.key, None, &wrap_up_connection_of(leg));
+        let data = encode(&heading, numbered.into_iter());
+        records.push(StreamRecord { partition_key: leg.key.conversation, data });
+    }
+    if records.is_empty() {
+        return Ok(0);
+    }
+    put(sink, records).await?;
+    Ok(count)
+}
+
 /// The events were not committed, or not all of them.
 #[derive(Debug, thiserror::Error)]
-#[error("the events of a conversation without a session were not committed")]
-pub(super) struct PublishError;
+#[error("the call events were not committed")]
+pub struct PublishError;
 
 /// Returns the connection id under which the tracker tells of a conversation: always the same,
 /// so that what it repeats is known to be a repetition.
@@ -27,7 +67,7 @@ pub(super) fn connection_of(key: ConversationKey) -> ConnectionId {
 }
 
 /// Publishes all events of these legs.
-pub(super) async fn publish<R: RecordSink>(
+pub(crate) async fn publish<R: RecordSink>(
     sink: &R,
     now: Timestamp,
     key: ConversationKey,
@@ -44,6 +84,11 @@ pub(super) async fn publish<R: RecordSink>(
             data: encode(&heading, some.iter().cloned()),
         })
         .collect();
+    put(sink, records).await?;
+    Ok(count)
+}
+
+async fn put<R: RecordSink>(sink: &R, records: Vec<StreamRecord>) -> Result<(), PublishError> {
     let outcomes = sink.put(records).await.map_err(|error| {
         tracing::debug!(error = sidetone_ports::chain(&error), "put not answered");
         PublishError
@@ -52,14 +97,14 @@ pub(super) async fn publish<R: RecordSink>(
         PutOutcome::Committed(_) => true,
         PutOutcome::Throttled | PutOutcome::Failed => false,
     });
-    if committed { Ok(count) } else { Err(PublishError) }
+    if committed { Ok(()) } else { Err(PublishError) }
 }
 
 fn records_of(mut legs: Vec<Leg>) -> Vec<Body> {
     legs.sort_by(|a, b| (a.ended_at, &a.communication).cmp(&(b.ended_at, &b.communication)));
     legs.iter()
         .flat_map(|leg| {
-            let events = leg.events().into_iter();
+            let events = leg.events().into_iter().filter(|event| !event.kind.is_wrap_up());
             events.map(|event| Body::CallEvent(call_event(leg, event, Position::ZERO)))
         })
         .collect()

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_model::{
-    Attribution, CommunicationId, ConversationId, ConversationKey, Leg, NotOurs, OrganizationId,
-    Timestamp,
+    Attribution, CommunicationId, ConversationId, ConversationKey, EventSource, Leg, NotOurs,
+    OrganizationId, Timestamp,
 };
 use sidetone_notification_proto::{ConversationLegs, LegUpdate};
 use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 
-use super::partition::{self, Finding, Partition, Tell};
-use super::publish::publish;
+use super::attribute::attribution_of;
+use super::lag::{Lags, fresh_moment};
+use super::partition::{self, Finding, News, Partition, Tell};
+use super::publish::{publish, publish_wrap_ups};
 use crate::channel::Heard;
 use crate::lease::{Mandate, Tenure};
 use crate::roster::Roster;
@@ -57,10 +59,14 @@ pub(crate) struct Worker<S, R> {
     store: S,
     sink: R,
     roster: Arc<Roster<S>>,
+    lags: Lags,
     machine: ConversationLegs,
     attributed: BTreeMap<(ConversationId, CommunicationId), (Attribution, Timestamp)>,
+    /// To be saved again: the store failed, or it is not sure that everybody was told.
     unsaved: BTreeSet<ConversationId>,
     over: BTreeMap<ConversationId, Due>,
+    /// Where work after a call began, or was done.
+    wrap_ups: BTreeMap<ConversationId, Due>,
 }
 
 impl<S, R> Worker<S, R>
@@ -74,6 +80,7 @@ where
         store: S,
         sink: R,
         roster: Arc<Roster<S>>,
+        lags: Lags,
     ) -> Self {
         Self {
             organization,
@@ -81,10 +88,12 @@ where
             store,
             sink,
             roster,
+            lags,
             machine: ConversationLegs::default(),
             attributed: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             over: BTreeMap::new(),
+            wrap_ups: BTreeMap::new(),
         }
     }
 
@@ -115,7 +124,10 @@ where
             // The next one heard its end, too, and can wait for a door that comes late.
             Mandate::Listen | Mandate::Nothing => now,
         };
-        for due in self.over.values_mut().filter(|due| due.tries > 0) {
+        for due in self.over.values_mut().chain(self.wrap_ups.values_mut()) {
+            if due.tries == 0 {
+                continue;
+            }
             due.at = now;
         }
         self.tick(told_until).await;
@@ -123,17 +135,58 @@ where
 
     async fn fold(&mut self, heard: Heard) {
         let conversation = heard.snapshot.conversation;
+        let is_recorded = heard.snapshot.source == EventSource::Repair;
+        self.recall(conversation, is_recorded).await;
+        let before: Vec<LegUpdate> = self.machine.legs_of(conversation).cloned().collect();
         let updates = self.machine.snapshot(heard.received_at, &heard.snapshot);
         if updates.is_empty() && !self.unsaved.contains(&conversation) {
             return;
         }
         metrics::counter!("sidetone_leg_updates_total").increment(updates.len() as u64);
+        let fresh = updates.iter().filter_map(|update| {
+            let same = |one: &&LegUpdate| one.communication == update.communication;
+            fresh_moment(before.iter().find(same), update)
+        });
+        let happened_at = fresh.max();
         let legs: Vec<Leg> = updates.into_iter().map(|update| self.attribute(update)).collect();
         // A record mostly says what is known.
-        let tell = if heard.is_recorded { Tell::News } else { Tell::Always };
+        let tell = if is_recorded { Tell::News } else { Tell::Always };
         let findings = self.save(conversation, legs, tell).await;
-        if heard.is_recorded {
+        if let Some(at) = happened_at.filter(|_| !self.unsaved.contains(&conversation)) {
+            self.lags.note(heard.snapshot.source, at, self.clock.now());
+        }
+        if is_recorded {
             findings.into_iter().for_each(count_finding);
+        }
+    }
+
+    /// Takes up a conversation that somebody else followed before: a hold that began then is
+    /// to be seen to end. Without the store it is followed from here on.
+    async fn recall(&mut self, conversation: ConversationId, is_recorded: bool) {
+        if self.machine.remembers(conversation) {
+            return;
+        }
+        let (key, now) = (self.key(conversation), self.clock.now());
+        let partition = match partition::read(&self.store, &self.clock, key).await {
+            Ok(partition) => partition,
+            Err(error) => {
+                tracing::warn!(%conversation, error = chain(&error), "legs not recalled");
+                return;
+            }
+        };
+        if partition.legs.is_empty() {
+            return;
+        }
+        for leg in &partition.legs {
+            let who = (leg.attribution.clone(), leg.attributed_at);
+            self.attributed.insert((conversation, leg.communication.clone()), who);
+        }
+        self.machine.recall(now, conversation, &partition.legs);
+        // Whoever followed it may have died before telling of what was saved.
+        self.note_over(conversation, &partition);
+        self.note_wrap_up(conversation, &partition);
+        if !is_recorded {
+            self.unsaved.insert(conversation);
         }
     }
 
@@ -145,15 +198,20 @@ where
         mut legs: Vec<Leg>,
         mut tell: Tell,
     ) -> Vec<Finding> {
-        if self.unsaved.contains(&conversation) {
+        let again = self.unsaved.contains(&conversation);
+        if again {
             legs = self.legs_of(conversation);
             tell = Tell::Always;
         }
         let key = self.key(conversation);
         match partition::save(&self.store, &self.clock, key, &legs, tell).await {
-            Ok((partition, findings)) => {
+            Ok((partition, News { findings, wrap_up })) => {
                 self.unsaved.remove(&conversation);
                 self.note_over(conversation, &partition);
+                // What was learned before it failed is not known again.
+                if wrap_up || again {
+                    self.note_wrap_up(conversation, &partition);
+                }
                 findings
             }
             Err(error) => {
@@ -197,14 +255,11 @@ where
                 break;
             }
         }
-        let due: Vec<_> = self
-            .over
-            .iter()
-            .filter(|(_, due)| due.at <= now)
-            .map(|(id, due)| (*id, *due))
-            .collect();
-        for (conversation, due) in due {
+        for (conversation, due) in due_at(now, &self.over) {
             self.tell_without_session(conversation, due).await;
+        }
+        for (conversation, due) in due_at(now, &self.wrap_ups) {
+            self.tell_wrap_ups(conversation, due).await;
         }
         self.ask_again();
         let machine = &self.machine;
@@ -235,6 +290,12 @@ where
         }
     }
 
+    fn note_wrap_up(&mut self, conversation: ConversationId, partition: &Partition) {
+        if partition.legs.iter().any(|leg| leg.wrap_up().is_some()) {
+            self.wrap_ups.insert(conversation, Due { at: self.clock.now(), tries: 0 });
+        }
+    }
+
     /// Publishes a conversation if it is still over and still without a session.
     async fn tell_without_session(&mut self, conversation: ConversationId, due: Due) {
         let key = self.key(conversation);
@@ -242,20 +303,41 @@ where
             Ok(partition) => self.tell(key, partition).await,
             Err(error) => Err(chain(&error)),
         };
-        let Err(problem) = told else {
-            self.over.remove(&conversation);
-            return;
+        let again = told.err().and_then(|problem| self.put_off(conversation, due, &problem));
+        set_or_remove(&mut self.over, conversation, again);
+    }
+
+    /// Publishes the work after the calls of a conversation, whoever told of these.
+    async fn tell_wrap_ups(&mut self, conversation: ConversationId, due: Due) {
+        let key = self.key(conversation);
+        let told = match partition::read(&self.store, &self.clock, key).await {
+            Ok(Partition { legs, .. }) => publish_wrap_ups(&self.sink, self.clock.now(), &legs)
+                .await
+                .map_err(|error| chain(&error)),
+            Err(error) => Err(chain(&error)),
         };
+        let again = match told {
+            Ok(events) => {
+                metrics::counter!("sidetone_tracker_published_events_total")
+                    .increment(events as u64);
+                None
+            }
+            Err(problem) => self.put_off(conversation, due, &problem),
+        };
+        set_or_remove(&mut self.wrap_ups, conversation, again);
+    }
+
+    /// Returns when to try again what could not be published; nothing if it is given up.
+    fn put_off(&self, conversation: ConversationId, due: Due, problem: &str) -> Option<Due> {
         let tries = due.tries + 1;
         if tries >= PUBLISH_TRIES_MAX {
-            self.over.remove(&conversation);
             metrics::counter!("sidetone_tracker_publish_given_up_total").increment(1);
             tracing::error!(%conversation, problem, "call events given up");
-            return;
+            return None;
         }
         let wait = Duration::from_secs(1 << tries.min(6)).min(PUBLISH_WAIT_MAX);
         tracing::warn!(%conversation, problem, tries, "call events not published yet");
-        self.over.insert(conversation, Due { at: self.clock.now() + wait, tries });
+        Some(Due { at: self.clock.now() + wait, tries })
     }
 
     async fn tell(&self, key: ConversationKey, partition: Partition) -> Result<(), String> {
@@ -278,17 +360,8 @@ where
     fn attribute(&mut self, update: LegUpdate) -> Leg {
         let id = (update.conversation, update.communication.clone());
         let who = self.roster.attribution(update.user);
-        let now = self.clock.now();
-        let known = self.attributed.get(&id);
-        // The same answer keeps its time, so that saving it again changes nothing; and not
-        // being able to ask again does not undo an answer.
-        let keeps = |(before, _): &&(Attribution, Timestamp)| {
-            *before == who
-                || who == Attribution::NotOurs(NotOurs::LookupFailed)
-                || update.ended_at.is_some()
-                    && *before != Attribution::NotOurs(NotOurs::LookupFailed)
-        };
-        let (who, since) = known.filter(keeps).cloned().unwrap_or((who, now));
+        let (is_over, now) = (update.ended_at.is_some(), self.clock.now());
+        let (who, since) = attribution_of(self.attributed.get(&id), who, is_over, now);
         self.attributed.insert(id, (who.clone(), since));
         update.into_leg(self.organization, who, since)
     }
@@ -296,6 +369,21 @@ where
     const fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { organization: self.organization, conversation }
     }
+}
+
+fn due_at(now: Timestamp, all: &BTreeMap<ConversationId, Due>) -> Vec<(ConversationId, Due)> {
+    all.iter().filter(|(_, due)| due.at <= now).map(|(id, due)| (*id, *due)).collect()
+}
+
+fn set_or_remove(
+    all: &mut BTreeMap<ConversationId, Due>,
+    conversation: ConversationId,
+    due: Option<Due>,
+) {
+    match due {
+        Some(due) => all.insert(conversation, due),
+        None => all.remove(&conversation),
+    };
 }
 
 /// Counts what was missed and is mended.

@@ -160,8 +160,7 @@ impl<S: UserStore> Mender<S> {
                     && seen.insert(snapshot.conversation)
                 {
                     let received_at = self.clock.now();
-                    let heard = Heard { received_at, snapshot, is_recorded: true };
-                    self.intake.hand_patiently(heard).await;
+                    self.intake.hand_patiently(Heard { received_at, snapshot }).await;
                 }
             }
             if reached || !page.more {

@@ -27,7 +27,7 @@ const GATHER: Duration = Duration::from_millis(200);
 
 /// Why the roster could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RosterError {
+pub enum RosterError {
     /// Genesys did not list its users.
     #[error("the Genesys users could not be listed")]
     Platform(#[from] PlatformError),
@@ -196,11 +196,18 @@ impl<S: UserStore> Roster<S> {
         }
     }
 
-    async fn renew(&self, whole: bool) -> Result<(), RosterError> {
+    /// Brings everybody up to date, or the provisioned users alone.
+    pub(crate) async fn renew(&self, whole: bool) -> Result<(), RosterError> {
         if whole { self.relist().await } else { self.refresh().await }
     }
 
-    async fn look_up(&self, users: Vec<UserId>) {
+    /// Returns whether Genesys should be asked for a user.
+    pub(crate) fn is_wanted(&self, user: UserId) -> bool {
+        self.read().is_wanted(user, self.clock.now())
+    }
+
+    /// Asks Genesys for users by their ids.
+    pub(crate) async fn look_up(&self, users: Vec<UserId>) {
         metrics::counter!("sidetone_roster_look_ups_total").increment(users.len() as u64);
         let mut missing: BTreeSet<UserId> = users.iter().copied().collect();
         if users.len() > 1 {

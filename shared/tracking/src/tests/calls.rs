@@ -34,7 +34,19 @@ fn milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.as_millis())
 }
 
+/// What was told of the calls themselves.
 async fn records(stream: &Stream) -> Vec<CallRecord> {
+    let all = all_records(stream).await;
+    all.into_iter().filter(|record| !record.connection_id.starts_with("wrap-up-")).collect()
+}
+
+/// What was told of the work after them.
+async fn wrap_ups(stream: &Stream) -> Vec<CallRecord> {
+    let all = all_records(stream).await;
+    all.into_iter().filter(|record| record.connection_id.starts_with("wrap-up-")).collect()
+}
+
+async fn all_records(stream: &Stream) -> Vec<CallRecord> {
     let delivered = stream.read(0, 1_000, Duration::ZERO).await.unwrap();
     delivered.into_iter().flat_map(|it| decode(it.record.data).unwrap()).collect()
 }
@@ -326,6 +338,47 @@ async fn a_conversation_without_a_session_is_told_by_the_tracker_once_it_is_over
         assert_eq!(record.connection_id, format!("tracker-{name}"));
         assert_eq!(record.conversation_id, call.key().conversation.to_string());
     }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn s51_the_work_after_a_call_is_told_once_whoever_told_of_the_call() {
+    let bench = Bench::start(20.0).await;
+    let mut call = play(&bench).await;
+    let stream = bench.stream.clone();
+    until("it is told", async || wrap_ups(&stream).await.len() == 1).await;
+    bench.clock.sleep(Duration::from_secs(2)).await;
+    call.wrap_up(ada().id, "resolved", bench.clock.now()).unwrap();
+    bench.platform.publish_by(&call.snapshot(), Delivery::twice(Duration::from_millis(100)));
+    until("it is done", async || story(&wrap_ups(&stream).await).len() == 2).await;
+    let told = wrap_ups(&stream).await;
+    use CallEventKind::{WrapUpEnded, WrapUpStarted};
+    assert_eq!(story(&told), [(1, WrapUpStarted, "ada".into()), (2, WrapUpEnded, "ada".into())]);
+    let connections: std::collections::BTreeSet<_> =
+        told.iter().map(|record| (&record.session_id, &record.connection_id)).collect();
+    assert_eq!(connections.len(), 1, "one key for each of the two");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_began_under_another_tracker_is_seen_to_end() {
+    let bench = Bench::start(20.0).await;
+    let (clock, store, stream) = (bench.clock, bench.store.clone(), bench.stream.clone());
+    let mut call = inbound(clock);
+    call.ring(&ada(), clock.now());
+    call.answer(ada().id, clock.now()).unwrap();
+    call.hold(ada().id, clock.now()).unwrap();
+    bench.platform.publish(&call.snapshot(), Duration::ZERO);
+    let held = |legs: &[Leg]| legs.iter().any(Leg::is_held);
+    bench.legs_when(call.key(), "it is held", held).await;
+    let platform = bench.end().await;
+    let bench = Bench::start_with_store(platform, clock, store, stream).await;
+    bench.connected().await;
+    call.retrieve(ada().id, clock.now()).unwrap();
+    bench.platform.publish(&call.snapshot(), Duration::ZERO);
+    let legs = bench.legs_when(call.key(), "it is back", |legs| !held(legs)).await;
+    assert_eq!(legs[0].holds.len(), 1);
+    assert!(legs[0].is_connected());
     bench.end().await;
 }
 

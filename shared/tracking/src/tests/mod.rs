@@ -1,6 +1,7 @@
 //! The whole crate against the simulated platform, in fast time, over real sockets. All people
 //! are invented.
 
+mod bus;
 mod calls;
 mod holding;
 mod lease;
