@@ -24,6 +24,7 @@ const FIELDS: &[&str] = &[
     "audio_exact",
     "agents_exact",
     "holds_exact",
+    "events_exact",
     "wav_exact",
 ];
 
@@ -64,7 +65,7 @@ async fn every_scenario_is_delivered_and_recorded_as_its_script_says() {
         for field in FIELDS {
             assert!(call.get(field).is_some(), "{field} is missing: {call:#}");
         }
-        for exact in ["audio_exact", "agents_exact", "holds_exact", "wav_exact"] {
+        for exact in ["audio_exact", "agents_exact", "holds_exact", "events_exact", "wav_exact"] {
             assert_eq!(call[exact], true, "{exact}: {call:#}");
         }
         assert_eq!(call["expected"], call["outcome"], "{call:#}");

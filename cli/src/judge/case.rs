@@ -3,11 +3,11 @@
 use sidetone_audiohook_proto::{EndCause, ServerFault};
 use sidetone_consumer::GapView;
 use sidetone_delivery_wire::{GapReason, reason_name};
-use sidetone_genesys_sim::{CallerReport, Expected, SessionTruth, Stretch};
+use sidetone_genesys_sim::{AgentSpan, CallerReport, Expected, SessionTruth, Stretch};
 use sidetone_model::{AgentId, Media, NotOurs, Timestamp, UnmatchedReason};
 
 use super::heard::Heard;
-use super::people::What;
+use super::people::{self, What};
 use super::problems::{Cause, Problem, Problems};
 use super::recording::SessionRecording;
 use super::sound::{self, Expectation};
@@ -79,6 +79,9 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     let audio_exact = problems.exact(case.compare_frames());
     let agents_exact = problems.exact(case.compare_people(What::Agents));
     let holds_exact = problems.exact(case.compare_people(What::Holds));
+    let events = [What::Mutes, What::Conferences].map(|what| case.compare_people(what));
+    let events = events.into_iter().flatten().next().or_else(|| case.compare_transfers());
+    let events_exact = problems.exact(events);
     let wav_exact = problems.exact(case.compare_recording(&sets));
     let (problems, cause) = problems.summed_up();
     Verdict {
@@ -100,6 +103,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         audio_exact,
         agents_exact,
         holds_exact,
+        events_exact,
         wav_exact,
         ok: problems.is_empty(),
         problems,
@@ -299,15 +303,17 @@ impl Case<'_> {
         if self.truth.expected == Expected::Unmatched(UnmatchedReason::Duplicate) {
             return None;
         }
+        let spans = |spans: &[AgentSpan]| -> Vec<(AgentId, Stretch)> {
+            spans.iter().map(|one| (one.agent.clone(), one.stretch)).collect()
+        };
         let truth: Vec<(AgentId, Stretch)> = match what {
             What::Agents => {
                 let segments = self.truth.segments.iter();
                 segments.map(|one| (one.agent.clone(), one.stretch)).collect()
             }
-            What::Holds => {
-                let holds = self.truth.holds.iter();
-                holds.map(|one| (one.agent.clone(), one.stretch)).collect()
-            }
+            What::Holds => spans(&self.truth.holds),
+            What::Mutes => spans(&self.truth.mutes),
+            What::Conferences => spans(&self.truth.conferences),
         };
         let length = self.truth.length;
         let heard = self.heard.map(|heard| what.heard(heard)).unwrap_or_default();
@@ -315,6 +321,27 @@ impl Case<'_> {
             let recorded = self.recording.map(|one| what.recorded(one)).unwrap_or_default();
             what.compare("beside the recording", &recorded, &truth, length)
         })
+    }
+
+    /// Compares how agents handed the customer on with how they did.
+    fn compare_transfers(&self) -> Option<Problem> {
+        if self.truth.expected == Expected::Unmatched(UnmatchedReason::Duplicate) {
+            return None;
+        }
+        let truth: Vec<(AgentId, String)> = self
+            .truth
+            .transfers
+            .iter()
+            .map(|(who, how)| (who.clone(), (*how).to_owned()))
+            .collect();
+        let heard = self.heard.map(people::transfers_heard).unwrap_or_default();
+        let recorded = self.recording.map(people::transfers_recorded).unwrap_or_default();
+        [("in the stream", heard), ("beside the recording", recorded)].into_iter().find_map(
+            |(place, found)| {
+                let sentence = || format!("transfers {place}: {found:?}; in truth {truth:?}");
+                (found != truth).then(|| Problem::standstill(sentence()))
+            },
+        )
     }
 
     fn compare_recording(&self, sets: &Sets) -> Option<Problem> {

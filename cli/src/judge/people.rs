@@ -1,5 +1,6 @@
 //! Compares who was on a call, and on hold, with who really was.
 
+use sidetone_consumer::{LegStretch, SidecarStretch};
 use sidetone_genesys_sim::Stretch;
 use sidetone_model::{AgentId, Position};
 
@@ -28,6 +29,10 @@ pub(super) enum What {
     Agents,
     /// Where an agent had the customer on hold.
     Holds,
+    /// Where an agent was muted.
+    Mutes,
+    /// Where an agent talked with more than one other.
+    Conferences,
 }
 
 impl What {
@@ -35,6 +40,8 @@ impl What {
         match self {
             Self::Agents => "agents",
             Self::Holds => "holds",
+            Self::Mutes => "mutes",
+            Self::Conferences => "conferences",
         }
     }
 
@@ -47,11 +54,9 @@ impl What {
                 .iter()
                 .map(|one| Found { agent: one.agent.clone(), from: one.from, to: one.to })
                 .collect(),
-            Self::Holds => attribution
-                .holds()
-                .into_iter()
-                .map(|one| Found { agent: one.agent, from: one.from, to: one.to })
-                .collect(),
+            Self::Holds => found(attribution.holds()),
+            Self::Mutes => found(attribution.mutes()),
+            Self::Conferences => by_agent(found(attribution.conferences())),
         }
     }
 
@@ -62,14 +67,17 @@ impl What {
             from: Position::from_samples(from),
             to: to.map(Position::from_samples),
         };
+        let stretches = |all: &[SidecarStretch]| -> Vec<Found> {
+            all.iter().map(|one| found(&one.agent, one.from, one.to)).collect()
+        };
         let sidecar = &recording.sidecar;
         match self {
             Self::Agents => {
                 sidecar.agents.iter().map(|one| found(&one.agent, one.from, one.to)).collect()
             }
-            Self::Holds => {
-                sidecar.holds.iter().map(|one| found(&one.agent, one.from, one.to)).collect()
-            }
+            Self::Holds => stretches(&sidecar.holds),
+            Self::Mutes => stretches(&sidecar.mutes),
+            Self::Conferences => by_agent(stretches(&sidecar.conferences)),
         }
     }
 
@@ -106,6 +114,36 @@ impl What {
         let cause = Cause::slowness_if(same, otherwise);
         (!exact).then(|| Problem { sentence: sentence(), cause })
     }
+}
+
+fn found(stretches: Vec<LegStretch>) -> Vec<Found> {
+    let found = |one: LegStretch| Found { agent: one.agent, from: one.from, to: one.to };
+    stretches.into_iter().map(found).collect()
+}
+
+/// Two agents are in one conference at the same time, so that time alone is no order.
+fn by_agent(mut found: Vec<Found>) -> Vec<Found> {
+    found.sort_by(|a, b| (&a.agent, a.from).cmp(&(&b.agent, b.from)));
+    found
+}
+
+/// Returns who handed the customer on, and how, as the consumer library has it; in order.
+pub(super) fn transfers_heard(heard: &Heard) -> Vec<(AgentId, String)> {
+    let legs = heard.view().attribution().legs();
+    let mut ends: Vec<_> = legs
+        .filter_map(|leg| {
+            let (agent, end) = (leg.agent()?.clone(), leg.end()?);
+            Some((end.moment.position, agent, end.transfer?.to_string()))
+        })
+        .collect();
+    ends.sort();
+    ends.into_iter().map(|(_, agent, how)| (agent, how)).collect()
+}
+
+/// Returns the same as it stands beside the recording.
+pub(super) fn transfers_recorded(recording: &SessionRecording) -> Vec<(AgentId, String)> {
+    let agents = recording.sidecar.agents.iter();
+    agents.filter_map(|one| Some((one.agent.clone(), one.transfer.clone()?))).collect()
 }
 
 fn list(stretches: &[(AgentId, Stretch)]) -> String {

@@ -11,7 +11,9 @@ use sidetone_delivery_wire::{
     Audio, Body, CallEvent, CallEventKind, Gap, GapReason, Heading, Match, Paused, Resumed,
     SessionEnded, encode, reason_name, session_media,
 };
-use sidetone_genesys_sim::{CallerReport, Expected, Scenario, Script, SessionTruth, Stretch};
+use sidetone_genesys_sim::{
+    AgentSpan, CallerReport, Expected, Scenario, Script, SessionTruth, Stretch,
+};
 use sidetone_model::{
     AgentId, ConnectionId, ConversationId, ConversationKey, Media, Position, SessionId, Timestamp,
 };
@@ -266,19 +268,40 @@ fn events(truth: &SessionTruth) -> Vec<Body> {
         ..CallEvent::default()
     };
     let mut events = Vec::new();
+    let mut transfers = truth.transfers.iter().peekable();
     for (place, segment) in truth.segments.iter().enumerate() {
         let (agent, stretch) = (&segment.agent, segment.stretch);
         events.push(event(CallEventKind::Started, place, agent, stretch.from));
-        let holds = truth.holds.iter().filter(|hold| hold.stretch.common(stretch).is_some());
-        for (ordinal, hold) in (0..).zip(holds) {
-            for (kind, at) in [
-                (CallEventKind::Held, hold.stretch.from),
-                (CallEventKind::Retrieved, hold.stretch.to),
-            ] {
-                events.push(CallEvent { ordinal, ..event(kind, place, agent, at) });
+        let own =
+            |span: &&AgentSpan| span.agent == *agent && span.stretch.common(stretch).is_some();
+        for (spans, begins, ends) in [
+            (&truth.holds, CallEventKind::Held, CallEventKind::Retrieved),
+            (&truth.mutes, CallEventKind::Muted, CallEventKind::Unmuted),
+            (&truth.conferences, CallEventKind::ConferenceStarted, CallEventKind::ConferenceEnded),
+        ] {
+            for (ordinal, span) in (0..).zip(spans.iter().filter(own)) {
+                for (kind, at) in [(begins, span.stretch.from), (ends, span.stretch.to)] {
+                    events.push(CallEvent { ordinal, ..event(kind, place, agent, at) });
+                }
             }
         }
+        if let Some((_, how)) = transfers.next_if(|(who, _)| who == agent) {
+            let transferred = event(CallEventKind::Transferred, place, agent, stretch.to);
+            events.push(CallEvent { transfer: (*how).to_owned(), ..transferred });
+        }
         events.push(event(CallEventKind::Ended, place, agent, stretch.to));
+    }
+    // Whoever was only asked never had the customer.
+    let asked = |span: &&AgentSpan| truth.segments.iter().all(|it| it.agent != span.agent);
+    for (place, span) in (90..).zip(truth.conferences.iter().filter(asked)) {
+        let (from, to) = (span.stretch.from, span.stretch.to);
+        for (kind, at) in [
+            (CallEventKind::Started, from),
+            (CallEventKind::ConferenceStarted, from),
+            (CallEventKind::Ended, to),
+        ] {
+            events.push(event(kind, place, &span.agent, at));
+        }
     }
     events.into_iter().map(Body::CallEvent).collect()
 }

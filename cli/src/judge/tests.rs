@@ -181,6 +181,33 @@ async fn a_hold_too_many_or_too_few_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_else_happens_on_a_leg_is_compared() {
+    for (scenario, kind) in [
+        (Scenario::Consult, CallEventKind::Muted),
+        (Scenario::Consult, CallEventKind::Unmuted),
+        (Scenario::Conference, CallEventKind::ConferenceStarted),
+        (Scenario::Conference, CallEventKind::ConferenceEnded),
+    ] {
+        for (by, ok) in [(290, true), (310, false)] {
+            let mut staged = Staged::new(scenario);
+            shift(&mut staged, kind, by);
+            let verdict = staged.judged().await;
+            assert_eq!(verdict.events_exact, ok, "{kind:?} by {by}: {verdict:?}");
+        }
+    }
+    let mut staged = Staged::new(Scenario::Consult);
+    for body in &mut staged.bodies {
+        if let Body::CallEvent(event) = body
+            && event.kind() == CallEventKind::Transferred
+        {
+            event.transfer = "blind".to_owned();
+        }
+    }
+    let verdict = staged.judged().await;
+    assert_eq!((verdict.agents_exact, verdict.events_exact), (true, false), "{verdict:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_nobodys_is_extra() {
     let mut staged = Staged::new(Scenario::Answered);
     let from = staged.truth.segments[0].stretch.from.as_millis();

@@ -77,6 +77,7 @@ pub(crate) fn judge_told(case: &ToldCase<'_>) -> Verdict {
         audio_exact: true,
         agents_exact: exact,
         holds_exact: true,
+        events_exact: true,
         wav_exact: true,
         ok: exact,
         problems,

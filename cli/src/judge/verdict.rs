@@ -45,6 +45,8 @@ pub struct Verdict {
     pub agents_exact: bool,
     /// When the customer was on hold.
     pub holds_exact: bool,
+    /// When agents were muted or in conference, and how they handed the customer on.
+    pub events_exact: bool,
     /// The recording, read by another reader than wrote it, is the script's sound.
     pub wav_exact: bool,
     /// All of it is as it has to be.

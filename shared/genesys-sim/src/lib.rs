@@ -19,7 +19,7 @@ pub use platform::{
 };
 pub use player::{Played, Stage, Town, Traffic};
 pub use script::{
-    Act, AgentSegment, AudioScript, Cast, Discard, Expected, HoldSpan, Person, Scenario, Script,
+    Act, AgentSegment, AgentSpan, AudioScript, Cast, Discard, Expected, Person, Scenario, Script,
     SessionTruth, Standing, Step, ToldLeg, Trouble, Truth, UnknownScenario,
 };
 pub use voice::{

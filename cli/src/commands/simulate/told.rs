@@ -137,6 +137,7 @@ fn exactness(call: &Verdict) -> String {
         ("audio", call.audio_exact),
         ("agents", call.agents_exact),
         ("holds", call.holds_exact),
+        ("events", call.events_exact),
         ("wav", call.wav_exact),
     ];
     let wrong: Vec<&str> = all.iter().filter(|(_, exact)| !exact).map(|(what, _)| *what).collect();

@@ -108,6 +108,10 @@ impl Conversation {
         self.customer_party().map(|party| party.wire.id)
     }
 
+    pub(super) fn parties(&self) -> &[Party] {
+        &self.parties
+    }
+
     /// Returns whether every leg is over.
     pub fn is_over(&self) -> bool {
         self.parties.iter().all(Party::is_over)
@@ -286,6 +290,59 @@ impl Conversation {
         self.leave_by_transfer(from, at)?;
         let name = self.queue.as_ref().map_or_else(String::new, |queue| queue.name.clone());
         self.add_automatic(Purpose::Acd, &name, at);
+        Ok(())
+    }
+
+    /// One user asks another while the customer hears music: the second user's phone rings.
+    ///
+    /// Errors: the first user is not connected, or the customer has left.
+    pub fn consult(&mut self, from: UserId, to: &SimUser, at: Timestamp) -> Result<(), StepError> {
+        self.terminate();
+        let consulted = self.ids().participant;
+        let agent = self.leg_mut(from, "connected", |state| state == CallState::Connected)?;
+        agent.wire.consult_participant_id = Some(consulted);
+        self.customer_mut()?.call_mut().confined = true;
+        self.add_transfer(Some(from), to, at);
+        self.add_person(to, CallState::Alerting, Way::Inbound, Some(at));
+        Ok(())
+    }
+
+    /// The customer hears both, and both hear the customer.
+    ///
+    /// Errors: the customer has left.
+    pub fn confer(&mut self) -> Result<(), StepError> {
+        self.terminate();
+        self.customer_mut()?.call_mut().confined = false;
+        Ok(())
+    }
+
+    /// The user who consulted leaves the customer to the one consulted.
+    ///
+    /// Errors: the user is not connected, or the customer has left.
+    pub fn complete_consult(&mut self, from: UserId, at: Timestamp) -> Result<(), StepError> {
+        self.terminate();
+        let agent = self.leg_mut(from, "connected", |state| state == CallState::Connected)?;
+        agent.wire.consult_participant_id = None;
+        agent.disconnect(DisconnectType::ConsultTransfer, at);
+        self.customer_mut()?.call_mut().confined = false;
+        Ok(())
+    }
+
+    /// The user who was consulted leaves; the one who asked has the customer again.
+    ///
+    /// Errors: the users are not on the call, or the customer has left.
+    pub fn leave_consult(
+        &mut self,
+        consulted: UserId,
+        from: UserId,
+        at: Timestamp,
+    ) -> Result<(), StepError> {
+        self.terminate();
+        let leg = self.leg_mut(consulted, "on the call", |state| !state.is_over())?;
+        leg.disconnect(DisconnectType::Client, at);
+        let agent = self.leg_mut(from, "connected", |state| state == CallState::Connected)?;
+        agent.wire.consult_participant_id = None;
+        self.customer_mut()?.call_mut().confined = false;
         Ok(())
     }
 

@@ -69,6 +69,7 @@ impl Party {
             queue_id: None,
             purpose,
             address: None,
+            consult_participant_id: None,
             wrapup_required: false,
             wrapup_expected: false,
             wrapup_prompt: None,

@@ -63,6 +63,8 @@ pub(crate) enum DisconnectType {
     Peer,
     System,
     Transfer,
+    #[serde(rename = "transfer.consult")]
+    ConsultTransfer,
 }
 
 /// What a participant is there for.
@@ -110,6 +112,8 @@ pub(crate) struct Participant {
     pub(crate) purpose: Purpose,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consult_participant_id: Option<Uuid>,
     pub(crate) wrapup_required: bool,
     pub(crate) wrapup_expected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

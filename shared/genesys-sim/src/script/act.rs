@@ -80,6 +80,18 @@ pub enum Act {
     Holds(&'static Person),
     /// The agent comes back.
     Retrieves(&'static Person),
+    /// The agent mutes the own microphone, or is heard again.
+    Mutes(&'static Person, bool),
+    /// The first asks the second, whose phone rings, while the customer hears music.
+    Consults(&'static Person, &'static Person),
+    /// Whoever is asked answers; the customer hears nothing of it.
+    AnswersConsult(&'static Person),
+    /// The customer joins the agent and whoever is asked.
+    Confers(&'static Person),
+    /// The first leaves the customer to the second, who was asked.
+    CompletesConsult(&'static Person, &'static Person),
+    /// The first, who was asked, leaves the customer to the second.
+    LeavesConsult(&'static Person, &'static Person),
     /// Card numbers are spoken from here, or no longer.
     SecurePause(bool),
     /// The first hands the customer to the second, whose phone rings.
@@ -114,9 +126,16 @@ impl Act {
             | Self::CustomerAnswers(person)
             | Self::Holds(person)
             | Self::Retrieves(person)
+            | Self::Mutes(person, _)
+            | Self::AnswersConsult(person)
+            | Self::Confers(person)
             | Self::AgentHangsUp(person)
             | Self::WrapsUp(person) => [Some(person), None],
-            Self::Transfers(from, to) | Self::CallsColleague(from, to) => [Some(from), Some(to)],
+            Self::Transfers(from, to)
+            | Self::CallsColleague(from, to)
+            | Self::Consults(from, to)
+            | Self::CompletesConsult(from, to)
+            | Self::LeavesConsult(from, to) => [Some(from), Some(to)],
             Self::EntersQueue
             | Self::AsksForCallback
             | Self::CustomerPicksUp

@@ -15,9 +15,9 @@ use crate::conversation::Customer;
 ///
 /// Units: milliseconds.
 const LAG: Range<u64> = 80..250;
-/// How long it takes to tell of the end of a hold, for which no moment is ever told: the time
-/// of arrival counts, and holds are compared within 300 ms.
-const RETRIEVE_LAG: Range<u64> = 30..90;
+/// How long it takes to tell of what has no moment of its own, such as the end of a hold: the
+/// time of arrival counts, and such things are compared within 300 ms.
+const TIMELESS_LAG: Range<u64> = 30..90;
 /// How long it rings at somebody who has nothing else to do.
 const PROMPT: Range<u64> = 600..900;
 
@@ -99,7 +99,11 @@ impl Draft {
 
     /// Something happens at the pen's place.
     pub(super) fn step(&mut self, act: Act) {
-        let lag = if matches!(act, Act::Retrieves(_)) { RETRIEVE_LAG } else { LAG };
+        let timeless = matches!(
+            act,
+            Act::Retrieves(_) | Act::Mutes(..) | Act::Confers(_) | Act::LeavesConsult(..)
+        );
+        let lag = if timeless { TIMELESS_LAG } else { LAG };
         self.step_told(act, lag);
     }
 
@@ -149,6 +153,20 @@ impl Draft {
         self.step(Act::Transfers(from, to));
         self.wait(RINGS_FOR);
         self.step(Act::Answers(to));
+    }
+
+    /// Somebody is asked, and answers.
+    pub(super) fn consults(&mut self, from: &'static Person, to: &'static Person) {
+        self.step(Act::Consults(from, to));
+        self.wait(RINGS_FOR);
+        self.step(Act::AnswersConsult(to));
+    }
+
+    /// A mute.
+    pub(super) fn is_muted(&mut self, person: &'static Person, millis: Range<u64>) {
+        self.step(Act::Mutes(person, true));
+        self.wait(millis);
+        self.step(Act::Mutes(person, false));
     }
 
     /// A hold.

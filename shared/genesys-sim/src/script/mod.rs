@@ -23,7 +23,7 @@ use sidetone_model::{Direction, Listen, Position};
 pub use act::{Act, AudioScript, Discard, Expected, Step, Trouble};
 pub use cast::{Cast, Person, Standing};
 pub use scenario::{Scenario, UnknownScenario};
-pub use truth::{AgentSegment, HoldSpan, SessionTruth, ToldLeg, Truth};
+pub use truth::{AgentSegment, AgentSpan, SessionTruth, ToldLeg, Truth};
 
 use self::draft::Draft;
 use crate::conversation::Customer;

@@ -33,6 +33,10 @@ pub enum Scenario {
     Transfer,
     /// Handed over to somebody who is not ours, then back.
     TransferAway,
+    /// One agent of ours asks another, who takes the customer.
+    Consult,
+    /// One agent of ours asks another, all three talk, and the other leaves.
+    Conference,
     /// An agent of ours calls a customer.
     Outbound,
     /// Somebody answers who is not provisioned; long enough to be labelled.
@@ -77,7 +81,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -87,6 +91,8 @@ impl Scenario {
         Self::Hold,
         Self::Transfer,
         Self::TransferAway,
+        Self::Consult,
+        Self::Conference,
         Self::Outbound,
         Self::UnknownAgent,
         Self::Collision,
@@ -122,6 +128,8 @@ impl Scenario {
             Self::Hold => "hold",
             Self::Transfer => "transfer",
             Self::TransferAway => "transfer-away",
+            Self::Consult => "consult",
+            Self::Conference => "conference",
             Self::Outbound => "outbound",
             Self::UnknownAgent => "unknown-agent",
             Self::Collision => "collision",
@@ -152,6 +160,8 @@ impl Scenario {
             Self::AutoAnswerReady => "the same with listen = ready: nothing is missed",
             Self::Hold => "the agent puts the customer on hold, twice",
             Self::Transfer => "an agent hands over to another agent",
+            Self::Consult => "an agent asks another, who takes the customer",
+            Self::Conference => "an agent asks another, all three talk, one leaves",
             Self::TransferAway => "handed over to somebody who is not ours, and back",
             Self::Outbound => "an agent calls a customer",
             Self::UnknownAgent => "somebody answers who is not provisioned",
@@ -225,6 +235,8 @@ impl Scenario {
             Self::Hold => hold(&mut draft),
             Self::Transfer => transfer(&mut draft),
             Self::TransferAway => transfer_away(&mut draft),
+            Self::Consult => consult(&mut draft),
+            Self::Conference => conference(&mut draft),
             Self::Outbound => outbound(&mut draft),
             Self::UnknownAgent => {
                 not_ours(&mut draft, Standing::Unknown, NotOurs::UnknownUser, 135_000..138_000);
@@ -397,6 +409,42 @@ fn transfer_away(draft: &mut Draft) {
     draft.is_handed_over(other, agent);
     draft.wait(7_000..9_000);
     draft.ends(Act::CustomerHangsUp, Some(agent));
+}
+
+fn consult(draft: &mut Draft) {
+    let first = draft.agent();
+    let second = draft.agent_but(first);
+    draft.customer_calls();
+    draft.wait(100..400);
+    draft.listens(Expected::Matched);
+    draft.wait(1_200..2_200);
+    draft.rings_and_answers(first);
+    draft.wait(5_000..7_000);
+    draft.is_muted(first, 2_000..3_000);
+    draft.wait(2_000..3_000);
+    draft.consults(first, second);
+    draft.wait(4_000..6_000);
+    draft.step(Act::CompletesConsult(first, second));
+    draft.wait(7_000..9_000);
+    draft.ends(Act::CustomerHangsUp, Some(second));
+}
+
+fn conference(draft: &mut Draft) {
+    let first = draft.agent();
+    let second = draft.agent_but(first);
+    draft.customer_calls();
+    draft.wait(100..400);
+    draft.listens(Expected::Matched);
+    draft.wait(1_200..2_200);
+    draft.rings_and_answers(first);
+    draft.wait(5_000..7_000);
+    draft.consults(first, second);
+    draft.wait(2_000..4_000);
+    draft.step(Act::Confers(first));
+    draft.wait(5_000..7_000);
+    draft.step(Act::LeavesConsult(second, first));
+    draft.wait(5_000..7_000);
+    draft.ends(Act::AgentHangsUp(first), Some(first));
 }
 
 fn outbound(draft: &mut Draft) {

@@ -41,13 +41,23 @@ fn sound_after(direction: Direction, act: Act) -> Option<Sound> {
         Act::Answers(person)
         | Act::AnswersAlone(person)
         | Act::CustomerAnswers(person)
-        | Act::Retrieves(person) => Some(Sound::Talk(Speaker::agent(person.number()))),
-        Act::EntersQueue | Act::CustomerPicksUp | Act::Holds(_) => Some(Sound::Music),
-        Act::CustomerHangsUp | Act::AgentHangsUp(_) | Act::LeavesMessage(_) => Some(Sound::Silence),
+        | Act::Retrieves(person)
+        | Act::Mutes(person, false)
+        | Act::Confers(person)
+        | Act::CompletesConsult(_, person)
+        | Act::LeavesConsult(_, person) => Some(Sound::Talk(Speaker::agent(person.number()))),
+        Act::EntersQueue | Act::CustomerPicksUp | Act::Holds(_) | Act::Consults(..) => {
+            Some(Sound::Music)
+        }
+        Act::CustomerHangsUp
+        | Act::AgentHangsUp(_)
+        | Act::LeavesMessage(_)
+        | Act::Mutes(_, true) => Some(Sound::Silence),
         Act::AsksForCallback
         | Act::OffersCallback(_)
         | Act::AcceptsCallback(_)
         | Act::CallsBack(_)
+        | Act::AnswersConsult(_)
         | Act::Declines(_)
         | Act::StandsBy(..)
         | Act::StandsOff(_)

@@ -49,9 +49,9 @@ pub struct AgentSegment {
     pub stretch: Stretch,
 }
 
-/// A stretch in which an agent of ours had the customer on hold.
+/// A stretch in which something was so with an agent of ours: a hold, a mute, a conference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldSpan {
+pub struct AgentSpan {
     /// The agent.
     pub agent: AgentId,
     /// When, in the session's media.
@@ -67,7 +67,13 @@ pub struct SessionTruth {
     /// must not be delivered.
     pub segments: Vec<AgentSegment>,
     /// The holds within the segments.
-    pub holds: Vec<HoldSpan>,
+    pub holds: Vec<AgentSpan>,
+    /// When an agent was muted; in order.
+    pub mutes: Vec<AgentSpan>,
+    /// When an agent talked with more than one other; by agent, then in order.
+    pub conferences: Vec<AgentSpan>,
+    /// How agents handed the customer on, by Sidetone's words; in order.
+    pub transfers: Vec<(AgentId, &'static str)>,
     /// What the client will not send, by its own pauses and discards; in order.
     pub unsendable: Vec<Stretch>,
     /// How long the stream was.
@@ -94,6 +100,13 @@ struct Talk {
     to: Duration,
     told: Duration,
     holds: Vec<(Duration, Duration)>,
+}
+
+/// From when to when something was so with somebody of ours, in the call's time.
+struct Lapse {
+    person: &'static Person,
+    from: Duration,
+    to: Duration,
 }
 
 impl Truth {
@@ -139,6 +152,9 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
         expected: session.expected,
         segments: Vec::new(),
         holds: Vec::new(),
+        mutes: Vec::new(),
+        conferences: Vec::new(),
+        transfers: Vec::new(),
         unsendable: unsendable(session),
         length: session.length(),
         missed_ms_max: 0,
@@ -161,8 +177,18 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
             truth.matchable.get_or_insert(connected.max(talk.told));
         }
         let holds = talk.holds.iter().filter_map(|(from, to)| media(*from, *to));
-        truth.holds.extend(holds.map(|stretch| HoldSpan { agent: agent.clone(), stretch }));
+        truth.holds.extend(holds.map(|stretch| AgentSpan { agent: agent.clone(), stretch }));
     }
+    let spans = |lapses: Vec<Lapse>| -> Vec<AgentSpan> {
+        let spans = lapses.into_iter().filter_map(|lapse| {
+            Some(AgentSpan { agent: lapse.person.agent(), stretch: media(lapse.from, lapse.to)? })
+        });
+        spans.collect()
+    };
+    truth.mutes = spans(mutes(&script.steps));
+    truth.conferences = spans(conferences(&script.steps));
+    truth.conferences.sort_by(|a, b| (&a.agent, a.stretch).cmp(&(&b.agent, b.stretch)));
+    truth.transfers = transfers(&script.steps);
     truth.missed_ms_max = missed_ms_max(script);
     truth
 }
@@ -171,7 +197,7 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
 /// saw it ring, what was said before Genesys told.
 fn missed_ms_max(script: &Script) -> u64 {
     let allowed = |step: &Step| match step.act {
-        Act::Transfers(..) => CHANGE_MS_MAX,
+        Act::Transfers(..) | Act::CompletesConsult(..) => CHANGE_MS_MAX,
         Act::AnswersAlone(_) if script.listen == sidetone_model::Listen::Matched => {
             u64::try_from(step.lag.as_millis()).unwrap_or(u64::MAX) + CHANGE_MS_MAX
         }
@@ -196,6 +222,11 @@ fn missed_ms_max(script: &Script) -> u64 {
         | Act::CustomerAnswers(_)
         | Act::Holds(_)
         | Act::Retrieves(_)
+        | Act::Mutes(..)
+        | Act::Consults(..)
+        | Act::AnswersConsult(_)
+        | Act::Confers(_)
+        | Act::LeavesConsult(..)
         | Act::SecurePause(_)
         | Act::CustomerHangsUp
         | Act::AgentHangsUp(_)
@@ -283,6 +314,16 @@ fn talks(steps: &[Step]) -> Vec<Talk> {
                 }
                 open = false;
             }
+            Act::CompletesConsult(_, to) => {
+                if let Some(talk) = talks.last_mut().filter(|_| open) {
+                    talk.to = step.at;
+                }
+                open = to.is_ours();
+                if open {
+                    let (from, told) = (step.at, step.at + step.lag);
+                    talks.push(Talk { person: to, from, to: from, told, holds: Vec::new() });
+                }
+            }
             Act::Begins(_)
             | Act::AsksForCallback
             | Act::OffersCallback(_)
@@ -299,10 +340,68 @@ fn talks(steps: &[Step]) -> Vec<Talk> {
             | Act::EntersQueue
             | Act::Rings(_)
             | Act::Dials(_)
+            | Act::Mutes(..)
+            | Act::Consults(..)
+            | Act::AnswersConsult(_)
+            | Act::Confers(_)
+            | Act::LeavesConsult(..)
             | Act::SecurePause(_)
             | Act::Terminates
             | Act::WrapsUp(_) => {}
         }
     }
     talks
+}
+
+/// Returns when somebody of ours was muted. The end of a call ends it.
+fn mutes(steps: &[Step]) -> Vec<Lapse> {
+    let mut mutes: Vec<Lapse> = Vec::new();
+    for (place, step) in steps.iter().enumerate() {
+        let Act::Mutes(person, true) = step.act else { continue };
+        let ends = |later: &&Step| later.act == Act::Mutes(person, false) || is_end(later.act);
+        let end = steps[place..].iter().find(ends).map_or(step.at, |later| later.at);
+        mutes.push(Lapse { person, from: step.at, to: end });
+    }
+    mutes.retain(|lapse| lapse.person.is_ours());
+    mutes
+}
+
+/// Returns when somebody of ours talked with the customer and another.
+fn conferences(steps: &[Step]) -> Vec<Lapse> {
+    let mut conferences = Vec::new();
+    for (place, step) in steps.iter().enumerate() {
+        let Act::Confers(agent) = step.act else { continue };
+        let consulted = steps[..place].iter().rev().find_map(|before| {
+            let Act::Consults(from, to) = before.act else { return None };
+            (from == agent).then_some(to)
+        });
+        let ends = |later: &&Step| {
+            let over = matches!(later.act, Act::LeavesConsult(..) | Act::CompletesConsult(..));
+            over || is_end(later.act)
+        };
+        let to = steps[place..].iter().find(ends).map_or(step.at, |later| later.at);
+        let both = [Some(agent), consulted].into_iter().flatten();
+        conferences.extend(both.filter(|it| it.is_ours()).map(|person| Lapse {
+            person,
+            from: step.at,
+            to,
+        }));
+    }
+    conferences
+}
+
+fn transfers(steps: &[Step]) -> Vec<(AgentId, &'static str)> {
+    let of = |step: &Step| {
+        if let Act::Transfers(from, _) = step.act {
+            return Some((from, "blind"));
+        }
+        let Act::CompletesConsult(from, _) = step.act else { return None };
+        Some((from, "consult"))
+    };
+    let ours = steps.iter().filter_map(of).filter(|(from, _)| from.is_ours());
+    ours.map(|(from, how)| (from.agent(), how)).collect()
+}
+
+fn is_end(act: Act) -> bool {
+    matches!(act, Act::CustomerHangsUp | Act::AgentHangsUp(_))
 }
