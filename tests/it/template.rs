@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 /// Every function, without the word.
-const FUNCTIONS: &[&str] = &["Connect", "Message", "Disconnect", "Sweep", "Tracker", "Recorder"];
+const FUNCTIONS: &[&str] =
+    &["Connect", "Message", "Disconnect", "Sweep", "Tracker", "GenesysEvents", "Recorder"];
 
 /// What the command, the tests on a deployment and people look up.
 const OUTPUTS: &[&str] = &[
@@ -22,6 +23,7 @@ const OUTPUTS: &[&str] = &[
     "CallsTable",
     "ConnectFunction",
     "DisconnectFunction",
+    "GenesysEventsFunction",
     "GenesysSecretArn",
     "ImageRepository",
     "KeysSecretArn",
@@ -190,6 +192,8 @@ fn what_others_look_up_is_there() {
         ("Tracker", "GENESYS_SECRET"),
         ("Tracker", "GENESYS_REGION"),
         ("Tracker", "HOLD_SECONDS"),
+        ("GenesysEvents", "GENESYS_SECRET"),
+        ("GenesysEvents", "GENESYS_REGION"),
         ("Recorder", "RECORDINGS_BUCKET"),
     ];
     for (function, variable) in own {

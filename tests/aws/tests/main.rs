@@ -7,6 +7,7 @@ mod admission;
 mod api_door;
 mod calls;
 mod client;
+mod event_bus;
 mod figures;
 mod hand_over;
 mod roles;
