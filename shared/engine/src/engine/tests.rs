@@ -1,7 +1,5 @@
 //! Whole sessions through the engine, as a call would bring them.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use sidetone_model::{
     AgentId, Attribution, CallEventKind, Changes, CommunicationId, Direction, EndReason, Hold,
@@ -198,7 +196,7 @@ impl Call {
             wrap_up_at: None,
             wrapped_up_at: None,
             late: false,
-            sources: BTreeSet::new(),
+            sources: std::collections::BTreeSet::new(),
         }
     }
 
