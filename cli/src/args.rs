@@ -1,11 +1,13 @@
 //! What can be said on the command line; nothing happens here.
 
 mod admin;
+mod coverage;
 mod run;
 mod simulate;
 mod stream;
 mod users;
 mod value;
+mod why;
 
 use std::path::PathBuf;
 
@@ -14,6 +16,7 @@ use clap_complete::Shell;
 use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
+pub use coverage::CoverageArgs;
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
@@ -24,6 +27,7 @@ pub use users::{
 #[cfg(feature = "aws")]
 pub use value::DoorAddress;
 pub use value::{ConversationStart, ScenarioChoice};
+pub use why::WhyArgs;
 
 use crate::failure::Failure;
 
@@ -58,6 +62,7 @@ Examples:
   sidetone users import agents.csv     say whom to listen to
   sidetone secrets new                 credentials to enter in Genesys Cloud
   sidetone tail                        watch the stream
+  sidetone why c0ffee12                why that call arrived, or did not
 
 Exit codes:
   0  done
@@ -75,7 +80,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR", env = "SIDETONE_DATA")]
     pub data: Option<PathBuf>,
     /// Work on the deployment of that name, in the account and region of the AWS environment;
-    /// for users, tail, listen and simulate
+    /// for users, coverage, tail, listen, why and simulate
     #[cfg(feature = "aws")]
     #[arg(
         long,
@@ -127,6 +132,12 @@ pub enum Command {
     /// Write a conversation's audio to a WAV file
     #[command(long_about = stream::LISTEN_ABOUT)]
     Listen(ListenArgs),
+    /// Say who should be listened to and is not
+    #[command(long_about = coverage::LONG_ABOUT)]
+    Coverage(CoverageArgs),
+    /// Say why a conversation was delivered, or was not
+    #[command(long_about = why::LONG_ABOUT)]
+    Why(WhyArgs),
     /// Make credentials for AudioHook
     #[command(subcommand)]
     Secrets(SecretsCommand),

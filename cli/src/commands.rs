@@ -1,12 +1,15 @@
 //! One module a command; here what several of them need.
 
 pub(crate) mod completions;
+pub(crate) mod coverage;
 pub(crate) mod listen;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod simulate;
+mod streamed;
 pub(crate) mod tail;
 pub(crate) mod users;
+pub(crate) mod why;
 
 use sidetone_ports_embedded::DataDir;
 

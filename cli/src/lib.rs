@@ -20,10 +20,10 @@ pub use announce::{Announced, Finished};
 #[cfg(feature = "aws")]
 pub use args::DoorAddress;
 pub use args::{
-    Args, Command, ConversationStart, ExportArgs, FieldArgs, FindArgs, GlobalArgs, HistoryArgs,
-    ImportArgs, ListenArgs, LogStyle, MoveArgs, NewSecretArgs, NewUserArgs, Plant, RemoveArgs,
-    RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs, TailFrom,
-    UndoArgs, UserListArgs, UserScope, UsersCommand,
+    Args, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs, GlobalArgs,
+    HistoryArgs, ImportArgs, ListenArgs, LogStyle, MoveArgs, NewSecretArgs, NewUserArgs, Plant,
+    RemoveArgs, RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs,
+    TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Story, TargetCall, TargetReport, TargetRun,

@@ -1,5 +1,6 @@
 //! A deployed stack, as the commands see it that can work on one.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use sidetone_genesys_sim::Cast;
@@ -9,6 +10,7 @@ use sidetone_ports_aws::{
     Aws, Begin, BucketRecordings, ConnectError, DynamoStore, KinesisSource, SecretsSource,
     StackOutputs, Tables,
 };
+use sidetone_tracking::{Hosts, PlatformClient, Secret};
 
 use crate::args::{GlobalArgs, TailFrom};
 use crate::failure::Failure;
@@ -71,6 +73,13 @@ impl Stack {
         Ok(self.aws.source(self.outputs.output("StreamName")?, begin))
     }
 
+    /// Returns the organizations that have a key.
+    ///
+    /// Errors: the secret cannot be read.
+    pub(crate) async fn organizations(&self) -> Result<BTreeSet<OrganizationId>, Failure> {
+        Ok(self.keys.organizations().await?.into_iter().collect())
+    }
+
     /// Returns the organization that was named, else the only one that has a key.
     ///
     /// Errors: bad input if several have, or none.
@@ -81,7 +90,7 @@ impl Stack {
         if let Some(named) = named {
             return Ok(named);
         }
-        let known = self.keys.organizations().await?;
+        let known = self.organizations().await?;
         let ids: Vec<String> = known.iter().map(ToString::to_string).collect();
         match (known.first(), known.len()) {
             (Some(only), 1) => Ok(*only),
@@ -117,6 +126,25 @@ impl Stack {
                  addresses of this machine; `make aws-local` deploys one like that",
             )
         })
+    }
+
+    /// Returns a client of the platform that the stack follows.
+    ///
+    /// Errors: its secret cannot be read, or its region is none.
+    pub(crate) async fn platform(&self) -> Result<PlatformClient, Failure> {
+        let parameter = |name| self.outputs.parameter(name).unwrap_or_default();
+        let hosts = match self.outputs.parameter("GenesysLoginUrl") {
+            Some(login) => Hosts::loopback(login, parameter("GenesysApiUrl")).map_err(|error| {
+                Failure::bad_input("the stack's platform cannot be asked").because(error)
+            })?,
+            None => Hosts::resolve(parameter("GenesysRegion")).map_err(|error| {
+                Failure::bad_input("the stack's Genesys region is none").because(error)
+            })?,
+        };
+        let client = self.aws.genesys_secret(self.outputs.output("GenesysSecretArn")?);
+        let client = client.client().await?;
+        let secret = Secret::new(client.client_secret.reveal());
+        Ok(PlatformClient::new(hosts, client.client_id, secret, Clock::system())?)
     }
 
     /// Starts the simulated Genesys Cloud that the stack follows, with the credentials that the

@@ -35,6 +35,8 @@ async fn help_of_every_command_has_examples() {
         "users sample",
         "tail",
         "listen",
+        "why",
+        "coverage",
         "secrets new",
         "secrets list",
         "completions",
@@ -76,7 +78,8 @@ async fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let done = sidetone(["completions", shell]).await;
         assert_eq!(done.code, Some(0), "{shell}");
-        for command in ["run", "simulate", "users", "tail", "listen", "secrets"] {
+        for command in ["run", "simulate", "users", "tail", "listen", "why", "coverage", "secrets"]
+        {
             assert!(done.stdout.contains(command), "{shell} does not know {command}");
         }
     }

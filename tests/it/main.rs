@@ -2,10 +2,12 @@
 
 mod bad_input;
 mod command;
+mod coverage;
 mod foreign;
 mod killed;
 mod pauses;
 mod scenarios;
 mod template;
 mod tidy;
+mod why;
 mod world;

@@ -21,6 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("tracking", &["notification-proto", "ports", "delivery-wire", "model"]),
     ("consumer", &["ports", "delivery-wire", "model"]),
+    ("explain", &["consumer", "ports", "delivery-wire", "model"]),
     ("ports-embedded", &["ports", "model"]),
     ("ports-aws", &["ports", "model"]),
     ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),

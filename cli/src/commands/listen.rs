@@ -10,10 +10,11 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use sidetone_consumer::{FoundSession, Sidecar, find_sessions};
 use sidetone_model::{ConversationId, Position, SessionId};
-use sidetone_ports::{Clock, Delivered, RecordSource, Sequence, SourceError};
+use sidetone_ports::{Clock, RecordSource};
 use sidetone_ports_embedded::{OpenError, Stream};
 
 use super::existing_data;
+use super::streamed::{Watched, conversations, the_one};
 use crate::args::{ConversationStart, GlobalArgs, ListenArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
@@ -22,10 +23,6 @@ use shelf::Shelf;
 
 /// How often a running call is looked at again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Stream records read at a time.
-const READ_MAX: usize = 1_000;
-/// Conversations named in an error, at most.
-const NAMED_MAX: usize = 10;
 
 /// Writes the audio of a conversation.
 pub(crate) async fn listen(
@@ -105,22 +102,9 @@ impl<S: RecordSource> Search<S> {
         let mut fitting: BTreeSet<ConversationId> =
             recorded.into_iter().map(|(conversation, _)| conversation).collect();
         if let Some(stream) = &self.stream {
-            let source = Watched::new(stream.clone(), output.progress("looking for it")).await?;
-            fitting.extend(conversations(&source).await?);
-            source.bar.finish_and_clear();
+            fitting.extend(conversations(stream, output).await?);
         }
-        fitting.retain(|conversation| start.matches(*conversation));
-        let mut fitting = fitting.into_iter();
-        match (fitting.next(), fitting.len()) {
-            (None, _) => Err(self.shelf.unknown(start)),
-            (Some(conversation), 0) => Ok(conversation),
-            (Some(first), more) => {
-                let named = std::iter::once(first).chain(fitting).take(NAMED_MAX);
-                let named: Vec<String> = named.map(|one| one.to_string()).collect();
-                Err(Failure::bad_input(format!("{} conversations begin with {start}", more + 1))
-                    .hint(format!("give more of the id, such as {}", named.join(", "))))
-            }
-        }
+        the_one(start, fitting)?.ok_or_else(|| self.shelf.unknown(start))
     }
 
     /// Returns the sessions of a conversation; where there is a recording, that.
@@ -134,10 +118,10 @@ impl<S: RecordSource> Search<S> {
             let source = Watched::new(stream.clone(), output.progress("reading the call")).await?;
             for one in find_sessions(&source, conversation).await? {
                 let (session, sidecar) = (one.session(), Some(one.sidecar()));
-                let place = Place::Stream(Box::new(one), source.bar.clone());
+                let place = Place::Stream(Box::new(one), source.bar());
                 found.insert(session, Found { session, sidecar, place });
             }
-            source.bar.finish_and_clear();
+            source.bar().finish_and_clear();
         }
         for (_, session) in self.shelf.recordings(&conversation.to_string()).await? {
             let name = sidetone_consumer::recording_name(conversation, session);
@@ -282,51 +266,4 @@ fn tell<S: RecordSource>(
         output.note(format_args!("there is more audio in --session {other}"));
     }
     Ok(())
-}
-
-/// Returns every conversation in the stream.
-async fn conversations(source: &impl RecordSource) -> Result<BTreeSet<ConversationId>, Failure> {
-    let tip = source.tip().await?;
-    let mut found = BTreeSet::new();
-    let mut after = 0;
-    while after < tip {
-        let batch = source.read(after, READ_MAX, Duration::ZERO).await?;
-        let Some(last) = batch.last() else { break };
-        after = last.sequence;
-        found.extend(batch.iter().map(|delivered| delivered.record.partition_key));
-    }
-    Ok(found)
-}
-
-/// A stream that shows how far it was read.
-#[derive(Debug, Clone)]
-struct Watched<S> {
-    source: S,
-    bar: ProgressBar,
-}
-
-impl<S: RecordSource> Watched<S> {
-    async fn new(source: S, bar: ProgressBar) -> Result<Self, Failure> {
-        bar.set_length(source.tip().await?);
-        Ok(Self { source, bar })
-    }
-}
-
-impl<S: RecordSource> RecordSource for Watched<S> {
-    async fn read(
-        &self,
-        after: Sequence,
-        limit: usize,
-        wait: Duration,
-    ) -> Result<Vec<Delivered>, SourceError> {
-        let batch = self.source.read(after, limit, wait).await?;
-        if let Some(last) = batch.last() {
-            self.bar.set_position(last.sequence);
-        }
-        Ok(batch)
-    }
-
-    async fn tip(&self) -> Result<Sequence, SourceError> {
-        self.source.tip().await
-    }
 }

@@ -102,7 +102,15 @@ fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Se
 }
 
 fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {
-    let hosts = match (&genesys.region, &genesys.hosts) {
+    let secret = Secret::new(genesys.secret()?.reveal());
+    Ok(TrackerConfig::new(hosts_of(genesys)?, genesys.client_id.clone(), secret))
+}
+
+/// Returns where the platform is.
+///
+/// Errors: bad input if the configuration names no such place.
+pub(super) fn hosts_of(genesys: &GenesysConfig) -> Result<Hosts, Failure> {
+    Ok(match (&genesys.region, &genesys.hosts) {
         (Some(typed), _) => {
             let region = Region::resolve(typed).map_err(|error| {
                 Failure::bad_input("genesys.region is no Genesys Cloud region").because(error)
@@ -112,9 +120,7 @@ fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {
         (None, Some(hosts)) => Hosts::loopback(&hosts.login, &hosts.api)
             .map_err(|error| Failure::bad_input("genesys.hosts cannot be used").because(error))?,
         (None, None) => return Err(Failure::bad_input("genesys.region is missing")),
-    };
-    let secret = Secret::new(genesys.secret()?.reveal());
-    Ok(TrackerConfig::new(hosts, genesys.client_id.clone(), secret))
+    })
 }
 
 /// Simulated people who call until they are told to stop.

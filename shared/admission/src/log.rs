@@ -24,12 +24,16 @@ pub fn note_refused_for(
     peer: &dyn Display,
 ) {
     metrics::counter!("sidetone_refusals_total", "reason" => label).increment(1);
-    let claimed = headers.get(ORGANIZATION).and_then(|value| value.to_str().ok());
-    let claimed: Option<OrganizationId> = claimed.and_then(|text| text.trim().parse().ok());
     tracing::warn!(
         refusal = label,
-        claimed_organization = claimed.map(tracing::field::display),
+        claimed_organization = claimed_organization(headers).map(tracing::field::display),
         %peer,
         "refused: {cause}"
     );
+}
+
+/// Returns the organization that a request claims to be of, if that has the form of one; nobody
+/// has proved it.
+pub fn claimed_organization(headers: &HeaderMap) -> Option<OrganizationId> {
+    headers.get(ORGANIZATION)?.to_str().ok()?.trim().parse().ok()
 }

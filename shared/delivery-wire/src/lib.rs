@@ -17,4 +17,4 @@ pub use latest::{
     Audio, AudioFormat, Body, CallEvent, CallEventKind, CallRecord, CallRecords, Direction,
     EndCause, Gap, GapReason, Match, MediaChannel, Paused, Resumed, SessionEnded, SessionStarted,
 };
-pub use model::{call_event, listen_name, reason_name, session_media};
+pub use model::{call_event, end_reason_name, listen_name, reason_name, session_media};

@@ -112,7 +112,8 @@ const fn transfer_name(kind: TransferKind) -> &'static str {
     }
 }
 
-const fn end_reason_name(reason: EndReason) -> &'static str {
+/// Returns the name of what a leg ended for, in the stream and for people.
+pub const fn end_reason_name(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Client => "client",
         EndReason::Endpoint => "endpoint",

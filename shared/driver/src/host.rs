@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
-use sidetone_model::{
-    ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem, SessionPhase,
-};
+use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
 use sidetone_ports::{
     CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, OwnerStore, RecordSink, Revision,
     StoreError, chain,
@@ -21,6 +19,7 @@ use crate::calls;
 use crate::lock::lock;
 use crate::nonce::ask_shared;
 use crate::producer::{Outlet, Producer, ProducerConfig};
+use crate::refusals::Refusals;
 use crate::session::Session;
 use crate::sweep;
 use crate::view::View;
@@ -108,6 +107,7 @@ struct Inner<S, R> {
     owner: OwnerId,
     store: S,
     producer: Producer<R>,
+    refusals: Refusals,
     watchers: Mutex<HashMap<ConversationKey, Vec<Watcher>>>,
     sessions: Mutex<HashMap<ConnectionId, Arc<StatusCell>>>,
     news: broadcast::Sender<SessionStatus>,
@@ -136,6 +136,7 @@ where
             owner,
             store,
             producer: Producer::new(clock, config.producer, sink),
+            refusals: Refusals::default(),
             watchers: Mutex::default(),
             sessions: Mutex::default(),
             news: broadcast::channel(NEWS_MAX).0,
@@ -149,6 +150,7 @@ where
             () = self.read_mailbox() => {}
             () = self.stay_alive() => {}
             () = self.keep_sweeping() => {}
+            () = self.0.refusals.keep(&self.0.store, &self.0.clock) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -233,6 +235,11 @@ where
         &self.0.store
     }
 
+    /// Returns where refused handshakes are noted, for whoever explains why a call did not come.
+    pub fn refusals(&self) -> Refusals {
+        self.0.refusals.clone()
+    }
+
     pub(crate) fn producer(&self) -> &Producer<R> {
         &self.0.producer
     }
@@ -313,7 +320,7 @@ where
                 Some(saver) => saver.await.unwrap_or_default(),
                 None => 0,
             };
-            item.phase = SessionPhase::Ended;
+            item.give_up(host.0.clock.now());
             host.save(item, revision).await;
         });
     }

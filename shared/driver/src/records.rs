@@ -2,9 +2,8 @@
 
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
-use sidetone_engine::{
-    Delivery, EndCause, GapCause, MatchState, SessionEnded, SessionStarted, UnheardReason,
-};
+use sidetone_engine::{Delivery, GapCause, MatchState, SessionEnded, SessionStarted};
+use sidetone_model::{EndCause, UnheardReason};
 
 /// Translates one delivery of the engine.
 pub fn body(delivery: Delivery) -> Body {
@@ -72,6 +71,7 @@ fn session_ended(ended: &SessionEnded) -> wire::SessionEnded {
             EndCause::Closed => wire::EndCause::Closed,
             EndCause::ConnectionLost => wire::EndCause::ConnectionLost,
             EndCause::Violation => wire::EndCause::Violation,
+            EndCause::Lost => wire::EndCause::Lost,
             EndCause::Shutdown => wire::EndCause::Shutdown,
             EndCause::Timeout => wire::EndCause::Timeout,
         }

@@ -4,7 +4,7 @@
 //! twice writes the same records under the same keys.
 
 use sidetone_delivery_wire::{Body, EndCause, Gap, GapReason, Heading, SessionEnded};
-use sidetone_model::{ConnectionId, OwnerId, SessionItem, SessionPhase};
+use sidetone_model::{ConnectionId, OwnerId, SessionItem};
 use sidetone_ports::{CallStore, Clock, Mailbox, OwnerStore, RecordSink, StoreError};
 
 use crate::calls;
@@ -35,7 +35,7 @@ where
                 continue;
             };
             declare_lost(clock, producer, &item).await;
-            item.phase = SessionPhase::Ended;
+            item.give_up(clock.now());
             let mut revision = owned.item.revision;
             match calls::save(store, clock, &item, &mut revision).await {
                 Ok(_) => sessions += 1,

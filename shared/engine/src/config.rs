@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sidetone_audiohook_proto::ServerConfig;
-use sidetone_model::{Listen, OnHold};
+use sidetone_model::{DoorKind, Listen, OnHold};
 
 /// Whether audio can reach the door at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +22,8 @@ pub struct EngineConfig {
     pub listen: Listen,
     /// What to do while the agent has the customer on hold.
     pub on_hold: OnHold,
+    /// What kind of door the sessions come in by.
+    pub door: DoorKind,
     /// Whether to ask for audio at all.
     pub hears: Hearing,
     /// How long `opened` may wait for the first look-up.
@@ -37,6 +39,7 @@ impl Default for EngineConfig {
         Self {
             listen: Listen::default(),
             on_hold: OnHold::default(),
+            door: DoorKind::default(),
             hears: Hearing::default(),
             // Genesys gives up after 5 s; people notice nothing below this.
             join_limit: Duration::from_millis(200),

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sidetone_model::{
-    AgentId, CallEvent, Leg, Listen, Media, ParticipantId, Position, Timestamp, UnmatchedReason,
+    AgentId, CallEvent, EndCause, Leg, Listen, Media, ParticipantId, Position, Timestamp,
+    UnheardReason, UnmatchedReason,
 };
 
 /// One thing that leaves a session for the stream, in order.
@@ -49,15 +50,6 @@ pub enum MatchState {
     Matched(AgentId),
     /// It does not, and why.
     Unmatched(UnmatchedReason),
-}
-
-/// Why a session has no audio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnheardReason {
-    /// Its door takes text messages only.
-    TextOnlyDoor,
-    /// Genesys offered no medium.
-    NothingOffered,
 }
 
 /// How a session began.
@@ -132,21 +124,6 @@ pub struct CallEventDelivery {
     pub position: Position,
     /// The leg, as it was known then.
     pub leg: Leg,
-}
-
-/// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndCause {
-    /// Genesys closed it.
-    Closed,
-    /// The connection went away.
-    ConnectionLost,
-    /// Genesys broke the protocol.
-    Violation,
-    /// Its door shut down.
-    Shutdown,
-    /// A deadline ran out.
-    Timeout,
 }
 
 /// How a session ended, in figures.

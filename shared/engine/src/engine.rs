@@ -13,14 +13,14 @@ use sidetone_audiohook_proto::{
     ServerCommand, ServerInput, ServerOutput, ServerSession, SessionEvent,
 };
 use sidetone_model::{
-    ConnectionId, ConversationKey, Leg, Listen, Media, OrganizationId, OwnerId, Position,
-    SessionId, SessionItem, SessionPhase, Timeline, Timestamp, UnmatchedReason,
+    ConnectionId, ConversationKey, EndCause, Leg, Listen, Media, OrganizationId, OwnerId, Position,
+    SessionEnd, SessionId, SessionItem, SessionPhase, Timeline, Timestamp, UnheardReason,
+    UnmatchedReason,
 };
 
 use crate::config::{EngineConfig, Hearing};
 use crate::delivery::{
-    AudioDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState, SessionEnded,
-    SessionStarted, UnheardReason,
+    AudioDelivery, Delivery, GapCause, GapDelivery, MatchState, SessionEnded, SessionStarted,
 };
 use crate::exchange::{EngineStatus, Input, Output};
 use crate::matching::{Conversation, LABEL_AFTER, Wish};
@@ -308,6 +308,7 @@ impl Engine {
             self.command(now, ServerCommand::Open(OpenAnswer { media, ..OpenAnswer::default() }));
             return;
         }
+        let offer = open.best_offer();
         let item = SessionItem {
             key: ConversationKey {
                 organization: self.organization,
@@ -319,11 +320,18 @@ impl Engine {
             owner: self.owner.clone(),
             opened_at: now,
             phase: SessionPhase::Live,
+            door: self.config.door,
+            unheard: match (self.hearable(offer), offer) {
+                (Some(_), _) => None,
+                (None, Some(_)) => Some(UnheardReason::TextOnlyDoor),
+                (None, None) => Some(UnheardReason::NothingOffered),
+            },
+            end: None,
         };
         self.own = Some(item.clone());
         self.outputs.push_back(Output::Join(item));
         let until = now + self.config.join_limit;
-        let request = Request { offer: open.best_offer(), language: open.language };
+        let request = Request { offer, language: open.language };
         self.phase = Phase::Joining { request, until };
     }
 
@@ -347,11 +355,7 @@ impl Engine {
         };
         let started = SessionStarted {
             media,
-            unheard: match (media, request.offer) {
-                (Some(_), _) => None,
-                (None, Some(_)) => Some(UnheardReason::TextOnlyDoor),
-                (None, None) => Some(UnheardReason::NothingOffered),
-            },
+            unheard: own.unheard,
             participant: own.participant.clone(),
             listen: self.config.listen,
             opened_at: own.opened_at,
@@ -516,6 +520,10 @@ impl Engine {
 
     /// Stays for call events that come late; nothing more goes to Genesys.
     fn linger(&mut self, now: Timestamp) {
+        let cause = self.cause.unwrap_or(EndCause::ConnectionLost);
+        if let Some(own) = &mut self.own {
+            own.end.get_or_insert(SessionEnd { at: now, cause });
+        }
         match &self.phase {
             Phase::Running => {}
             // Refused, a probe, or gone before an answer: nobody waits for it.

@@ -13,8 +13,8 @@ mod told;
 
 pub use config::{EngineConfig, Hearing};
 pub use delivery::{
-    AudioDelivery, CallEventDelivery, Delivery, EndCause, GapCause, GapDelivery, MatchState,
-    SessionEnded, SessionStarted, UnheardReason,
+    AudioDelivery, CallEventDelivery, Delivery, GapCause, GapDelivery, MatchState, SessionEnded,
+    SessionStarted,
 };
 pub use engine::{Engine, SnapshotError};
 pub use exchange::{EngineStatus, Input, Output};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sidetone_driver::EngineConfig;
 use sidetone_engine::Hearing;
-use sidetone_model::{Listen, OnHold};
+use sidetone_model::{DoorKind, Listen, OnHold};
 
 /// How the door works; cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,7 +20,8 @@ impl DoorConfig {
     /// Returns the settings of a door; without text media, calls are accepted unheard.
     pub fn new(listen: Listen, on_hold: OnHold, text_media: bool) -> Self {
         let hears = if text_media { Hearing::Audio } else { Hearing::Nothing };
-        let engine = EngineConfig { listen, on_hold, hears, ..EngineConfig::default() };
+        let door = DoorKind::ApiGateway;
+        let engine = EngineConfig { listen, on_hold, door, hears, ..EngineConfig::default() };
         Self { engine: Arc::new(engine), pace: Pace::default() }
     }
 

@@ -117,7 +117,7 @@ where
             }
             tracing::error!(session = %item.session, connection = %item.connection, "a session lost its state");
             declare_lost(&self.clock, producer, &item).await;
-            item.phase = SessionPhase::Ended;
+            item.give_up(now);
             let mut revision = owned.item.revision;
             match save_item(&self.store, &self.clock, &item, &mut revision).await {
                 Err(error) if !error.is_conflict() => return Err(error),

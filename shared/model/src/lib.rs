@@ -6,7 +6,9 @@ mod changes;
 mod id;
 mod leg;
 mod media;
+mod organization;
 mod pii;
+mod report;
 mod session;
 mod time;
 mod timeline;
@@ -22,8 +24,13 @@ pub use leg::{
     TransferKind,
 };
 pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
+pub use organization::{Organization, PlatformPlace};
 pub use pii::Pii;
-pub use session::{Listen, OnHold, SessionItem, SessionPhase, UnmatchedReason};
+pub use report::{RefusalReport, TrackerReport};
+pub use session::{
+    DoorKind, EndCause, Listen, OnHold, SessionEnd, SessionItem, SessionPhase, UnheardReason,
+    UnmatchedReason,
+};
 pub use time::{MediaClock, Position, Timestamp, TimestampError};
 pub use timeline::{Segment, Span, Timeline};
 pub use user::{Adaptor, User, UserStatus, agent_id_of_username};

@@ -56,6 +56,55 @@ pub enum SessionPhase {
     Ended,
 }
 
+/// What kind of door accepted a session's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoorKind {
+    /// One that holds the socket itself and hears.
+    #[default]
+    Socket,
+    /// Functions behind API Gateway, which takes text messages only.
+    ApiGateway,
+}
+
+/// Why a session has no audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnheardReason {
+    /// Its door takes text messages only.
+    TextOnlyDoor,
+    /// Genesys offered no medium.
+    NothingOffered,
+}
+
+/// Why a session ended.
+///
+/// Written in the letters in which engines at rest have always written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EndCause {
+    /// Genesys closed it.
+    Closed,
+    /// The connection went away.
+    ConnectionLost,
+    /// Genesys broke the protocol.
+    Violation,
+    /// Its door died.
+    Lost,
+    /// Its door shut down.
+    Shutdown,
+    /// A deadline ran out.
+    Timeout,
+}
+
+/// How a session came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnd {
+    /// When its socket was gone; of a door that died, when that was found out.
+    pub at: Timestamp,
+    /// Why.
+    pub cause: EndCause,
+}
+
 /// One audio session as its door wrote it into the conversation's partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionItem {
@@ -73,9 +122,24 @@ pub struct SessionItem {
     pub opened_at: Timestamp,
     /// Whether it still runs.
     pub phase: SessionPhase,
+    /// What kind of door it came in by.
+    #[serde(default)]
+    pub door: DoorKind,
+    /// Why there is no audio, if there is none.
+    #[serde(default)]
+    pub unheard: Option<UnheardReason>,
+    /// How its socket came to be gone, once it is.
+    #[serde(default)]
+    pub end: Option<SessionEnd>,
 }
 
 impl SessionItem {
+    /// Ends a session for its door, which can no longer.
+    pub fn give_up(&mut self, now: Timestamp) {
+        self.phase = SessionPhase::Ended;
+        self.end.get_or_insert(SessionEnd { at: now, cause: EndCause::Lost });
+    }
+
     /// Returns whether this session listens before `other`, both being of one conversation
     /// and participant: the one that opened first does, while its socket is open.
     pub fn goes_before(&self, other: &Self) -> bool {

@@ -95,6 +95,11 @@ impl DataDir {
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys.json")
     }
+
+    /// Returns the file of OAuth clients' secrets.
+    pub fn clients(&self) -> PathBuf {
+        self.path.join("clients.json")
+    }
 }
 
 #[cfg(test)]

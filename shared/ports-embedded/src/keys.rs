@@ -3,71 +3,20 @@
 //! Refuses: a file that others may read, and to quote any of it in an error.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use sidetone_model::OrganizationId;
 use sidetone_ports::{SecretSource, StoreError, StoredKey};
+
+use crate::private_file::{self, KeyFileError, Stamp, failed, lock_directory, save, stamp};
 
 /// How long what was read counts as current. Real time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many secrets of one key are good at a time: the one in use and its successor.
 const SECRETS_MAX: usize = 2;
-/// The largest file that is read; thousands of keys.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// Why the key file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// Others than its owner may use it.
-    #[error(
-        "{} has mode {mode:03o} and holds secrets; run chmod 600 on it",
-        path.display()
-    )]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It is not what it should be.
-    #[error("{} is not a key file: error at line {line}, column {column}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where reading failed, from 1.
-        line: usize,
-        /// Where in the line.
-        column: usize,
-    },
-    /// It is too large to be one.
-    #[error("{} has {bytes} bytes, too many for a key file", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A key that nobody could use.
-    #[error("a key needs {missing}")]
-    Incomplete {
-        /// What it lacks, in words.
-        missing: &'static str,
-    },
-    /// The file system refused.
-    #[error("using the key file {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// AudioHook keys in a JSON file.
 ///
@@ -91,9 +40,6 @@ struct Cache {
 }
 
 type Keys = BTreeMap<String, StoredKey>;
-
-/// What changes when the file does; absent without a file.
-type Stamp = Option<(u64, u64, i64, i64, u64, u32)>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,10 +87,35 @@ impl KeyFile {
         secrets.truncate(SECRETS_MAX);
         let key = StoredKey { secrets, ..key };
         keys.insert(key.key_id.clone(), key.clone());
-        save(path, keys.into_values().collect()).map_err(failed(path))?;
+        self.replace(keys)?;
+        Ok(key)
+    }
+
+    /// Takes every key from an organization; keys that nobody else may use go. Returns how many
+    /// it could use. Blocks.
+    ///
+    /// Errors: [`KeyFileError`] if the file cannot be used; it is as it was then.
+    pub fn remove_organization(&self, id: OrganizationId) -> Result<usize, KeyFileError> {
+        let path = &self.0.path;
+        let _lock = lock_directory(path).map_err(failed(path))?;
+        let (mut keys, _) = load(path)?;
+        let used = keys.values().filter(|key| key.organizations.contains(&id)).count();
+        if used > 0 {
+            keys.values_mut().for_each(|key| key.organizations.retain(|one| *one != id));
+            keys.retain(|_, key| !key.organizations.is_empty());
+            self.replace(keys)?;
+        }
+        Ok(used)
+    }
+
+    /// Writes the keys and remembers them; the directory is locked.
+    fn replace(&self, keys: Keys) -> Result<(), KeyFileError> {
+        let path = &self.0.path;
+        let document = Document { keys: keys.into_values().collect() };
+        save(path, &document).map_err(failed(path))?;
         let (keys, stamp) = load(path)?;
         *self.cache() = Cache { keys: Arc::new(keys), stamp, looked_at: Instant::now() };
-        Ok(key)
+        Ok(())
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -237,10 +208,6 @@ impl SecretSource for MemoryKeys {
     }
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
-    move |source| KeyFileError::File { path: path.into(), source }
-}
-
 fn check(key: &StoredKey) -> Result<(), KeyFileError> {
     let missing = if key.key_id.is_empty() {
         "an id"
@@ -254,72 +221,11 @@ fn check(key: &StoredKey) -> Result<(), KeyFileError> {
     Err(KeyFileError::Incomplete { missing })
 }
 
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(Some(stamp_of(&metadata))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn stamp_of(metadata: &Metadata) -> (u64, u64, i64, i64, u64, u32) {
-    let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
-    (metadata.dev(), metadata.ino(), seconds, nanos, metadata.len(), metadata.mode())
-}
-
 /// Reads the file, and what it looked like when it was opened.
 fn load(path: &Path) -> Result<(Keys, Stamp), KeyFileError> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Keys::new(), None)),
-        Err(error) => return Err(failed(path)(error)),
-    };
-    let metadata = file.metadata().map_err(failed(path))?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(KeyFileError::TooOpen { path: path.into(), mode });
-    }
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(KeyFileError::TooLarge { path: path.into(), bytes: metadata.len() });
-    }
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(failed(path))?;
-    // The parser's own words may quote a secret; where it stopped is enough to find the fault.
-    let document: Document = serde_json::from_slice(&text).map_err(|error| {
-        KeyFileError::Malformed { path: path.into(), line: error.line(), column: error.column() }
-    })?;
-    let keys = document.keys.into_iter().map(|key| (key.key_id.clone(), key)).collect();
-    Ok((keys, Some(stamp_of(&metadata))))
-}
-
-/// Replaces the file whole, by one that only its owner may read.
-fn save(path: &Path, keys: Vec<StoredKey>) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(&Document { keys })?;
-    text.push(b'\n');
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    // What a command that was killed left behind may have any mode.
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    File::open(directory_of(path))?.sync_all()
-}
-
-/// Locks the directory rather than the file, which is replaced.
-fn lock_directory(path: &Path) -> io::Result<File> {
-    let directory = File::open(directory_of(path))?;
-    directory.lock()?;
-    Ok(directory)
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    let (document, stamp) = private_file::load::<Document>(path)?;
+    let keys = document.map(|document| document.keys).unwrap_or_default();
+    Ok((keys.into_iter().map(|key| (key.key_id.clone(), key)).collect(), stamp))
 }
 
 #[cfg(test)]
@@ -451,5 +357,25 @@ mod tests {
         }
         let unsigned = StoredKey { secrets: Vec::new(), api_key_only: true, ..key("one", "x") };
         file.add(unsigned).unwrap();
+    }
+
+    #[test]
+    fn a_removed_organization_can_use_no_key_and_others_keep_theirs() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(&directory.path().join("keys.json")).unwrap();
+        let (gone, stays) = (fresh_organization(), fresh_organization());
+        let of = |id: &str, organizations: &[OrganizationId]| StoredKey {
+            organizations: organizations.to_vec(),
+            ..key(id, "secret")
+        };
+        file.add(of("own", &[gone])).unwrap();
+        file.add(of("shared", &[gone, stays])).unwrap();
+        file.add(of("another's", &[stays])).unwrap();
+        assert_eq!(file.remove_organization(gone).unwrap(), 2);
+        assert_eq!(file.remove_organization(gone).unwrap(), 0);
+        let left = file.keys().unwrap();
+        let ids: Vec<&str> = left.iter().map(|key| key.key_id.as_str()).collect();
+        assert_eq!(ids, ["another's", "shared"]);
+        assert!(left.iter().all(|key| key.organizations == [stays]));
     }
 }

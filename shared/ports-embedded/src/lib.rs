@@ -6,18 +6,22 @@
 //!
 //! Refuses: knowing what the bytes mean. That is its callers' affair.
 
+mod clients;
 mod data_dir;
 mod database;
 mod error;
 mod keys;
+mod private_file;
 mod recordings;
 mod schema;
 mod store;
 mod stream;
 
+pub use clients::{ClientFile, StoredClient};
 pub use data_dir::{DataDir, DataDirError};
 pub use error::OpenError;
-pub use keys::{KeyFile, KeyFileError, MemoryKeys};
+pub use keys::{KeyFile, MemoryKeys};
+pub use private_file::KeyFileError;
 pub use recordings::Recordings;
 pub use store::Store;
 pub use stream::{NullStream, Stream};

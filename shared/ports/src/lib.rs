@@ -18,8 +18,8 @@ pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};
 pub use part::{PartName, PartNameError};
 pub use store::{
-    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
-    Revision, SecretSource, StoredKey,
+    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OrganizationStore,
+    OwnedItem, OwnerStore, Revision, SecretSource, StoredKey,
 };
 pub use stream::{
     Checkpoints, Delivered, PutOutcome, RecordSink, RecordSource, RecordingStore, Sequence,

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 
 use hyper::server::conn::http1;
 use sidetone_admission::Authenticator;
-use sidetone_driver::Host;
+use sidetone_driver::{Host, Refusals};
 use sidetone_ports::{CallStore, Clock, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,12 +37,19 @@ pub(crate) struct Core {
     pub(crate) sessions: Arc<Places>,
     pub(crate) turnaways: Arc<Places>,
     pub(crate) alarms: Alarms,
+    /// What was refused, for whoever explains a call.
+    pub(crate) told_refusals: Refusals,
     pub(crate) tasks: TaskTracker,
     draining: AtomicBool,
 }
 
 impl Core {
-    pub(crate) fn new(config: DoorConfig, clock: Clock, checks: Vec<ReadinessCheck>) -> Self {
+    pub(crate) fn new(
+        config: DoorConfig,
+        clock: Clock,
+        checks: Vec<ReadinessCheck>,
+        told_refusals: Refusals,
+    ) -> Self {
         let limits = config.limits;
         Self {
             config,
@@ -54,6 +61,7 @@ impl Core {
             sessions: Places::new(limits.sessions_max),
             turnaways: Places::new(limits.turnaways_max),
             alarms: Alarms::default(),
+            told_refusals,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
         }
@@ -179,11 +187,12 @@ where
         let address = listener.local_addr().map_err(listen)?;
         let clock = *host.clock();
         let authenticator = Authenticator::new(config.admission(), keys);
+        let core = Core::new(config.clone(), clock, checks, host.refusals());
         let house = House {
             host,
             authenticator: Arc::new(authenticator),
             http: connection::http(&config.pace, clock.speed()),
-            core: Arc::new(Core::new(config, clock, checks)),
+            core: Arc::new(core),
         };
         Ok(Self { house: Arc::new(house), listener, address })
     }

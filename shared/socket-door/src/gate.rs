@@ -15,7 +15,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use sidetone_admission::{Admitted, Arrival, Authenticator, Verdict, note_refused};
+use sidetone_admission::{
+    Admitted, Arrival, Authenticator, Verdict, claimed_organization, note_refused,
+};
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_model::Timestamp;
 use sidetone_ports::SecretSource;
@@ -188,6 +190,9 @@ impl<K: SecretSource> Visit<K> {
     /// Answers 401 when its time has come; holds up nobody else.
     async fn refuse(&self, request: &Request<()>, refusal: Refusal) -> Result<Answer, HangUp> {
         note_refused(refusal, request.headers(), &self.peer);
+        if let Some(claimed) = claimed_organization(request.headers()) {
+            self.core.told_refusals.note(claimed, refusal.label(), self.arrived_at);
+        }
         let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
         self.core.clock.sleep_until(self.arrived_at + REFUSAL_DELAY).await;
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))

@@ -5,21 +5,27 @@
 
 mod bus;
 mod channel;
+mod coverage;
 mod lease;
 mod legs;
 mod platform;
 mod repair;
+mod report;
 mod roster;
 mod secret;
 mod status;
 mod tracker;
 
 pub use bus::{BusError, PartnerEvents, Taken};
+pub use coverage::{
+    Coverage, CoverageError, CoverageFacts, QueueCoverage, Uncovered, UncoveredReason, cover,
+    coverage,
+};
 pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use legs::{LagFigures, Lags, PublishError};
 pub use platform::{
-    GenesysUser, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
-    PlatformError, RejectedTopic, TopicPreflight, Transport,
+    GenesysQueue, GenesysUser, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
+    PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport,
 };
 pub use roster::RosterError;
 pub use secret::Secret;

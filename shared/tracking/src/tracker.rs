@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::{HEARD_MAX, Holder, Intake};
 use crate::lease::Tenure;
-use crate::legs::{Lags, WORKERS, Worker};
+use crate::legs::{Lags, Seen, WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
 use crate::repair::{Gaps, Mark, Mender, keep_mark};
+use crate::report::keep_report;
 use crate::roster::{Periods, Roster};
 use crate::secret::Secret;
 use crate::status::{StatusBoard, TrackerStatus};
@@ -185,6 +186,14 @@ where
         let mark = Mark::new(self.store.clone(), self.clock, organization);
         let heard_until = mark.read().await;
         tracing::info!(%heard_until, "events were heard until then");
+        let report = keep_report(
+            self.store.clone(),
+            self.clock,
+            organization,
+            self.board.clone(),
+            inner.stop().clone(),
+        );
+        running.tasks.spawn(report);
         self.start_repair(mark, &roster, &intake, &gaps, inner.stop(), &mut running);
         let parts = Parts { intake, making: Arc::default(), tenure: inner, gaps, heard_until };
         loop {
@@ -272,11 +281,12 @@ where
         tenure: &Tenure,
         running: &mut Running,
     ) -> Intake {
+        let seen = Seen::new(self.store.clone(), self.clock, organization);
         let senders = (0..WORKERS).map(|_| {
             let (sender, heard) = mpsc::channel(HEARD_MAX);
             let (store, sink) = (self.store.clone(), self.sink.clone());
-            let (roster, lags) = (roster.clone(), self.lags.clone());
-            let worker = Worker::new(organization, self.clock, store, sink, roster, lags);
+            let (roster, lags, seen) = (roster.clone(), self.lags.clone(), seen.clone());
+            let worker = Worker::new(organization, self.clock, store, sink, roster, lags, seen);
             running.tasks.spawn(worker.run(heard, tenure.clone()));
             sender
         });

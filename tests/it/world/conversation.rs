@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
 use sidetone_genesys_sim::{
-    CallerPlan, CallerReport, Conversation, Customer, Person, Platform, Queue, Target, Who, call,
+    CallerPlan, CallerReport, Conversation, Customer, Person, Platform, Queue, SimUser, Target,
+    Who, call,
 };
 use sidetone_model::{
     ConversationId, ConversationKey, ParticipantId, Position, SessionId, Timestamp,
@@ -66,6 +67,20 @@ impl LiveCall {
         self.conversation.answer(person.id, at).expect("it rings");
         self.publish();
         at
+    }
+
+    /// The platform takes the call back from an agent who does not answer.
+    pub(crate) fn no_answer(&mut self, person: &Person) {
+        self.conversation.no_answer(person.id, now(self.clock)).expect("it rings");
+        self.publish();
+    }
+
+    /// Anybody at all is rung and answers, whether or not the cast knows them.
+    pub(crate) fn is_answered_by(&mut self, user: &SimUser) {
+        self.conversation.ring(user, now(self.clock));
+        self.publish();
+        self.conversation.answer(user.id, now(self.clock)).expect("it rings");
+        self.publish();
     }
 
     /// The agent presses hold.

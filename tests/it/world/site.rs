@@ -52,12 +52,18 @@ impl Site {
     /// Makes an installation with users and a key, as an administrator would; `audiohook` is
     /// that part of the configuration file.
     pub(crate) async fn new(audiohook: &str) -> Self {
+        Self::with(audiohook, |_| {}).await
+    }
+
+    /// The same with a Genesys Cloud that a test changes first.
+    pub(crate) async fn with(audiohook: &str, change: impl FnOnce(&mut PlatformConfig)) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let clock = Clock::system();
         // Without those whose agent ids collide: each start would complain of them.
         let alone = Cast::everyone().iter().filter(|one| one.standing != Standing::Colliding);
         let users = alone.map(Person::sim_user).collect();
-        let config = PlatformConfig::new(clock, ORGANIZATION, CLIENT_ID, CLIENT_SECRET, users);
+        let mut config = PlatformConfig::new(clock, ORGANIZATION, CLIENT_ID, CLIENT_SECRET, users);
+        change(&mut config);
         let platform = Platform::start(config).await.expect("loopback has free ports");
         let nothing = Credentials { api_key: String::new(), secret: String::new() };
         let mut site = Self { directory, clock, platform, credentials: nothing };
@@ -156,12 +162,22 @@ impl Site {
         let config = self.config().display().to_string();
         let mut arguments = vec!["run", "--json", "--config", &config];
         arguments.extend(more);
-        let process = Process::sidetone(arguments);
-        let started = process.told("where it listens", |told| told["type"] == "started").await;
+        let running = Self::listening(Process::sidetone(arguments)).await;
         let follows = |text: &str| text.starts_with("Genesys: connected");
-        process
-            .told("that it follows agents", |told| told["text"].as_str().is_some_and(follows))
-            .await;
+        let told = running
+            .process
+            .told("that it follows agents", |told| told["text"].as_str().is_some_and(follows));
+        told.await;
+        running
+    }
+
+    /// Starts `sidetone run` on this site's data without anybody to follow.
+    pub(crate) async fn run_deaf(&self) -> Running {
+        Self::listening(self.start(["run", "--json", "--listen", "127.0.0.1:0"])).await
+    }
+
+    async fn listening(process: Process) -> Running {
+        let started = process.told("where it listens", |told| told["type"] == "started").await;
         let url = started["url"].as_str().expect("a URL").to_owned();
         let (_, rest) = url.split_once("//").expect("a URL");
         let (address, _) = rest.split_once('/').expect("with a path");

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use sidetone_model::{
-    Changes, ConnectionId, ConversationKey, Direction, NotOurs, OwnerId, ParticipantId, SessionId,
-    SessionPhase, Timestamp, UserId,
+    Changes, ConnectionId, ConversationKey, Direction, DoorKind, NotOurs, OwnerId, ParticipantId,
+    SessionId, SessionPhase, Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -50,6 +50,9 @@ fn session(connection: &str, opened_ms: i64) -> SessionItem {
         owner: OwnerId::new("door"),
         opened_at: Timestamp::from_millis(opened_ms),
         phase: SessionPhase::Live,
+        door: DoorKind::Socket,
+        unheard: None,
+        end: None,
     }
 }
 

@@ -65,6 +65,17 @@ impl SimUser {
     }
 }
 
+/// A queue with its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimQueue {
+    /// The queue.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Who is in it, and whether each has joined it.
+    pub members: Vec<(UserId, bool)>,
+}
+
 /// The platform's limits; the defaults are those of Genesys Cloud.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -119,6 +130,8 @@ pub struct PlatformConfig {
     pub client_secret: String,
     /// The tenant's users.
     pub users: Vec<SimUser>,
+    /// The tenant's queues.
+    pub queues: Vec<SimQueue>,
     /// Where the login host listens. The API and the streaming host take the two ports
     /// behind it, or any if the port is 0.
     pub bind: SocketAddr,
@@ -152,6 +165,7 @@ impl PlatformConfig {
             client_id: client_id.into(),
             client_secret: client_secret.into(),
             users,
+            queues: Vec::new(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token_validity: Duration::from_secs(86_400),
             channels_die_with_tokens: true,

@@ -26,7 +26,7 @@ impl World {
     /// Answers `GET /api/v2/users`.
     pub(super) fn list_users(&mut self, now: Timestamp, call: &Call) -> Result<Answer, ApiError> {
         let ids = self.wanted_ids(now, call)?;
-        let (size, number) = self.page(now, call)?;
+        let page = self.page(now, call, PAGE_MAX)?;
         let wanted: Vec<&SimUser> = {
             let state = call.parameter("state").unwrap_or_else(|| "active".into());
             if !["active", "inactive", "deleted", "any"].contains(&state.as_str()) {
@@ -38,30 +38,7 @@ impl World {
                 .filter(|user| ids.as_ref().is_none_or(|ids| ids.contains(&user.id)))
                 .collect()
         };
-        let pages = wanted.len().div_ceil(size).max(1);
-        let entities: Vec<Value> = wanted
-            .iter()
-            .skip(size.saturating_mul(number - 1))
-            .take(size)
-            .map(|user| user_json(user))
-            .collect();
-        let mut body = json!({
-            "entities": entities,
-            "pageSize": size,
-            "pageNumber": number,
-            "total": wanted.len(),
-            "pageCount": pages,
-            "firstUri": page_uri(call, size, 1),
-            "lastUri": page_uri(call, size, pages),
-            "selfUri": page_uri(call, size, number),
-        });
-        if number < pages {
-            body["nextUri"] = page_uri(call, size, number + 1).into();
-        }
-        if number > 1 {
-            body["previousUri"] = page_uri(call, size, number - 1).into();
-        }
-        Ok(Answer::ok(&body))
+        Ok(listing(call, page, &wanted, |user| user_json(user)))
     }
 
     /// Answers `GET /api/v2/users/{id}`; deleted users only for those who ask for them.
@@ -94,7 +71,13 @@ impl World {
         Ok((!texts.is_empty()).then_some(ids))
     }
 
-    fn page(&mut self, now: Timestamp, call: &Call) -> Result<(usize, usize), ApiError> {
+    /// Returns the size and the number of the page that a request wants.
+    pub(super) fn page(
+        &mut self,
+        now: Timestamp,
+        call: &Call,
+        size_max: usize,
+    ) -> Result<(usize, usize), ApiError> {
         let number_of = |name: &str, default: usize| match call.parameter(name) {
             None => Ok(default),
             Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
@@ -102,12 +85,41 @@ impl World {
             }),
         };
         let size = number_of("pageSize", PAGE_DEFAULT)?;
-        if size > PAGE_MAX {
-            self.blame(now, Breach::PageTooLarge { asked: size, allowed: PAGE_MAX });
+        if size > size_max {
+            self.blame(now, Breach::PageTooLarge { asked: size, allowed: size_max });
             return Err(ApiError::bad_request("invalid.value", "pageSize is too large"));
         }
         Ok((size, number_of("pageNumber", 1)?))
     }
+}
+
+/// Answers with one page of a list.
+pub(super) fn listing<T>(
+    call: &Call,
+    (size, number): (usize, usize),
+    wanted: &[T],
+    written: impl Fn(&T) -> Value,
+) -> Answer {
+    let pages = wanted.len().div_ceil(size).max(1);
+    let from = size.saturating_mul(number - 1);
+    let entities: Vec<Value> = wanted.iter().skip(from).take(size).map(written).collect();
+    let mut body = json!({
+        "entities": entities,
+        "pageSize": size,
+        "pageNumber": number,
+        "total": wanted.len(),
+        "pageCount": pages,
+        "firstUri": page_uri(call, size, 1),
+        "lastUri": page_uri(call, size, pages),
+        "selfUri": page_uri(call, size, number),
+    });
+    if number < pages {
+        body["nextUri"] = page_uri(call, size, number + 1).into();
+    }
+    if number > 1 {
+        body["previousUri"] = page_uri(call, size, number - 1).into();
+    }
+    Answer::ok(&body)
 }
 
 /// Writes a page's address as the platform does: a path without host, other filters kept.

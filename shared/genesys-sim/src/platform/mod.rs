@@ -14,6 +14,7 @@ mod details;
 mod directory;
 mod login;
 mod notifications;
+mod queues;
 mod quota;
 mod server;
 mod socket;
@@ -22,7 +23,7 @@ mod topic;
 mod violation;
 mod world;
 
-pub use config::{Limits, PlatformConfig, SimUser, UserState};
+pub use config::{Limits, PlatformConfig, SimQueue, SimUser, UserState};
 pub use delivery::Delivery;
 pub use server::{Platform, PlatformError};
 pub use stats::Stats;

@@ -257,6 +257,8 @@ impl World {
             ("GET", ["users"]) => self.list_users(now, call),
             ("GET", ["users", "me"]) => Err(self.needs_user(now, call)),
             ("GET", ["users", id]) => self.user(id, call),
+            ("GET", ["routing", "queues"]) => self.list_queues(now, call),
+            ("GET", ["routing", "queues", id, "members"]) => self.list_members(now, id, call),
             ("GET", ["conversations"]) => {
                 self.blame(now, Breach::ConversationsPolled);
                 Ok(Answer::ok(&json!({ "entities": [] })))

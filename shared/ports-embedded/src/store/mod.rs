@@ -1,10 +1,12 @@
-//! The store: calls, connections, leases, owners, mailboxes, nonces and users in one SQLite file.
+//! The store: calls, connections, leases, organizations, owners, mailboxes, nonces and users in one
+//! SQLite file.
 
 mod calls;
 mod connections;
 mod leases;
 mod mailbox;
 mod nonces;
+mod organizations;
 mod owners;
 mod users;
 
@@ -30,6 +32,7 @@ const SCHEMA: Schema = Schema {
         include_str!("schema_1.sql"),
         include_str!("schema_2.sql"),
         include_str!("schema_3.sql"),
+        include_str!("schema_4.sql"),
     ],
     page_bytes: 4 * 1024,
     // What is lost with the power are calls of a process that died with it.

@@ -28,6 +28,7 @@ async fn conforms(store: Store) {
     conformance::nonce_store(store.clone()).await;
     conformance::user_store(store.clone()).await;
     conformance::leases(store.clone()).await;
+    conformance::organization_store(store.clone()).await;
     conformance::connections(store).await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use sidetone_audiohook_proto::Handshake;
-use sidetone_driver::{Input, SocketOutput};
+use sidetone_driver::{Input, Refusals, SocketOutput};
 use sidetone_model::Timestamp;
 use sidetone_ports::Clock;
 use sidetone_ports_embedded::{Store, Stream};
@@ -67,7 +67,12 @@ async fn echo(core: &Arc<Core>) -> (WebSocketStream<TcpStream>, JoinHandle<()>) 
 
 #[tokio::test]
 async fn c94_a_panic_ends_one_session_and_no_other() {
-    let core = Arc::new(Core::new(DoorConfig::default(), Clock::system(), Vec::new()));
+    let core = Arc::new(Core::new(
+        DoorConfig::default(),
+        Clock::system(),
+        Vec::new(),
+        Refusals::default(),
+    ));
     let (mut first, first_task) = echo(&core).await;
     let (mut second, second_task) = echo(&core).await;
     first.send(Message::text("panic")).await.unwrap();

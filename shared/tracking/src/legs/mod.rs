@@ -5,6 +5,7 @@ mod deltas;
 mod lag;
 mod partition;
 mod publish;
+mod seen;
 mod worker;
 
 pub(crate) use attribute::attribution_of;
@@ -14,4 +15,5 @@ pub use lag::{LagFigures, Lags};
 pub(crate) use partition::{Partition, Tell, read, save};
 pub use publish::PublishError;
 pub(crate) use publish::{publish, publish_wrap_ups};
+pub(crate) use seen::{SEEN_LIFE, Seen, seen_agents};
 pub(crate) use worker::{WORKERS, Worker};

@@ -19,6 +19,7 @@ use super::attribute::attribution_of;
 use super::lag::{Lags, fresh_moment};
 use super::partition::{self, Finding, News, Partition, Tell};
 use super::publish::{publish, publish_wrap_ups};
+use super::seen::Seen;
 use crate::channel::Heard;
 use crate::lease::{Mandate, Tenure};
 use crate::roster::Roster;
@@ -60,6 +61,7 @@ pub(crate) struct Worker<S, R> {
     sink: R,
     roster: Arc<Roster<S>>,
     lags: Lags,
+    seen: Seen<S>,
     machine: ConversationLegs,
     attributed: BTreeMap<(ConversationId, CommunicationId), (Attribution, Timestamp)>,
     /// To be saved again: the store failed, or it is not sure that everybody was told.
@@ -81,6 +83,7 @@ where
         sink: R,
         roster: Arc<Roster<S>>,
         lags: Lags,
+        seen: Seen<S>,
     ) -> Self {
         Self {
             organization,
@@ -89,6 +92,7 @@ where
             sink,
             roster,
             lags,
+            seen,
             machine: ConversationLegs::default(),
             attributed: BTreeMap::new(),
             unsaved: BTreeSet::new(),
@@ -208,6 +212,7 @@ where
             Ok((partition, News { findings, wrap_up })) => {
                 self.unsaved.remove(&conversation);
                 self.note_over(conversation, &partition);
+                self.seen.note(&legs).await;
                 // What was learned before it failed is not known again.
                 if wrap_up || again {
                     self.note_wrap_up(conversation, &partition);

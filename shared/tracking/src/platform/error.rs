@@ -81,6 +81,11 @@ impl PlatformError {
         matches!(self, Self::Credentials { .. })
     }
 
+    /// Returns whether the OAuth client's role lacks what it would need.
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { status: 403, .. })
+    }
+
     /// Returns whether what was asked for does not exist.
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })

@@ -12,6 +12,7 @@ mod details;
 mod error;
 mod hosts;
 mod preflight;
+mod queues;
 mod token;
 mod users;
 
@@ -21,4 +22,5 @@ pub(crate) use details::{DetailsQuery, Wanted};
 pub use error::PlatformError;
 pub use hosts::{Hosts, HostsError};
 pub use preflight::{NeededTopic, TopicPreflight, Transport};
+pub use queues::{GenesysQueue, QueueMember};
 pub use users::GenesysUser;

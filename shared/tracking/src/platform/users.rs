@@ -52,13 +52,20 @@ impl GenesysUser {
 /// One page of a list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+pub(super) struct Page {
     #[serde(default)]
-    entities: Vec<Value>,
+    pub(super) entities: Vec<Value>,
     #[serde(default)]
     next_uri: Option<String>,
     #[serde(default)]
     page_count: Option<usize>,
+}
+
+impl Page {
+    /// Returns whether no page follows this one of that number.
+    pub(super) fn is_last(&self, number: usize) -> bool {
+        self.next_uri.is_none() || self.page_count.is_some_and(|count| number >= count)
+    }
 }
 
 impl PlatformClient {
@@ -76,7 +83,7 @@ impl PlatformClient {
             let page: Page = self.value(request).await?;
             let read = page.entities.iter().filter_map(GenesysUser::read);
             users.extend(read.map(|user| (user.id, user)));
-            if page.next_uri.is_none() || page.page_count.is_some_and(|count| number >= count) {
+            if page.is_last(number) {
                 return Ok(users.into_values().collect());
             }
         }

@@ -48,7 +48,7 @@ impl LookUp {
 
 /// Everybody.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// Active Genesys users, by id.
     listed: BTreeMap<UserId, Option<AgentId>>,
     /// The same the other way round; more than one is a collision.
@@ -60,7 +60,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Replaces the Genesys users; returns whether anything changed.
-    pub(super) fn put_listed(&mut self, users: &[GenesysUser]) -> bool {
+    pub(crate) fn put_listed(&mut self, users: &[GenesysUser]) -> bool {
         let listed: BTreeMap<_, _> = users.iter().map(|user| (user.id, user.agent())).collect();
         if listed == self.listed {
             return false;
@@ -77,7 +77,7 @@ impl Directory {
     }
 
     /// Replaces the provisioned users; returns whether anything changed.
-    pub(super) fn put_provisioned(&mut self, users: &[User]) -> bool {
+    pub(crate) fn put_provisioned(&mut self, users: &[User]) -> bool {
         let provisioned: BTreeMap<_, _> =
             users.iter().map(|user| (user.agent.clone(), (user.adaptor, user.status))).collect();
         let changed = provisioned != self.provisioned;
@@ -105,7 +105,7 @@ impl Directory {
     }
 
     /// Returns who a user is; nothing if Genesys must be asked first.
-    pub(super) fn attribution(&self, user: UserId, now: Timestamp) -> Option<Attribution> {
+    pub(crate) fn attribution(&self, user: UserId, now: Timestamp) -> Option<Attribution> {
         let agent = match (self.listed.get(&user), self.looked_up.get(&user)) {
             (Some(agent), _) => agent.as_ref(),
             (None, _) if self.is_wanted(user, now) => return None,
@@ -158,7 +158,7 @@ impl Directory {
 
     /// Returns whose conversations to follow: agents of ours, and those who would be if their
     /// local part were theirs alone, so that the reason can be told.
-    pub(super) fn followed(&self) -> BTreeSet<UserId> {
+    pub(crate) fn followed(&self) -> BTreeSet<UserId> {
         self.holders
             .iter()
             .filter(|(agent, holders)| holders.len() > 1 || self.is_served(agent))
@@ -167,7 +167,7 @@ impl Directory {
     }
 
     /// Returns the agents of ours whom Genesys does not list.
-    pub(super) fn missing(&self) -> BTreeSet<AgentId> {
+    pub(crate) fn missing(&self) -> BTreeSet<AgentId> {
         self.provisioned
             .keys()
             .filter(|agent| self.is_served(agent) && !self.holders.contains_key(*agent))

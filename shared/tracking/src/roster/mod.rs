@@ -5,6 +5,8 @@
 
 mod directory;
 
+pub(crate) use directory::Directory;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::platform::{PlatformClient, PlatformError};
 use crate::status::StatusBoard;
-use directory::{Directory, LookUp};
+use directory::LookUp;
 
 /// The most users that wait to be looked up; more are asked for again when next seen.
 const LOOK_UPS_MAX: usize = 1_000;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sidetone_delivery_wire::{Body, CallEventKind, decode};
 use sidetone_model::{
-    Attribution, ConnectionId, EventSource, NotOurs, OwnerId, ParticipantId, SessionId,
+    Attribution, ConnectionId, DoorKind, EventSource, NotOurs, OwnerId, ParticipantId, SessionId,
     SessionItem, SessionPhase,
 };
 use sidetone_ports::{Item, Mailbox, RecordSource};
@@ -123,6 +123,9 @@ impl Bus {
             owner: owner.clone(),
             opened_at: self.clock.now(),
             phase: SessionPhase::Live,
+            door: DoorKind::Socket,
+            unheard: None,
+            end: None,
         };
         let bytes = serde_json::to_vec(&item).unwrap();
         let item = Item { name: "session#c".to_owned(), bytes, revision: 0 };

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use sidetone_delivery_wire::{Body, CallEventKind, CallRecord, decode};
 use sidetone_genesys_sim::{Conversation, Customer, Delivery, Queue, Who};
 use sidetone_model::{
-    Attribution, ConnectionId, Direction, EndReason, Hold, NotOurs, OwnerId, ParticipantId,
-    SessionId, SessionItem, SessionPhase,
+    Attribution, ConnectionId, Direction, DoorKind, EndReason, Hold, NotOurs, OwnerId,
+    ParticipantId, SessionId, SessionItem, SessionPhase,
 };
 use sidetone_ports::{Item, Mailbox, RecordSource};
 use sidetone_testkit::{FaultySink, PutFault};
@@ -279,6 +279,9 @@ async fn put_session(bench: &Bench, key: ConversationKey, owner: &OwnerId, phase
         owner: owner.clone(),
         opened_at: bench.clock.now(),
         phase,
+        door: DoorKind::Socket,
+        unheard: None,
+        end: None,
     };
     let item = Item {
         name: format!("session#{}", session.connection),

@@ -1,7 +1,7 @@
 //! Calls whose audio cannot come, or does not.
 
 use super::*;
-use crate::delivery::UnheardReason;
+use sidetone_model::UnheardReason;
 
 fn deaf() -> Call {
     Call::with(EngineConfig { hears: Hearing::Nothing, ..EngineConfig::default() })

@@ -1,0 +1,122 @@
+//! `sidetone coverage`: who should be listened to and is not.
+
+use comfy_table::{Table, presets};
+use sidetone_ports::{CallStore, Clock, UserStore};
+use sidetone_ports_embedded::Store;
+use sidetone_tracking::{
+    Coverage, CoverageError, PlatformClient, PlatformError, Secret, Uncovered, UncoveredReason,
+};
+
+use super::existing_data;
+use super::run::hosts_of;
+use crate::args::{CoverageArgs, GlobalArgs};
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, printable};
+
+/// Says who should be listened to and is not.
+pub(crate) async fn coverage(
+    global: &GlobalArgs,
+    args: &CoverageArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
+    #[cfg(feature = "aws")]
+    if let Some(stack) = crate::stack::Stack::named(global).await? {
+        let platform = stack.platform().await?;
+        return show(&platform, stack.store(), args, output).await;
+    }
+    let Some(genesys) = global.config()?.genesys else {
+        return Err(Failure::bad_input("no [genesys] in the configuration: nobody can be asked")
+            .hint("name the file that `sidetone run` uses with --config"));
+    };
+    let secret = Secret::new(genesys.secret()?.reveal());
+    let hosts = hosts_of(&genesys)?;
+    let platform = PlatformClient::new(hosts, genesys.client_id, secret, Clock::system())?;
+    let store = Store::open(&existing_data(global)?.store())?;
+    show(&platform, &store, args, output).await
+}
+
+async fn show(
+    platform: &PlatformClient,
+    store: &(impl UserStore + CallStore),
+    args: &CoverageArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let coverage = sidetone_tracking::coverage(platform, store, &args.queues).await?;
+    if output.is_json() {
+        output.json(&coverage)?;
+    } else {
+        print(&coverage, output)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn print(coverage: &Coverage, output: &mut Output<'_>) -> Result<(), Failure> {
+    for queue in &coverage.queues {
+        let (covered, members) = (queue.covered, queue.members);
+        let name = printable(&queue.name);
+        output.line(format_args!("{name}: {covered} of {members} members are listened to"))?;
+    }
+    if !coverage.not_covered.is_empty() {
+        output.line(format_args!("\n{}", table(&coverage.not_covered)))?;
+    }
+    for agent in &coverage.not_listed {
+        let agent = printable(agent.as_str());
+        output.line(format_args!("{agent}: provisioned, and Genesys lists no such active user"))?;
+    }
+    for agent in &coverage.never_on_a_call {
+        let (agent, days) = (printable(agent.as_str()), coverage.seen_days);
+        output.line(format_args!("{agent}: provisioned, and on no call within {days} days"))?;
+    }
+    if coverage.not_covered.iter().any(|one| one.reason == UncoveredReason::NotProvisioned) {
+        output.note("\n`sidetone users sample` prints a file to provision them with");
+    }
+    Ok(())
+}
+
+fn table(uncovered: &[Uncovered]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty();
+    table.set_header(["USERNAME", "AGENT", "WHY NOT", "QUEUES"]);
+    for one in uncovered {
+        let agent = one.agent.as_ref().map(|agent| agent.as_str()).unwrap_or_default();
+        let queues = one.queues.join(", ");
+        let fields = [one.username.reveal().as_str(), agent, in_words(one.reason), &queues];
+        table.add_row(fields.map(printable));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+const fn in_words(reason: UncoveredReason) -> &'static str {
+    match reason {
+        UncoveredReason::NotProvisioned => "not provisioned",
+        UncoveredReason::Collision => "shares the agent id with another user",
+        UncoveredReason::OtherAdaptor => "served by another platform",
+        UncoveredReason::Inactive => "switched off",
+    }
+}
+
+impl From<PlatformError> for Failure {
+    fn from(error: PlatformError) -> Self {
+        let is_ours = error.is_misconfiguration() || error.is_forbidden();
+        let failure = Self::fault("Genesys could not be asked").because(error);
+        if is_ours { failure.hint(PERMISSIONS) } else { failure }
+    }
+}
+
+const PERMISSIONS: &str = "check the OAuth client, its secret and its role: Routing > Queue > View \
+    and Directory > User > View, in all divisions of your queues and agents";
+
+impl From<CoverageError> for Failure {
+    fn from(error: CoverageError) -> Self {
+        match error {
+            CoverageError::Platform(error) => error.into(),
+            CoverageError::Store(error) => error.into(),
+            error @ CoverageError::NoQueue { .. } => Self::bad_input(error.to_string())
+                .hint("without --queue all queues are looked at that the OAuth client may see"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads what stores and stream know of one conversation.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use sidetone_consumer::{Record, decode};
+use sidetone_delivery_wire::Body;
+use sidetone_model::{
+    ConnectionId, ConversationId, ConversationKey, OrganizationId, RefusalReport, SessionId,
+    Timestamp, TrackerReport,
+};
+use sidetone_ports::{CallStore, Item, OwnerStore, RecordSource, SourceError, StoreError};
+
+use crate::facts::{Audio, Facts, Told};
+
+/// Stream records read at a time.
+const READ_MAX: usize = 500;
+
+/// What is known could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// From a store.
+    #[error("what is stored of the conversation cannot be read")]
+    Store(#[from] StoreError),
+    /// From the stream.
+    #[error("what the stream was told of the conversation cannot be read")]
+    Stream(#[from] SourceError),
+}
+
+/// What the stream was told of one conversation, of whatever organization.
+#[derive(Debug, Clone, Default)]
+pub struct StreamFacts(Vec<Record>);
+
+impl StreamFacts {
+    /// Returns the organizations that told something.
+    pub fn organizations(&self) -> BTreeSet<OrganizationId> {
+        self.0.iter().map(|record| record.origin.session.key.organization).collect()
+    }
+}
+
+/// Looks through the whole stream for a conversation; keeps nothing of its audio.
+///
+/// Records that cannot be decoded are logged and left out.
+/// Errors: [`GatherError::Stream`] if the stream cannot be read.
+pub async fn read_stream<R: RecordSource>(
+    source: &R,
+    conversation: ConversationId,
+) -> Result<StreamFacts, GatherError> {
+    let tip = source.tip().await?;
+    let mut seen = BTreeSet::<(ConversationKey, ConnectionId, u64)>::new();
+    let (mut records, mut after) = (Vec::new(), 0);
+    while after < tip {
+        let batch = source.read(after, READ_MAX, Duration::ZERO).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.sequence;
+        for delivered in batch.iter().filter(|one| one.record.partition_key == conversation) {
+            match decode(delivered) {
+                Ok(read) => records.extend(read.into_iter().map(soundless).filter(|record| {
+                    let origin = &record.origin;
+                    seen.insert((origin.session.key, origin.connection.clone(), record.number))
+                })),
+                Err(error) => {
+                    let sequence = delivered.sequence;
+                    tracing::warn!(sequence, %error, "a stream record cannot be read");
+                }
+            }
+        }
+    }
+    Ok(StreamFacts(records))
+}
+
+/// Takes the samples out, which are most of a stream and say nothing here.
+fn soundless(mut record: Record) -> Record {
+    if let Some(Body::Audio(audio)) = &mut record.body {
+        audio.data = Default::default();
+    }
+    record
+}
+
+/// Gathers what an organization's stores hold of a conversation, and what of it the stream was
+/// told.
+///
+/// Errors: [`GatherError::Store`] if a store cannot be read.
+pub async fn gather<S: CallStore + OwnerStore>(
+    store: &S,
+    stream: &StreamFacts,
+    key: ConversationKey,
+    now: Timestamp,
+) -> Result<Facts, GatherError> {
+    let mut facts = Facts::none(now, Some(key.organization), key.conversation);
+    // Under the nil conversation stands what concerns the organization as a whole.
+    let whole = ConversationKey { conversation: nil(), ..key };
+    for item in store.query(whole, now).await? {
+        if item.name == TrackerReport::ITEM_NAME {
+            facts.tracker = read(&item);
+        } else if item.name.starts_with(RefusalReport::ITEM_PREFIX) {
+            facts.refusals.extend(read(&item));
+        }
+    }
+    if key.conversation.is_nil() {
+        return Ok(facts);
+    }
+    for item in store.query(key, now).await? {
+        match item.name.split('#').next() {
+            Some("leg") => facts.legs.extend(read(&item)),
+            Some("session") => facts.sessions.extend(read(&item)),
+            _ => {}
+        }
+    }
+    let owners = store.owners().await?;
+    facts.alive =
+        owners.into_iter().filter(|lease| lease.until >= now).map(|lease| lease.owner).collect();
+    let of_organization =
+        stream.0.iter().filter(|record| record.origin.session.key.organization == key.organization);
+    of_organization.for_each(|record| add(&mut facts, record));
+    Ok(facts)
+}
+
+const fn nil() -> ConversationId {
+    ConversationId::new(uuid::Uuid::nil())
+}
+
+fn read<T: DeserializeOwned>(item: &Item) -> Option<T> {
+    serde_json::from_slice(&item.bytes)
+        .inspect_err(|error| tracing::warn!(item = item.name, %error, "an item cannot be read"))
+        .ok()
+}
+
+fn add(facts: &mut Facts, record: &Record) {
+    let session = record.origin.session.session;
+    match (&record.body, session) {
+        (Some(Body::Audio(audio)), Some(session)) => {
+            add_audio(facts, session, record.made_at, audio.samples);
+        }
+        (Some(Body::Audio(_)) | None, _) => {}
+        (Some(body), session) => facts.told.push(Told {
+            at: record.made_at,
+            session,
+            connection: record.origin.connection.clone(),
+            body: body.clone(),
+        }),
+    }
+}
+
+fn add_audio(facts: &mut Facts, session: SessionId, at: Timestamp, samples: u32) {
+    let nothing = Audio { frames: 0, samples: 0, first_at: at, last_at: at };
+    let sum = facts.audio.entry(session).or_insert(nothing);
+    sum.frames += 1;
+    sum.samples += u64::from(samples);
+    sum.first_at = sum.first_at.min(at);
+    sum.last_at = sum.last_at.max(at);
+}
