@@ -82,7 +82,10 @@ impl Container {
         let user = door["user"].as_str().ok_or_else(|| lacks("user"))?.to_owned();
         let port = door["portMappings"][0]["containerPort"].as_u64();
         let port = port.and_then(|port| u16::try_from(port).ok());
-        let health = door["healthCheck"]["command"].as_array().map(Vec::as_slice);
+        // The local AWS leaves the inner names as CloudFormation writes them.
+        let check = &door["healthCheck"];
+        let command = check["command"].as_array().or_else(|| check["Command"].as_array());
+        let health = command.map(Vec::as_slice);
         let Some([kind, health @ ..]) = health else { return Err(lacks("health check")) };
         let health = health.iter().filter_map(|word| Some(word.as_str()?.to_owned()));
         let health: Vec<_> = health.collect();

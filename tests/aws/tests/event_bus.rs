@@ -75,7 +75,8 @@ fn a_call_told_by_partner_events_alone_is_matched() {
             sound_from: Position::ZERO,
             retries: RetryPolicy::default(),
         };
-        let calling = call(world.clock, &world.audio_target(), plan, CancellationToken::new());
+        let target = world.audio_target();
+        let calling = call(world.clock, &target, plan, CancellationToken::new());
         let telling = async {
             world.clock.sleep_until(begins + RINGS_AFTER).await;
             let ringing = json!({"userId": agent.id});

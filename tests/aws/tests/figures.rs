@@ -25,14 +25,15 @@ const OPENINGS: usize = 100;
 const SESSIONS: u32 = 40;
 const CALL: Duration = Duration::from_secs(40);
 
-/// The functions, by the output that names each.
-const FUNCTIONS: [&str; 6] = [
-    "ConnectFunction",
-    "MessageFunction",
-    "DisconnectFunction",
-    "SweepFunction",
-    "TrackerFunction",
-    "RecorderFunction",
+/// The functions: the output that names each, and its log.
+const FUNCTIONS: [(&str, &str); 7] = [
+    ("ConnectFunction", "connect"),
+    ("MessageFunction", "message"),
+    ("DisconnectFunction", "disconnect"),
+    ("SweepFunction", "sweep"),
+    ("TrackerFunction", "tracker"),
+    ("RecorderFunction", "recorder"),
+    ("GenesysEventsFunction", "genesys-events"),
 ];
 
 /// Values, smallest first.
@@ -121,14 +122,13 @@ fn print_requests(at: &str, asked: &BTreeMap<(String, String), u64>) {
 }
 
 async fn sizes_and_durations(world: &World) {
-    for function in FUNCTIONS {
+    for (function, log) in FUNCTIONS {
         let name = world.stack().output(function).expect("an output");
         let size = world.cloud.function_bytes(name).await.expect("it is there");
         println!("figure: {function}: zip of {:.2} MB", size as f64 / 1e6);
-        let short = function.trim_end_matches("Function").to_lowercase();
-        let starts = metric(world, &short, "sidetone_start_milliseconds").await;
+        let starts = metric(world, log, "sidetone_start_milliseconds").await;
         println!("figure: {function}: init {}", Sorted::new(starts).words());
-        let handled = metric(world, &short, "sidetone_handling_milliseconds").await;
+        let handled = metric(world, log, "sidetone_handling_milliseconds").await;
         println!("figure: {function}: handling {}", Sorted::new(handled).words());
     }
 }
