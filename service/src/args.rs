@@ -61,6 +61,13 @@ Environment, with defaults:
   SIDETONE_SESSIONS_MAX      sessions at a time; more are told to come back (2000)
   SIDETONE_DRAIN_SECONDS     from SIGTERM to the end, below 120 (110)
   SIDETONE_LOG               log filter (info)
+  SIDETONE_TRACKING          enabled or disabled: also track calls, in turn with whoever else
+                             does (disabled)
+
+Environment, needed to track:
+  SIDETONE_GENESYS_SECRET    ARN of the secret with the OAuth client
+  SIDETONE_GENESYS_REGION    region of Genesys Cloud, such as usw2
+  SIDETONE_HOLD_SECONDS      how long one turn is (840)
 
 Paths: /audiohook/ws, /healthz (alive), /readyz (everything behind it can be reached).
 On SIGTERM no new session is let in and running calls go on for a while; a second one ends

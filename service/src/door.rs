@@ -1,5 +1,6 @@
 //! The door from its first connection to AWS to its last record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_driver::Host;
@@ -16,6 +17,7 @@ use crate::ecs::Task;
 use crate::protection;
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::tracker::Turns;
 
 /// How often metrics are written.
 const METRICS_EVERY: Duration = Duration::from_secs(30);
@@ -54,11 +56,30 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
     let keys = aws.keys(&settings.keys_secret);
     let sink = aws.sink(&settings.stream);
     let stop = Stop::new();
+    let turns = settings.tracker.as_ref().map(|tracker| Turns {
+        clock: Clock::system(),
+        hosts: tracker.hosts.clone(),
+        hold: tracker.hold,
+        name: owner.as_str().to_owned(),
+        store: store.clone(),
+        sink: sink.clone(),
+        clients: aws.genesys_secret(&tracker.secret),
+        were_refused: Arc::default(),
+    });
+    let stop_turns = CancellationToken::new();
+    let turns = turns.map(|turns| tokio::spawn(turns.take(stop_turns.clone())));
     let passing = signals.pass_on(stop.clone());
     tokio::select! {
         served = serve(settings, &task, owner, store, sink, keys, stop) => served?,
         () = passing => {}
         () = metrics.flush_every(METRICS_EVERY) => {}
+    }
+    // Calls run on until here, and somebody had to tell of them.
+    stop_turns.cancel();
+    if let Some(turns) = turns
+        && tokio::time::timeout(LEAVE_MAX, turns).await.is_err()
+    {
+        tracing::warn!("the tracker did not leave in time; its lease runs out");
     }
     metrics.flush();
     Ok(())

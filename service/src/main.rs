@@ -10,6 +10,7 @@ mod healthcheck;
 mod protection;
 mod settings;
 mod signals;
+mod tracker;
 
 use std::process::ExitCode;
 

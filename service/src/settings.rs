@@ -4,9 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use sidetone_driver::{EngineConfig, HostConfig};
-use sidetone_lambda_start::{Environment, EnvironmentError};
+use sidetone_lambda_start::Environment;
 use sidetone_ports_aws::Tables;
 use sidetone_socket_door::{DoorConfig, DoorLimits, DoorPace};
+
+use crate::tracker::{TrackerSettings, TrackerSettingsError};
 
 /// What the door is told.
 #[derive(Debug)]
@@ -16,13 +18,15 @@ pub(crate) struct Settings {
     pub(crate) keys_secret: String,
     pub(crate) host: HostConfig,
     pub(crate) door: DoorConfig,
+    /// Whether, and whom, it tracks.
+    pub(crate) tracker: Option<TrackerSettings>,
 }
 
 impl Settings {
     /// Reads the environment.
     ///
     /// Errors: the first variable that is missing or is not what it should be.
-    pub(crate) fn read(environment: &Environment) -> Result<Self, EnvironmentError> {
+    pub(crate) fn read(environment: &Environment) -> Result<Self, TrackerSettingsError> {
         let engine = EngineConfig {
             listen: environment.listen()?,
             on_hold: environment.on_hold()?,
@@ -48,6 +52,7 @@ impl Settings {
             keys_secret: environment.keys_secret()?.to_owned(),
             host: HostConfig { engine, ..HostConfig::default() },
             door,
+            tracker: TrackerSettings::read(environment)?,
         })
     }
 }

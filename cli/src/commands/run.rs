@@ -103,7 +103,12 @@ fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Se
 
 fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {
     let secret = Secret::new(genesys.secret()?.reveal());
-    Ok(TrackerConfig::new(hosts_of(genesys)?, genesys.client_id.clone(), secret))
+    let mut config = TrackerConfig::new(hosts_of(genesys)?, genesys.client_id.clone(), secret);
+    for client in &genesys.more_clients {
+        let secret = Secret::new(client.secret()?.reveal());
+        config = config.with_client(client.client_id.clone(), secret);
+    }
+    Ok(config)
 }
 
 /// Returns where the platform is.

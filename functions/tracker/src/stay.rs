@@ -86,10 +86,13 @@ impl Site {
         invocation: &Invocation,
     ) -> Result<Tracker<DynamoStore, KinesisSink>, HandlerError> {
         let secret = Secret::new(client.client_secret.reveal());
-        let config = TrackerConfig {
+        let first = TrackerConfig {
             refused: Refused::End,
             ..TrackerConfig::new(self.hosts.clone(), client.client_id, secret)
         };
+        let config = client.more_clients.into_iter().fold(first, |config, more| {
+            config.with_client(more.client_id, Secret::new(more.client_secret.reveal()))
+        });
         Ok(Tracker::new(config, invocation.clock, self.store.clone(), self.sink.clone())?)
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration file, checked as a whole before anything starts.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,23 @@ pub struct GenesysConfig {
     /// The OAuth client's id.
     pub client_id: String,
     /// The OAuth client's secret; better kept in a file or in the environment.
+    #[serde(default)]
+    pub client_secret: Option<SecretText>,
+    /// A file that holds the secret alone.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    /// Further OAuth clients of the same organization, for more than 10,000 agents.
+    #[serde(default)]
+    pub more_clients: Vec<MoreClient>,
+}
+
+/// One more OAuth client.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoreClient {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret; better kept in a file.
     #[serde(default)]
     pub client_secret: Option<SecretText>,
     /// A file that holds the secret alone.
@@ -206,6 +224,10 @@ impl Config {
                 }
                 (Some(_), None) | (None, Some(_)) => {}
             }
+            let mut ids = BTreeSet::from([genesys.client_id.as_str()]);
+            if !genesys.more_clients.iter().all(|client| ids.insert(client.client_id.as_str())) {
+                return wrong("genesys.more_clients.client_id", "is there twice");
+            }
         }
         Ok(())
     }
@@ -220,16 +242,36 @@ impl GenesysConfig {
         if let Ok(text) = std::env::var(SECRET_VARIABLE) {
             return Ok(SecretText(text));
         }
-        if let Some(path) = &self.client_secret_file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            return Ok(SecretText(text.trim().to_owned()));
-        }
-        self.client_secret.clone().ok_or_else(|| ConfigError::Value {
-            field: "genesys.client_secret_file",
-            problem: format!("is missing; name a file, or set {SECRET_VARIABLE}"),
+        written(self.client_secret_file.as_deref(), self.client_secret.as_ref())?.ok_or_else(|| {
+            ConfigError::Value {
+                field: "genesys.client_secret_file",
+                problem: format!("is missing; name a file, or set {SECRET_VARIABLE}"),
+            }
         })
     }
+}
+
+impl MoreClient {
+    /// Returns the client's secret: from the file, else as it stands in the configuration.
+    ///
+    /// Errors: [`ConfigError`] if there is none, or the file cannot be read.
+    pub fn secret(&self) -> Result<SecretText, ConfigError> {
+        let found = written(self.client_secret_file.as_deref(), self.client_secret.as_ref())?;
+        found.ok_or_else(|| ConfigError::Value {
+            field: "genesys.more_clients.client_secret_file",
+            problem: format!("is missing for client {}; name a file", self.client_id),
+        })
+    }
+}
+
+fn written(
+    file: Option<&Path>,
+    text: Option<&SecretText>,
+) -> Result<Option<SecretText>, ConfigError> {
+    let Some(path) = file else { return Ok(text.cloned()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    Ok(Some(SecretText(text.trim().to_owned())))
 }
 
 #[cfg(test)]
@@ -263,6 +305,24 @@ mod tests {
         assert_eq!(config.audiohook.listen, Listen::Ready);
         assert_eq!(config.stream.retention_hours, 48);
         assert!(!format!("{config:?}").contains("very secret"));
+    }
+
+    #[test]
+    fn further_clients_have_secrets_and_names_of_their_own() {
+        let text = "[genesys]\nregion = \"usw2\"\nclient_id = \"a\"\n";
+        let more = |id: &str| {
+            let text = format!("{text}[[genesys.more_clients]]\nclient_id = {id:?}\n");
+            Config::parse(&text).unwrap()
+        };
+        let config = more("b");
+        config.check().unwrap();
+        let client = &config.genesys.unwrap().more_clients[0];
+        let error = client.secret().unwrap_err().to_string();
+        assert!(error.contains("more_clients.client_secret_file") && error.contains("client b"));
+        let hush = MoreClient { client_secret: Some(SecretText::new("hush")), ..client.clone() };
+        assert_eq!(hush.secret().unwrap().reveal(), "hush");
+        assert!(!format!("{hush:?}").contains("hush"));
+        assert!(more("a").check().unwrap_err().to_string().contains("is there twice"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod config;
 mod log;
 
 pub use config::{
-    AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts, SecretText, StreamConfig,
+    AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts, MoreClient, SecretText,
+    StreamConfig,
 };
 pub use log::{LogFormat, start_log, start_log_to};

@@ -14,8 +14,8 @@ pub use caller::{
 };
 pub use conversation::{Beside, Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
 pub use platform::{
-    Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimQueue, SimUser,
-    Stats, UserState, Violation,
+    Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimClient,
+    SimQueue, SimUser, Stats, UserState, Violation,
 };
 pub use player::{Played, Stage, Town, Traffic};
 pub use script::{

@@ -71,6 +71,17 @@ pub enum GenesysPlace {
     },
 }
 
+/// Whether a long-lived process also tracks calls, in turn with whoever else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tracking {
+    /// It does.
+    Enabled,
+    /// It does not: others do.
+    #[default]
+    Disabled,
+}
+
 /// Whether media is taken as base64 in text messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -198,6 +209,11 @@ impl Environment {
     /// Returns whether media is taken in text; `disabled` by default.
     pub fn text_media(&self) -> Result<TextMedia, EnvironmentError> {
         self.word("SIDETONE_TEXT_MEDIA", "enabled or disabled")
+    }
+
+    /// Returns whether a long-lived process tracks calls; `disabled` by default.
+    pub fn tracking(&self) -> Result<Tracking, EnvironmentError> {
+        self.word("SIDETONE_TRACKING", "enabled or disabled")
     }
 
     /// Returns how long the tracker holds its sockets.
@@ -340,6 +356,8 @@ mod tests {
     #[test]
     fn words_and_numbers_are_read() {
         assert_eq!(with("SIDETONE_LISTEN", "ready").listen(), Ok(Listen::Ready));
+        assert_eq!(with("SIDETONE_TRACKING", "enabled").tracking(), Ok(Tracking::Enabled));
+        assert_eq!(with("SIDETONE_LOG", "info").tracking(), Ok(Tracking::Disabled));
         assert_eq!(with("SIDETONE_TEXT_MEDIA", "enabled").text_media(), Ok(TextMedia::Enabled));
         assert_eq!(with("SIDETONE_HOLD_SECONDS", "90").hold(), Ok(Duration::from_secs(90)));
         for hold in ["0", "900", "-1", "1m"] {

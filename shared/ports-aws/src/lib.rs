@@ -18,7 +18,7 @@ mod testing;
 pub use connect::{Aws, ConnectError};
 pub use line::ManagementLine;
 pub use recordings::BucketRecordings;
-pub use secrets::{GenesysClient, GenesysSecret, SecretText, SecretsSource};
+pub use secrets::{GenesysClient, GenesysSecret, MoreGenesysClient, SecretText, SecretsSource};
 #[cfg(feature = "stack")]
 pub use stack::{StackError, StackOutputs};
 pub use store::{DynamoStore, Tables};

@@ -21,7 +21,7 @@ use aws_secretsmanager_caching::SecretsManagerCachingClient;
 use crate::connect::timeouts;
 use crate::failure::AwsFailure;
 
-pub use genesys::{GenesysClient, GenesysSecret, SecretText};
+pub use genesys::{GenesysClient, GenesysSecret, MoreGenesysClient, SecretText};
 pub use keys::SecretsSource;
 
 /// One attempt; a handshake waits for it.

@@ -5,6 +5,7 @@
 
 mod bus;
 mod channel;
+mod clients;
 mod coverage;
 mod lease;
 mod legs;
@@ -17,6 +18,7 @@ mod status;
 mod tracker;
 
 pub use bus::{BusError, PartnerEvents, Taken};
+pub use clients::OAuthClient;
 pub use coverage::{
     Coverage, CoverageError, CoverageFacts, QueueCoverage, Uncovered, UncoveredReason, cover,
     coverage,

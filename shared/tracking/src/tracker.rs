@@ -1,17 +1,18 @@
 //! The tracker: signs in, keeps the roster, plans the channels, runs the workers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_model::{OrganizationId, Timestamp, UserId};
 use sidetone_notification_proto::{Backoff, CHANNELS_PER_CLIENT_MAX, ChannelPlan};
 use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::{HEARD_MAX, Holder, Intake};
+use crate::channel::{HEARD_MAX, Holder, Intake, Pace};
+use crate::clients::{OAuthClient, admit};
 use crate::lease::Tenure;
 use crate::legs::{Lags, Seen, WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
@@ -33,6 +34,9 @@ pub struct TrackerConfig {
     pub client_id: String,
     /// Its secret.
     pub client_secret: Secret,
+    /// Further OAuth clients of the same organization: each follows as many agents as the
+    /// first one, with a rate limit of its own.
+    pub more_clients: Vec<OAuthClient>,
     /// How often it is looked whether the provisioned users have changed.
     pub refresh: Duration,
     /// How often the Genesys users are listed again; a new provisioned user whom Genesys has
@@ -65,10 +69,24 @@ impl TrackerConfig {
             hosts,
             client_id: client_id.into(),
             client_secret,
+            more_clients: Vec::new(),
             refresh: Self::REFRESH_DEFAULT,
             relist: Self::RELIST_DEFAULT,
             refused: Refused::default(),
         }
+    }
+
+    /// Adds an OAuth client of the same organization.
+    #[must_use]
+    pub fn with_client(mut self, id: impl Into<String>, secret: Secret) -> Self {
+        self.more_clients.push(OAuthClient { id: id.into(), secret });
+        self
+    }
+
+    /// Returns all OAuth clients, the first one first.
+    fn clients(&self) -> impl Iterator<Item = OAuthClient> {
+        let first = OAuthClient { id: self.client_id.clone(), secret: self.client_secret.clone() };
+        std::iter::once(first).chain(self.more_clients.iter().cloned())
     }
 }
 
@@ -92,7 +110,10 @@ pub struct Tracker<S, R> {
     clock: Clock,
     store: S,
     sink: R,
+    /// The one who also lists users and looks gaps through.
     platform: PlatformClient,
+    /// By OAuth client, the first one among them.
+    platforms: Vec<PlatformClient>,
     board: StatusBoard,
     lags: Lags,
 }
@@ -101,13 +122,16 @@ pub struct Tracker<S, R> {
 struct Running {
     tasks: JoinSet<()>,
     plan: ChannelPlan,
-    holders: Vec<watch::Sender<BTreeSet<UserId>>>,
+    /// By place in the plan; one whose OAuth client is not admitted yet has none.
+    holders: BTreeMap<usize, watch::Sender<BTreeSet<UserId>>>,
+    /// The places for which there were clients when it was last looked.
+    places: BTreeSet<usize>,
 }
 
 /// What every holder of a channel is given.
 struct Parts {
     intake: Intake,
-    making: Arc<Mutex<()>>,
+    making: Arc<Pace>,
     tenure: Tenure,
     gaps: Gaps,
     /// Up to when somebody heard everything.
@@ -128,15 +152,14 @@ where
         store: S,
         sink: R,
     ) -> Result<Self, TrackerError> {
-        let platform = PlatformClient::new(
-            config.hosts.clone(),
-            config.client_id.clone(),
-            config.client_secret.clone(),
-            clock,
-        )
-        .map_err(TrackerError::Client)?;
+        let client = |one: OAuthClient| {
+            let made = PlatformClient::new(config.hosts.clone(), one.id, one.secret, clock);
+            made.map_err(TrackerError::Client)
+        };
+        let platforms = config.clients().map(client).collect::<Result<Vec<_>, _>>()?;
+        let platform = platforms[0].clone();
         let (board, lags) = (StatusBoard::new(), Lags::default());
-        Ok(Self { config, clock, store, sink, platform, board, lags })
+        Ok(Self { config, clock, store, sink, platform, platforms, board, lags })
     }
 
     /// Returns where to see how late events are.
@@ -177,8 +200,15 @@ where
         // One of ours, so that all can be stopped when one dies.
         let inner = tenure.child();
         let _stop_all = inner.stop().clone().drop_guard();
-        let mut running =
-            Running { tasks: JoinSet::new(), plan: ChannelPlan::default(), holders: Vec::new() };
+        let mut running = Running {
+            tasks: JoinSet::new(),
+            plan: ChannelPlan::default(),
+            holders: BTreeMap::new(),
+            places: BTreeSet::new(),
+        };
+        let (board, tasks) = (&self.board, &mut running.tasks);
+        let mut admitted =
+            admit(&self.platforms, organization, self.clock, board, inner.stop(), tasks);
         let intake = self.start_workers(organization, &roster, &inner, &mut running);
         let periods = Periods { refresh: self.config.refresh, relist: self.config.relist };
         running.tasks.spawn(roster.clone().run(look_ups, periods, inner.stop().clone()));
@@ -197,12 +227,14 @@ where
         self.start_repair(mark, &roster, &intake, &gaps, inner.stop(), &mut running);
         let parts = Parts { intake, making: Arc::default(), tenure: inner, gaps, heard_until };
         loop {
-            self.follow(&roster.followed(), &parts, &mut running);
+            let clients = admitted.borrow_and_update().clone();
+            self.follow(&roster.followed(), &clients, &parts, &mut running);
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = changes.changed() => {}
-                Some(Err(died)) = running.tasks.join_next() => {
-                    return Err(TrackerError::TaskDied(died));
+                Ok(()) = admitted.changed() => {}
+                Some(ended) = running.tasks.join_next() => {
+                    ended.map_err(TrackerError::TaskDied)?;
                 }
             }
         }
@@ -314,24 +346,38 @@ where
         running.tasks.spawn(keep_mark(mark, gaps.clone(), self.board.clone(), stop.clone()));
     }
 
-    /// Fits the channels to the followed users.
-    fn follow(&self, followed: &BTreeSet<UserId>, parts: &Parts, running: &mut Running) {
-        let changed = running.plan.assign(followed);
+    /// Fits the channels to the followed users, as far as there are OAuth clients for them.
+    fn follow(
+        &self,
+        followed: &BTreeSet<UserId>,
+        clients: &BTreeSet<usize>,
+        parts: &Parts,
+        running: &mut Running,
+    ) {
+        let mut changed: BTreeSet<usize> = running.plan.assign(followed).into_iter().collect();
         let places = running.plan.channels().len();
-        if places > CHANNELS_PER_CLIENT_MAX && !changed.is_empty() {
+        let places_max = CHANNELS_PER_CLIENT_MAX * self.platforms.len();
+        if places > places_max && !changed.is_empty() {
             let unseen: usize =
-                running.plan.channels()[CHANNELS_PER_CLIENT_MAX..].iter().map(BTreeSet::len).sum();
-            tracing::error!(unseen, "more agents than one OAuth client can follow");
+                running.plan.channels()[places_max..].iter().map(BTreeSet::len).sum();
+            tracing::error!(unseen, "more agents than the OAuth clients can follow");
         }
-        // Nobody has listened yet to whomever a later place is made for.
-        let first = running.holders.is_empty();
-        let deaf_since = if first { parts.heard_until } else { self.clock.now() };
-        for place in running.holders.len()..places.min(CHANNELS_PER_CLIENT_MAX) {
+        // Nobody has listened yet to whomever a later place is made for; but who only waited
+        // for a client was there from the beginning.
+        let first = running.places.is_empty();
+        for place in 0..places.min(places_max) {
+            let known = !running.places.insert(place);
+            let client = place / CHANNELS_PER_CLIENT_MAX;
+            if running.holders.contains_key(&place) || !clients.contains(&client) {
+                continue;
+            }
+            let deaf_since = if first || known { parts.heard_until } else { self.clock.now() };
             let (sender, users) = watch::channel(BTreeSet::new());
-            running.holders.push(sender);
+            running.holders.insert(place, sender);
+            changed.insert(place);
             let holder = Holder {
                 place,
-                platform: self.platform.clone(),
+                platform: self.platforms[client].clone(),
                 clock: self.clock,
                 users,
                 intake: parts.intake.clone(),
@@ -340,11 +386,12 @@ where
                 tenure: parts.tenure.clone(),
                 gaps: parts.gaps.clone(),
                 deaf_since,
+                rejected: BTreeSet::new(),
             };
             running.tasks.spawn(holder.run());
         }
         for place in changed {
-            if let Some(sender) = running.holders.get(place) {
+            if let Some(sender) = running.holders.get(&place) {
                 sender.send_replace(running.plan.channels()[place].clone());
             }
         }

@@ -117,6 +117,17 @@ impl Default for Limits {
     }
 }
 
+/// One more OAuth client beside the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// The tenant it belongs to; another than the platform's for a test of mistakes.
+    pub organization: OrganizationId,
+}
+
 /// What to start a platform with.
 #[derive(Clone)]
 pub struct PlatformConfig {
@@ -124,10 +135,12 @@ pub struct PlatformConfig {
     pub clock: Clock,
     /// The tenant.
     pub organization: OrganizationId,
-    /// The one OAuth client's id.
+    /// The first OAuth client's id.
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
+    /// Further OAuth clients, each with its own limits.
+    pub more_clients: Vec<SimClient>,
     /// The tenant's users.
     pub users: Vec<SimUser>,
     /// The tenant's queues.
@@ -151,6 +164,17 @@ pub struct PlatformConfig {
 }
 
 impl PlatformConfig {
+    /// Returns the OAuth client of that id, whichever it is.
+    pub(super) fn client(&self, id: &str) -> Option<SimClient> {
+        let first = SimClient {
+            id: self.client_id.clone(),
+            secret: self.client_secret.clone(),
+            organization: self.organization,
+        };
+        let mut all = std::iter::once(first).chain(self.more_clients.iter().cloned());
+        all.find(|client| client.id == id)
+    }
+
     /// Describes a platform with Genesys' own limits on a free port of this machine.
     pub fn new(
         clock: Clock,
@@ -164,6 +188,7 @@ impl PlatformConfig {
             organization,
             client_id: client_id.into(),
             client_secret: client_secret.into(),
+            more_clients: Vec::new(),
             users,
             queues: Vec::new(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -31,6 +31,7 @@ const THROTTLED_ABOVE: usize = 60;
 #[derive(Debug, Clone)]
 struct Token {
     number: usize,
+    client: String,
     expires_at: Timestamp,
     revoked: bool,
     window: Window,
@@ -42,8 +43,9 @@ struct Token {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tokens {
     by_text: BTreeMap<String, Token>,
-    lately: Recent,
-    credentials_refused_at: Option<Timestamp>,
+    /// By client.
+    lately: BTreeMap<String, Recent>,
+    credentials_refused_at: BTreeMap<String, Timestamp>,
 }
 
 /// A token that is worth nothing.
@@ -54,10 +56,11 @@ pub(crate) struct Refused {
 }
 
 impl Tokens {
-    fn issue(&mut self, now: Timestamp, validity: Duration) -> String {
+    fn issue(&mut self, now: Timestamp, client: &str, validity: Duration) -> String {
         let text = format!("sim-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let token = Token {
             number: self.by_text.len() + 1,
+            client: client.to_owned(),
             expires_at: now + validity,
             revoked: false,
             window: Window::default(),
@@ -92,6 +95,11 @@ impl Tokens {
         self.by_text.get(text).is_some_and(|token| !token.revoked && now < token.expires_at)
     }
 
+    /// Returns the OAuth client of a token.
+    pub(crate) fn client_of(&self, text: &str) -> String {
+        self.by_text.get(text).map(|token| token.client.clone()).unwrap_or_default()
+    }
+
     /// Makes one token worthless.
     pub(crate) fn revoke(&mut self, text: &str) {
         if let Some(token) = self.by_text.get_mut(text) {
@@ -121,10 +129,11 @@ impl World {
         if let Err(answer) = self.check_form(now, call) {
             return answer;
         }
-        if let Err(answer) = self.check_credentials(now, call) {
-            return answer;
-        }
-        let in_minute = self.tokens.lately.note(now, MINUTE);
+        let client = match self.check_credentials(now, call) {
+            Ok(client) => client,
+            Err(answer) => return answer,
+        };
+        let in_minute = self.tokens.lately.entry(client.clone()).or_default().note(now, MINUTE);
         if in_minute > self.config.limits.tokens_per_minute {
             self.blame(now, Breach::TokenPerCall { in_minute });
         }
@@ -133,7 +142,7 @@ impl World {
             return ApiError::throttled(MINUTE.as_secs()).answer(correlation);
         }
         self.stats.tokens_issued += 1;
-        let token = self.tokens.issue(now, self.config.token_validity);
+        let token = self.tokens.issue(now, &client, self.config.token_validity);
         Answer::ok(&json!({
             "access_token": token,
             "token_type": "bearer",
@@ -169,7 +178,8 @@ impl World {
         }
     }
 
-    fn check_credentials(&mut self, now: Timestamp, call: &Call) -> Result<(), Answer> {
+    /// Returns the OAuth client that asks.
+    fn check_credentials(&mut self, now: Timestamp, call: &Call) -> Result<String, Answer> {
         let credentials = call.header(header::AUTHORIZATION).and_then(|text| {
             let (scheme, encoded) = text.split_once(' ')?;
             let bytes = STANDARD.decode(encoded.trim()).ok()?;
@@ -181,15 +191,17 @@ impl World {
             self.blame(now, Breach::MissingAuthorization { path: call.path() });
             return Err(refusal(400, "invalid_request", "client authentication missing"));
         };
-        let answer = if id != self.config.client_id {
-            refusal(400, "invalid_client", "client not found")
-        } else if secret != self.config.client_secret {
-            refusal(401, "invalid_client", "authentication failed")
-        } else {
-            self.tokens.credentials_refused_at = None;
-            return Ok(());
+        let answer = match self.config.client(&id) {
+            None => refusal(400, "invalid_client", "client not found"),
+            Some(client) if client.secret != secret => {
+                refusal(401, "invalid_client", "authentication failed")
+            }
+            Some(client) => {
+                self.tokens.credentials_refused_at.remove(&id);
+                return Ok(client.id);
+            }
         };
-        if let Some(before) = self.tokens.credentials_refused_at.replace(now) {
+        if let Some(before) = self.tokens.credentials_refused_at.insert(id, now) {
             let waited = now.since(before);
             if waited < REFUSED_CREDENTIALS_REST {
                 self.blame(now, Breach::RefusedCredentialsRetried { waited });
@@ -200,14 +212,15 @@ impl World {
 
     /// Answers `GET /api/v2/tokens/me`.
     pub(super) fn token_description(&self, token: &str) -> Answer {
-        let organization =
-            json!({ "id": self.config.organization, "name": "Customer Example Ltd" });
+        let client = self.tokens.client_of(token);
+        let organization = self.config.client(&client).map(|client| client.organization);
+        let organization = json!({ "id": organization, "name": "Customer Example Ltd" });
         Answer::ok(&json!({
             "organization": organization,
             "homeOrganization": organization,
             "authorizedScope": [],
             "OAuthClient": {
-                "id": self.config.client_id,
+                "id": client,
                 "name": self.tokens.subject(token),
                 "authorizedGrantType": "CLIENT-CREDENTIALS",
                 "scope": [],

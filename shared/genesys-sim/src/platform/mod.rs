@@ -23,7 +23,7 @@ mod topic;
 mod violation;
 mod world;
 
-pub use config::{Limits, PlatformConfig, SimQueue, SimUser, UserState};
+pub use config::{Limits, PlatformConfig, SimClient, SimQueue, SimUser, UserState};
 pub use delivery::Delivery;
 pub use server::{Platform, PlatformError};
 pub use stats::Stats;

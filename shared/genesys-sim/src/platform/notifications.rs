@@ -28,6 +28,8 @@ const PERMISSION: &str = "conversation:communication:view";
 #[derive(Debug)]
 pub(crate) struct Channel {
     token: String,
+    /// The OAuth client, which may have so many.
+    pub(super) client: String,
     last_used: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) topics: Vec<Topic>,
@@ -99,12 +101,14 @@ impl World {
             self.waits.owe(subject, now, STORM);
             return Err(ApiError::throttled(STORM.as_secs()));
         }
-        while self.channels.len() >= self.config.limits.channels_max {
-            self.evict(now);
+        let client = self.tokens.client_of(token);
+        while self.channels_of(&client) >= self.config.limits.channels_max {
+            self.evict(now, &client);
         }
         let id = format!("streaming-4-{}", &Uuid::new_v4().simple().to_string()[..26]);
         let channel = Channel {
             token: token.to_owned(),
+            client,
             last_used: now,
             expires_at: now + self.config.limits.channel_life,
             topics: Vec::new(),
@@ -119,11 +123,25 @@ impl World {
         Ok(answer)
     }
 
-    /// Removes the channel that was used longest ago, unconnected ones first.
-    fn evict(&mut self, now: Timestamp) {
+    /// Returns how many channels an OAuth client has.
+    pub(super) fn channels_of(&self, client: &str) -> usize {
+        self.channels.values().filter(|channel| channel.client == client).count()
+    }
+
+    /// Takes a user's topic off every channel without a word.
+    pub(super) fn forget_topic(&mut self, user: UserId) {
+        for channel in self.channels.values_mut() {
+            channel.topics.retain(|topic| topic.user != Some(user));
+            channel.listens_to.remove(&user);
+        }
+    }
+
+    /// Removes a client's channel that was used longest ago, unconnected ones first.
+    fn evict(&mut self, now: Timestamp, client: &str) {
         let oldest = self
             .channels
             .iter()
+            .filter(|(_, channel)| channel.client == client)
             .min_by_key(|(_, channel)| (!channel.sockets.is_empty(), channel.last_used))
             .map(|(id, _)| id.clone());
         let Some(channel) = oldest.and_then(|id| self.channels.remove(&id)) else { return };

@@ -141,6 +141,16 @@ impl Platform {
         self.shared.world().tell_status(self.shared.clock.now(), user);
     }
 
+    /// Returns how many channels an OAuth client has.
+    pub fn channels_of(&self, client_id: &str) -> usize {
+        self.shared.world().channels_of(client_id)
+    }
+
+    /// Takes a user's topic off every channel without a word to anybody.
+    pub fn forget_topic(&self, user: UserId) {
+        self.shared.world().forget_topic(user);
+    }
+
     /// Returns what the client did wrong so far, oldest first.
     pub fn violations(&self) -> Vec<Violation> {
         self.shared.world().violations().to_vec()

@@ -1,6 +1,7 @@
 //! The OAuth client with which the platform is asked.
 //!
-//! **Shape**: `{"client_id": "…", "client_secret": "…"}`.
+//! **Shape**: `{"client_id": "…", "client_secret": "…"}`, and for more than 10,000 agents beside
+//! them `"more_clients": [{"client_id": "…", "client_secret": "…"}, …]`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,18 @@ impl fmt::Debug for SecretText {
 /// An OAuth client of the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct GenesysClient {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretText,
+    /// Further clients of the same organization; they have no further ones.
+    #[serde(default)]
+    pub more_clients: Vec<MoreGenesysClient>,
+}
+
+/// One more OAuth client.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct MoreGenesysClient {
     /// Its id.
     pub client_id: String,
     /// Its secret.
@@ -106,6 +119,17 @@ mod tests {
         let client = parse(r#"{"client_id": "id", "client_secret": "hush"}"#).unwrap();
         assert_eq!((client.client_id.as_str(), client.client_secret.reveal()), ("id", "hush"));
         assert!(!format!("{client:?}").contains("hush"));
+    }
+
+    #[test]
+    fn further_clients_may_stand_beside_the_first() {
+        let text = r#"{"client_id": "id", "client_secret": "hush",
+                       "more_clients": [{"client_id": "id2", "client_secret": "hush2"}]}"#;
+        let client = parse(text).unwrap();
+        let [second] = &client.more_clients[..] else { panic!("one more") };
+        assert_eq!((second.client_id.as_str(), second.client_secret.reveal()), ("id2", "hush2"));
+        assert!(!format!("{client:?}").contains("hush"));
+        assert_eq!(parse(r#"{"client_id": "i", "client_secret": "h"}"#).unwrap().more_clients, []);
     }
 
     #[test]

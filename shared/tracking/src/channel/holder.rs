@@ -12,10 +12,11 @@ use std::time::Duration;
 use sidetone_model::{Timestamp, UserId};
 use sidetone_notification_proto::Backoff;
 use sidetone_ports::{Clock, chain};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::intake::Intake;
+use super::pace::Pace;
 use super::socket::{News, Socket};
 use crate::lease::{Mandate, Tenure};
 use crate::platform::{NotificationChannel, PlatformClient, PlatformError};
@@ -31,6 +32,10 @@ const OVERLAP: Duration = Duration::from_secs(3);
 /// How often the platform is asked whether the channel still exists: a socket may be open and
 /// beat while its subscriptions are gone.
 const CHECK_EVERY: Duration = Duration::from_secs(300);
+
+/// Every how many of these checks its topics are compared with those that were set, too: a
+/// quarter of an hour, as their list is long.
+const CHECKS_PER_COMPARISON: u32 = 3;
 
 /// How long to wait where only a person can help.
 const MISCONFIGURED_WAIT: Duration = Duration::from_secs(120);
@@ -48,12 +53,14 @@ pub(crate) struct Holder {
     pub(crate) users: watch::Receiver<BTreeSet<UserId>>,
     pub(crate) intake: Intake,
     pub(crate) board: StatusBoard,
-    /// Held while a channel is made: many at once are refused.
-    pub(crate) making: Arc<Mutex<()>>,
+    /// Whose turn it is to make a channel: many at once are refused.
+    pub(crate) making: Arc<Pace>,
     pub(crate) tenure: Tenure,
     pub(crate) gaps: Gaps,
     /// Since when nobody listens to these users.
     pub(crate) deaf_since: Timestamp,
+    /// Whose topics Genesys would not give.
+    pub(crate) rejected: BTreeSet<UserId>,
 }
 
 /// A channel with an open socket that has its topics.
@@ -167,12 +174,11 @@ impl Holder {
     }
 
     /// Makes a channel if there is none, opens its socket, then sets its topics.
-    async fn open(&self, kept: &mut Option<NotificationChannel>) -> Result<Open, Failure> {
+    async fn open(&mut self, kept: &mut Option<NotificationChannel>) -> Result<Open, Failure> {
         let channel = match kept.take() {
             Some(channel) if self.clock.now() < channel.replace_at => channel,
             Some(_) | None => {
-                let _alone = self.making.lock().await;
-                self.platform.create_channel().await?
+                self.making.in_turn(self.clock, self.platform.create_channel()).await?
             }
         };
         let address = &channel.connect_uri;
@@ -199,7 +205,7 @@ impl Holder {
         }
     }
 
-    async fn subscribe(&self, channel: &NotificationChannel) -> Result<(), PlatformError> {
+    async fn subscribe(&mut self, channel: &NotificationChannel) -> Result<(), PlatformError> {
         let users = self.users.borrow().clone();
         let rejected = self.platform.put_topics(channel, &users).await?;
         for topic in &rejected {
@@ -209,7 +215,40 @@ impl Holder {
         self.board.edit(|status| {
             status.rejected.insert(self.place, rejected.len());
         });
+        self.rejected = rejected.into_iter().map(|topic| topic.user).collect();
         Ok(())
+    }
+
+    /// Sees whether the channel has what it was given, and gives it again if not.
+    async fn compare(&mut self, channel: &NotificationChannel) -> Result<(), PlatformError> {
+        let there = self.platform.topics(channel).await?;
+        let wanted = self.users.borrow().clone();
+        let missing = wanted.difference(&there).filter(|user| !self.rejected.contains(user));
+        let missing = missing.count();
+        if missing > 0 {
+            tracing::warn!(place = self.place, missing, "Genesys has lost topics");
+            metrics::counter!("sidetone_topics_lost_total").increment(missing as u64);
+            self.subscribe(channel).await?;
+            self.gaps.note(self.clock.now() - CHECK_EVERY * CHECKS_PER_COMPARISON);
+        }
+        Ok(())
+    }
+
+    /// Asks whether the channel still exists, and now and then for its topics as well.
+    async fn check(&mut self, channel: &NotificationChannel, number: u32) -> bool {
+        let checked = if number.is_multiple_of(CHECKS_PER_COMPARISON) {
+            match self.compare(channel).await {
+                Err(error) if error.is_gone() => Ok(false),
+                compared => compared.map(|()| true),
+            }
+        } else {
+            self.platform.channel_exists(channel).await
+        };
+        // The socket works; whether the platform answers is another matter.
+        checked.unwrap_or_else(|error| {
+            tracing::warn!(error = chain(&error), "channel not checked");
+            true
+        })
     }
 
     async fn renew_token(&self, channel: &NotificationChannel) {
@@ -229,6 +268,7 @@ impl Holder {
         let tenure = self.tenure.clone();
         let mut manages = tenure.may_manage();
         let mut check_at = self.clock.now() + CHECK_EVERY;
+        let mut checks = 0;
         loop {
             tokio::select! {
                 news = socket.news.recv() => return self.outcome_of(news),
@@ -247,14 +287,10 @@ impl Holder {
                 () = self.clock.sleep_until(channel.replace_at), if manages => return planned,
                 () = self.clock.sleep_until(check_at), if manages => {
                     check_at = self.clock.now() + CHECK_EVERY;
-                    match self.platform.channel_exists(channel).await {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            tracing::warn!(place = self.place, "notification channel gone");
-                            return gone;
-                        }
-                        // The socket works; whether the platform answers is another matter.
-                        Err(error) => tracing::warn!(error = chain(&error), "channel not checked"),
+                    checks += 1;
+                    if !self.check(channel, checks).await {
+                        tracing::warn!(place = self.place, "notification channel gone");
+                        return gone;
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Returns the name of the lease on an OAuth client's notification channels: Genesys counts
 /// them by client, and whoever wants the lease knows the client before it knows the
-/// organization.
+/// organization. Where there are several clients, the first one names it for all.
 pub fn lease_name(client_id: &str) -> String {
     format!("tracker-{client_id}")
 }

@@ -141,6 +141,19 @@ impl PlatformClient {
         }
     }
 
+    /// Returns whose conversations a channel has.
+    ///
+    /// Errors: besides the usual, one that [`PlatformError::is_gone`] if there is no channel.
+    pub async fn topics(
+        &self,
+        channel: &NotificationChannel,
+    ) -> Result<BTreeSet<UserId>, PlatformError> {
+        let request = Request::get("list topics of a channel", subscriptions(channel));
+        let topics: Topics = self.value(request).await?;
+        let id = |topic: &Value| user_of_conversation_topic(topic.get("id")?.as_str()?);
+        Ok(topics.entities.iter().filter_map(id).collect())
+    }
+
     /// Takes all topics off a channel, so that it is the first to go when there are too many.
     pub async fn clear_topics(&self, channel: &NotificationChannel) -> Result<(), PlatformError> {
         let mut request = Request::get("unsubscribe", subscriptions(channel));

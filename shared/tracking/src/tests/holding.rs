@@ -114,6 +114,22 @@ async fn s22_s23_a_broken_socket_is_opened_again_on_the_same_channel() {
 }
 
 #[tokio::test]
+async fn topics_that_genesys_loses_in_silence_are_set_again_and_their_gap_is_mended() {
+    let bench = Bench::start(100.0).await;
+    let (clock, platform) = (bench.clock, bench.platform.clone());
+    clock.sleep(Duration::from_secs(60)).await;
+    platform.forget_topic(ada().id);
+    let mut missed = super::repair::inbound(clock);
+    missed.ring(&ada(), clock.now());
+    platform.publish(&missed.snapshot(), Duration::ZERO);
+    until("both topics are there", async || platform.stats().topics == 2).await;
+    bench.legs_when(missed.key(), "what was missed is found", |legs| legs.len() == 1).await;
+    assert_follows_ada(&bench).await;
+    assert_eq!(platform.stats().sockets_opened, 1);
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn s24_s26_a_silent_socket_is_asked_then_left() {
     let bench = Bench::start(20.0).await;
     bench.platform.stall_sockets();

@@ -3,6 +3,7 @@
 
 mod bus;
 mod calls;
+mod clients;
 mod holding;
 mod lease;
 mod logs;
