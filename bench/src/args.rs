@@ -14,6 +14,8 @@ Examples:
   bench --only sink,null          without the durable stream
   bench --sessions 1000 --no-ramp the steady figures alone, at 1,000 sessions
   bench --work-only               the ratios alone, two minutes; what a change is judged by
+  bench agents                    the tracker with 10,000 agents, 1,000 of them busy, a minute
+  bench holders --seed 7          the tracker killed a hundred times, and ten times for good
 
 Close other programs first: the figures are those of the whole machine. Ratios within one run
 mean more than seconds.";
@@ -90,9 +92,94 @@ pub(crate) enum Role {
         #[arg(long)]
         data: PathBuf,
     },
+    /// The tracker with many agents on the phone: is every call known once, how soon, and how
+    /// much is Genesys asked meanwhile
+    #[command(after_help = AGENTS_EXAMPLES)]
+    Agents(AgentsPlan),
+    /// The tracker's holder killed at random moments: is every call known once, and true
+    #[command(after_help = HOLDERS_EXAMPLES)]
+    Holders(HoldersPlan),
+    /// One stay of a tracker, in a process that may be killed
+    #[command(hide = true)]
+    Hold(HoldOrder),
     /// A WebSocket server that reads and drops, until its input ends
     #[command(hide = true)]
     Sink,
+}
+
+const AGENTS_EXAMPLES: &str = "\
+Examples:
+  bench agents
+  bench agents --agents 12000 --busy 500 --seconds 30   two OAuth clients share them
+  bench agents --json
+
+Exits with 1 if a call was missed or doubled, or a rule of Genesys was broken.";
+
+const HOLDERS_EXAMPLES: &str = "\
+Examples:
+  bench holders                                  a hundred kills, then ten real ones; four minutes
+  bench holders --seed 7                         the same moments as in the run that said seed 7
+  bench holders --kills 20 --processes 0 --speed 30
+  bench holders --json
+
+Exits with 1 if a call was missed or doubled, or a rule of Genesys was broken.";
+
+/// How many agents, and how busy.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct AgentsPlan {
+    /// Agents to follow; every 10,000 need an OAuth client
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) agents: u32,
+    /// How many of them are on the phone at a time
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) busy: u32,
+    /// For how long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    pub(crate) seconds: u64,
+    /// Where all randomness comes from [default: another one each time]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How often holders die.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct HoldersPlan {
+    /// Kills within this process, at random moments
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) kills: u32,
+    /// Kills of real processes, by SIGKILL, at random moments
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) processes: u32,
+    /// Where all randomness comes from [default: another one each time]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// How many times as fast as the world
+    #[arg(long, value_name = "FACTOR", default_value_t = 40.0)]
+    pub(crate) speed: f64,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a process that holds is told by the one that will kill it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct HoldOrder {
+    #[arg(long)]
+    pub(crate) login: String,
+    #[arg(long)]
+    pub(crate) api: String,
+    #[arg(long)]
+    pub(crate) store: PathBuf,
+    /// What time it is. Units: microseconds since 1970
+    #[arg(long)]
+    pub(crate) now: i64,
+    #[arg(long)]
+    pub(crate) speed: f64,
 }
 
 /// What is behind the door.

@@ -1,5 +1,5 @@
 //! Measures the door beside a bare WebSocket sink, in real time, and says how that compares
-//! with the figures it was designed for.
+//! with the figures it was designed for; and the tracker beside a simulated platform.
 //!
 //! One binary, three processes: this one drives the load from one core, and starts itself again
 //! on another as the server under test. No figure ever fails the exit code: the machine may be
@@ -16,6 +16,7 @@ mod report;
 mod serve;
 mod server;
 mod sink;
+mod tracker;
 mod visit;
 
 use std::error::Error;
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
     let done = match args.role {
         Some(Role::Serve { stream, data }) => serve::serve(stream, &data),
         Some(Role::Sink) => sink::sink(),
+        Some(Role::Agents(plan)) => tracker::agents(&plan),
+        Some(Role::Holders(plan)) => tracker::holders(&plan),
+        Some(Role::Hold(order)) => tracker::hold(&order),
         None => campaign::run(&args.plan),
     };
     match done {
