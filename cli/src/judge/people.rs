@@ -133,7 +133,7 @@ pub(super) fn transfers_heard(heard: &Heard) -> Vec<(AgentId, String)> {
     let mut ends: Vec<_> = legs
         .filter_map(|leg| {
             let (agent, end) = (leg.agent()?.clone(), leg.end()?);
-            Some((end.moment.position, agent, end.transfer?.to_string()))
+            Some((end.moment.position, agent, end.transfer?.to_owned()))
         })
         .collect();
     ends.sort();

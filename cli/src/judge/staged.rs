@@ -9,7 +9,7 @@ use sidetone_consumer::{
 };
 use sidetone_delivery_wire::{
     Audio, Body, CallEvent, CallEventKind, Gap, GapReason, Heading, Match, Paused, Resumed,
-    SessionEnded, encode, reason_name, session_media,
+    SessionEnded, TransferKind, encode, reason_name, session_media,
 };
 use sidetone_genesys_sim::{
     AgentSpan, CallerReport, Expected, Scenario, Script, SessionTruth, Stretch,
@@ -287,7 +287,9 @@ fn events(truth: &SessionTruth) -> Vec<Body> {
         }
         if let Some((_, how)) = transfers.next_if(|(who, _)| who == agent) {
             let transferred = event(CallEventKind::Transferred, place, agent, stretch.to);
-            events.push(CallEvent { transfer: (*how).to_owned(), ..transferred });
+            let consult = *how == "consult";
+            let how = if consult { TransferKind::Consult } else { TransferKind::Blind };
+            events.push(CallEvent { transfer: how.into(), ..transferred });
         }
         events.push(event(CallEventKind::Ended, place, agent, stretch.to));
     }

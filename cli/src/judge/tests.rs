@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sidetone_audiohook_proto::{EndCause, ServerFault};
-use sidetone_delivery_wire::{Body, CallEventKind, Gap, GapReason};
+use sidetone_delivery_wire::{Body, CallEventKind, Gap, GapReason, TransferKind};
 use sidetone_genesys_sim::{Expected, Scenario, Script};
 
 use super::staged::{Staged, millis};
@@ -200,7 +200,7 @@ async fn what_else_happens_on_a_leg_is_compared() {
         if let Body::CallEvent(event) = body
             && event.kind() == CallEventKind::Transferred
         {
-            event.transfer = "blind".to_owned();
+            event.set_transfer(TransferKind::Blind);
         }
     }
     let verdict = staged.judged().await;

@@ -29,7 +29,7 @@ pub struct LegEnd {
     pub reason: Box<str>,
     /// How the agent handed the customer on, as the stream says it; absent if the agent did
     /// not, empty if how is not known.
-    pub transfer: Option<Box<str>>,
+    pub transfer: Option<&'static str>,
 }
 
 /// A Genesys user's part in the conversation, in media time.
@@ -53,7 +53,7 @@ struct LegEvent {
     moment: Moment,
     agent: Option<AgentId>,
     end_reason: Box<str>,
-    transfer: Box<str>,
+    transfer: &'static str,
     late: bool,
 }
 
@@ -190,7 +190,7 @@ impl MediaLeg {
             Some(event) if ended.end_reason.is_empty() => event.end_reason.clone(),
             Some(_) | None => ended.end_reason.clone(),
         };
-        let transfer = transferred.map(|event| event.transfer.clone());
+        let transfer = transferred.map(|event| event.transfer);
         Some(LegEnd { moment: ended.moment, reason, transfer })
     }
 
@@ -258,7 +258,7 @@ impl MediaLeg {
             },
             agent: text(&event.agent_id).map(AgentId::new),
             end_reason: event.end_reason.as_str().into(),
-            transfer: event.transfer.as_str().into(),
+            transfer: wire::transfer_name(event.transfer()),
             late: event.late,
         };
         self.events.insert((kind, ordinal), event);
@@ -379,7 +379,7 @@ mod tests {
         attribution.apply(&event(Ended, "l1", "ada", 7_000));
         assert_eq!(holds(&attribution), [(2_000, Some(3_000)), (5_000, Some(7_000))]);
         let end = attribution.legs().next().and_then(MediaLeg::end).expect("ended");
-        assert_eq!(end.transfer.as_deref(), Some(""));
+        assert_eq!(end.transfer, Some(""));
     }
 
     #[test]

@@ -371,7 +371,7 @@ fn agents(plan: &Plan) -> Vec<SidecarAgent> {
                 to: segment.to.map(Position::samples),
                 from_ms: segment.from.as_millis(),
                 to_ms: segment.to.map(Position::as_millis),
-                transfer: end.as_ref().and_then(|end| text(end.transfer.as_deref()?)),
+                transfer: end.as_ref().and_then(|end| text(end.transfer?)),
                 end_reason: end.and_then(|end| text(&end.reason)),
                 late: leg.is_some_and(|leg| leg.is_late()),
             }

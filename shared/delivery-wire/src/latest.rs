@@ -4,4 +4,5 @@ pub use crate::v1::call_record::Body;
 pub use crate::v1::{
     Audio, AudioFormat, CallEvent, CallEventKind, CallRecord, CallRecords, Direction, EndCause,
     Gap, GapReason, Match, MediaChannel, Paused, Resumed, SessionEnded, SessionStarted,
+    TransferKind,
 };

@@ -16,5 +16,8 @@ pub use encode::{DecodeError, Heading, decode, encode, encode_behind};
 pub use latest::{
     Audio, AudioFormat, Body, CallEvent, CallEventKind, CallRecord, CallRecords, Direction,
     EndCause, Gap, GapReason, Match, MediaChannel, Paused, Resumed, SessionEnded, SessionStarted,
+    TransferKind,
 };
-pub use model::{call_event, end_reason_name, listen_name, reason_name, session_media};
+pub use model::{
+    call_event, end_reason_name, listen_name, reason_name, session_media, transfer_name,
+};

@@ -33,7 +33,7 @@ pub fn call_event(
         .into(),
         queue_id: leg.queue.as_deref().unwrap_or_default().to_owned(),
         end_reason: end_reason.unwrap_or_default().to_owned(),
-        transfer: transfer.map(transfer_name).unwrap_or_default().to_owned(),
+        transfer: transfer.map_or(wire::TransferKind::Unspecified, transfer_kind).into(),
         late: leg.late,
     }
 }
@@ -79,6 +79,17 @@ pub const fn reason_name(reason: UnmatchedReason) -> &'static str {
     }
 }
 
+/// Returns the name of a way to hand a call on, in sidecars and for people; empty for none.
+pub const fn transfer_name(kind: wire::TransferKind) -> &'static str {
+    match kind {
+        wire::TransferKind::Unspecified => "",
+        wire::TransferKind::Blind => "blind",
+        wire::TransferKind::Consult => "consult",
+        wire::TransferKind::Conference => "conference",
+        wire::TransferKind::Forward => "forward",
+    }
+}
+
 const fn kind(kind: CallEventKind) -> wire::CallEventKind {
     match kind {
         CallEventKind::Ringing => wire::CallEventKind::Ringing,
@@ -103,12 +114,12 @@ const fn channel(channel: MediaChannel) -> wire::MediaChannel {
     }
 }
 
-const fn transfer_name(kind: TransferKind) -> &'static str {
+const fn transfer_kind(kind: TransferKind) -> wire::TransferKind {
     match kind {
-        TransferKind::Blind => "blind",
-        TransferKind::Consult => "consult",
-        TransferKind::Conference => "conference",
-        TransferKind::Forward => "forward",
+        TransferKind::Blind => wire::TransferKind::Blind,
+        TransferKind::Consult => wire::TransferKind::Consult,
+        TransferKind::Conference => wire::TransferKind::Conference,
+        TransferKind::Forward => wire::TransferKind::Forward,
     }
 }
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sidetone_consumer::{Ordered, Origin};
-use sidetone_delivery_wire::{Body, CallEvent, Direction};
+use sidetone_delivery_wire::{Body, CallEvent, Direction, transfer_name};
 use sidetone_model::Timestamp;
 
 use super::line::{cause_name, channel_name, event_name, format_name, gap_name};
@@ -119,7 +119,7 @@ fn call_event(event: &CallEvent) -> Value {
         "direction": direction_name(event.direction()),
         "queue_id": event.queue_id,
         "end_reason": event.end_reason,
-        "transfer": event.transfer,
+        "transfer": transfer_name(event.transfer()),
         "late": event.late,
     })
 }

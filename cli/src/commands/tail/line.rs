@@ -4,7 +4,7 @@ use crossterm::style::Stylize;
 use sidetone_consumer::{Missing, Ordered, Origin, Record};
 use sidetone_delivery_wire::{
     Audio, AudioFormat, Body, CallEvent, CallEventKind, EndCause, Gap, GapReason, MediaChannel,
-    SessionEnded, SessionStarted,
+    SessionEnded, SessionStarted, transfer_name,
 };
 use sidetone_model::{Position, Timestamp};
 
@@ -184,9 +184,10 @@ fn gap_in_words(gap: &Gap) -> String {
 fn call_event(event: &CallEvent) -> String {
     let kind = event_name(event.kind());
     // How it was handed on says more than the reason of the end, which is that.
-    let how = if event.transfer.is_empty() { &event.end_reason } else { &event.transfer };
+    let handed = transfer_name(event.transfer());
+    let how = if handed.is_empty() { event.end_reason.as_str() } else { handed };
     let begins = event.kind() == CallEventKind::Started && event.late;
-    let notes: Vec<&str> = [how.as_str(), if begins { "heard of late" } else { "" }]
+    let notes: Vec<&str> = [how, if begins { "heard of late" } else { "" }]
         .into_iter()
         .filter(|note| !note.is_empty())
         .collect();
