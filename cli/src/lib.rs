@@ -26,7 +26,7 @@ pub use args::{
     TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
-    Embedded, EmbeddedReport, Story, TargetCall, TargetReport, TargetRun,
+    Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,
 };
 pub use entry::{main, run_with};
 pub use failure::{Exit, Failure};

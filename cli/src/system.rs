@@ -15,7 +15,7 @@ use sidetone_ports_embedded::{
 use sidetone_socket_door::{
     Door, DoorConfig, DoorError, DoorLimits, DoorPace, ReadinessCheck, Replays, Stop,
 };
-use sidetone_tracking::{Tracker, TrackerConfig, TrackerError, TrackerStatus};
+use sidetone_tracking::{Lags, Tracker, TrackerConfig, TrackerError, TrackerStatus};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub tracker: Option<TrackerConfig>,
     /// How long the stream keeps records.
     pub retention: Duration,
+    /// Where it is noted how late call events are.
+    pub lags: Lags,
 }
 
 /// Why a system does not start.
@@ -97,7 +99,7 @@ impl<R: RecordSink> System<R> {
         data: DataDir,
         sink: impl FnOnce(Stream) -> R,
     ) -> Result<Self, SystemError> {
-        let Settings { clock, listen, audiohook, tracker, retention } = settings;
+        let Settings { clock, listen, audiohook, tracker, retention, lags } = settings;
         let store = Store::open(&data.store())?;
         let stream = Stream::open(&data.stream(), clock)?;
         let recordings = Announced::new(Recordings::open(&data.parts(), &data.recordings())?);
@@ -119,7 +121,7 @@ impl<R: RecordSink> System<R> {
         let tracker = match tracker {
             None => None,
             Some(config) => {
-                let tracker = Tracker::new(config, clock, store.clone(), sink)?;
+                let tracker = Tracker::new(config, clock, store.clone(), sink)?.measured_by(lags);
                 let status = tracker.status();
                 checks.push(tracker_check(status.clone()));
                 tasks.spawn(track(tracker, stop_tracker.clone()));

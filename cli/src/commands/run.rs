@@ -11,6 +11,7 @@ use sidetone_notification_proto::Region;
 use sidetone_ports::{Clock, RecordingStore};
 use sidetone_ports_embedded::{DataDir, Stream};
 use sidetone_socket_door::Stop;
+use sidetone_tracking::Lags;
 use sidetone_tracking::{Hosts, Secret, TrackerConfig, TrackerStatus};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, watch};
@@ -98,6 +99,7 @@ fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Se
         audiohook: config.audiohook.clone(),
         tracker,
         retention: Duration::from_secs(u64::from(config.stream.retention_hours) * 3_600),
+        lags: Lags::default(),
     }
 }
 

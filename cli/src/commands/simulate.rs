@@ -17,7 +17,7 @@ use sidetone_audiohook_proto::{KeyId, Secret};
 use sidetone_bootstrap::start_log;
 use sidetone_genesys_sim::{Recording, Target};
 
-pub use embedded::{Embedded, EmbeddedReport};
+pub use embedded::{Embedded, EmbeddedReport, Lag};
 pub use story::Story;
 pub use target::{TargetCall, TargetReport, TargetRun};
 
@@ -145,6 +145,9 @@ fn tell(
     }
     let bad = report.calls.iter().filter(|call| !call.ok).count();
     output.line(told::verdict(bad, report.calls.len(), report.violations.len()))?;
+    for line in told::lags(report) {
+        output.line(line)?;
+    }
     if let Some(line) = told::replays(report) {
         output.line(line)?;
     }

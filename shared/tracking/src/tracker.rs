@@ -162,9 +162,10 @@ where
         Ok(Self { config, clock, store, sink, platform, platforms, board, lags })
     }
 
-    /// Returns where to see how late events are.
-    pub fn lags(&self) -> Lags {
-        self.lags.clone()
+    /// Notes in `lags` how late events are.
+    #[must_use]
+    pub fn measured_by(self, lags: Lags) -> Self {
+        Self { lags, ..self }
     }
 
     /// Returns where to see how it is doing.

@@ -1,6 +1,6 @@
 //! Calls against a Sidetone of our own, from the first ring to the verdict.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sidetone_genesys_sim::{Recording, Scenario, Script, Source};
 use sidetone_model::Listen;
+use sidetone_tracking::{LagFigures, Lags};
 
 use super::premises::{Premises, Wanted};
 use super::round::{Finding, play};
@@ -60,12 +61,26 @@ pub struct EmbeddedReport {
     pub calls: Vec<Verdict>,
     /// The rules of Genesys' platform that Sidetone broke.
     pub violations: Vec<String>,
+    /// How late call events were, by the source that told of them.
+    pub lags: BTreeMap<&'static str, Lag>,
     /// The same calls in words, in the same order.
     #[serde(skip)]
     pub stories: Vec<Story>,
     /// Where recordings were kept.
     #[serde(skip)]
     pub recordings: Vec<PathBuf>,
+}
+
+/// How late the events of one source were: from when they happened to when they were in the
+/// store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lag {
+    /// How many there were.
+    pub events: u64,
+    /// The median.
+    pub p50_ms: u64,
+    /// What 99 in a hundred did not exceed.
+    pub p99_ms: u64,
 }
 
 impl Embedded {
@@ -154,6 +169,7 @@ impl Embedded {
             }));
         }
         findings.sort_by_key(|finding| (finding.call, finding.session));
+        let lags = lags_of(premises.lags());
         let (violations, recordings) = premises.close().await;
         let mut report = EmbeddedReport {
             ok: violations.is_empty() && findings.iter().all(|finding| finding.verdict.ok),
@@ -161,6 +177,7 @@ impl Embedded {
             speed: self.speed,
             calls: Vec::with_capacity(findings.len()),
             violations,
+            lags,
             stories: Vec::with_capacity(findings.len()),
             recordings,
         };
@@ -203,4 +220,15 @@ impl Embedded {
         };
         bad.filter(disturbed).map(|finding| finding.call).collect()
     }
+}
+
+fn lags_of(lags: &Lags) -> BTreeMap<&'static str, Lag> {
+    let millis = |lag: Duration| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+    let figures = lags.figures().into_iter();
+    let lag = |one: LagFigures| Lag {
+        events: one.count,
+        p50_ms: millis(one.p50),
+        p99_ms: millis(one.p99),
+    };
+    figures.map(|(source, one)| (source.as_str(), lag(one))).collect()
 }

@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) truth: SessionTruth,
     pub(super) report: CallerReport,
     pub(super) heard: Option<Heard>,
+    /// That a source did not tell of it, if all were to.
+    pub(super) unheard: Option<String>,
 }
 
 impl Evidence {
@@ -74,7 +76,7 @@ impl Evidence {
             heard: session.heard.as_ref(),
             recording: recording.as_ref(),
         });
-        if let Some(problem) = unreadable {
+        for problem in unreadable.into_iter().chain(session.unheard) {
             verdict.ok = false;
             verdict.cause = Some(Cause::Fault);
             verdict.problems.push(problem);

@@ -1,15 +1,17 @@
 //! A Sidetone of the simulation's own, with a stage before it and an ear behind it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::recording_name;
-use sidetone_genesys_sim::{CallerReport, Expected, Script, Source, Stage};
-use sidetone_model::{ConversationId, Listen};
-use sidetone_ports::{Clock, RecordSink, RecordingStore};
+use sidetone_genesys_sim::{CallerReport, Expected, Scenario, Script, Source, Stage};
+use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen};
+use sidetone_ports::{CallStore, Clock, RecordSink, RecordingStore, chain};
 use sidetone_ports_embedded::{DataDir, Stream};
+use sidetone_tracking::{Lags, PartnerEvents};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -19,8 +21,9 @@ use super::weather::{WatchedSink, Weather};
 use crate::args::Plant;
 use crate::failure::Failure;
 use crate::judge::PlantedSink;
+use crate::organization::SIMULATED_ORGANIZATION;
 use crate::simulated::Simulated;
-use crate::system::{Settings, System};
+use crate::system::{Settings, System, SystemError};
 
 /// How long the tracker may take to listen to everybody. Units: real time.
 const TRACKER_LIMIT: Duration = Duration::from_secs(30);
@@ -65,6 +68,7 @@ pub(super) struct Plan<'a> {
     pub(super) data: &'a Path,
     pub(super) sound: Option<Source>,
     pub(super) plant: Option<Plant>,
+    pub(super) lags: &'a Lags,
 }
 
 impl House {
@@ -78,11 +82,13 @@ impl House {
             audiohook: AudioHookConfig { listen: plan.listen, ..AudioHookConfig::default() },
             tracker: Some(plan.simulated.tracker()?),
             retention: Duration::from_secs(24 * 3_600),
+            lags: plan.lags.clone(),
         };
         let sink = |stream| PlantedSink::new(plan.weather.on(stream), plan.plant);
         let system = System::start(settings, data, sink).await?;
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
+        takes_partner_events(&plan, &system, stop.clone())?;
         let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
         hears_the_platform(&system).await?;
         let home = Home::Here(Box::new(system));
@@ -148,7 +154,11 @@ impl House {
                 self.is_over(&report).await;
             }
             let heard = self.follower.take(report.session);
-            all.push(evidence(Of::Session(Box::new(Session { truth, report, heard }))));
+            let doubled = played.scenario == Scenario::TwoSources;
+            let unheard =
+                if doubled { self.unheard_by_one(played.conversation).await } else { None };
+            let session = Session { truth, report, heard, unheard };
+            all.push(evidence(Of::Session(Box::new(session))));
         }
         let (conversation, truth) = (played.conversation, played.truth.told);
         if !truth.is_empty() {
@@ -157,6 +167,42 @@ impl House {
             all.push(evidence(Of::Call { conversation, truth, events }));
         }
         all
+    }
+
+    /// Waits until both sources have told of every leg of a call; says if one has not.
+    async fn unheard_by_one(&self, conversation: ConversationId) -> Option<String> {
+        match &self.home {
+            Home::Here(_) => {}
+            #[cfg(feature = "aws")]
+            Home::Deployed(_) => return None,
+        }
+        let both = BTreeSet::from([EventSource::Socket, EventSource::EventBus]);
+        let until = self.clock.now() + END_LIMIT;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let legs = self.sources(conversation).await;
+            if !legs.is_empty() && legs.iter().all(|leg| leg.is_superset(&both)) {
+                return None;
+            }
+            if self.clock.now() >= until && Instant::now() >= patience {
+                return Some(format!("not every leg was heard by both sources: {legs:?}"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Returns by which ways each of our agents' legs of a call was heard.
+    async fn sources(&self, conversation: ConversationId) -> Vec<BTreeSet<EventSource>> {
+        let system = match &self.home {
+            Home::Here(system) => system,
+            #[cfg(feature = "aws")]
+            Home::Deployed(_) => return Vec::new(),
+        };
+        let key = ConversationKey { organization: SIMULATED_ORGANIZATION, conversation };
+        let items = system.store().query(key, self.clock.now()).await.unwrap_or_default();
+        let legs = items.iter().filter(|item| item.name.starts_with("leg#"));
+        let legs = legs.filter_map(|item| serde_json::from_slice::<Leg>(&item.bytes).ok());
+        legs.filter(|leg| leg.attribution.agent().is_some()).map(|leg| leg.sources).collect()
     }
 
     /// Waits for the ends of a call's legs in the stream.
@@ -218,6 +264,31 @@ impl House {
             None => Vec::new(),
         }
     }
+}
+
+/// Hands what the platform puts on its event bus to the code of the deployed function, each
+/// event twice, until `stop`.
+fn takes_partner_events<R: RecordSink>(
+    plan: &Plan<'_>,
+    system: &System<R>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let (clock, lags) = (plan.clock, plan.lags.clone());
+    let (store, stream) = (system.store().clone(), system.stream().clone());
+    let events = PartnerEvents::new(plan.simulated.tracker()?, clock, store, stream, lags)
+        .map_err(SystemError::from)?;
+    let mut bus = plan.simulated.platform().event_bus();
+    let taking = async move {
+        while let Ok(event) = bus.recv().await {
+            for _ in 0..2 {
+                if let Err(error) = events.take(clock, &event).await {
+                    tracing::warn!(error = chain(&error), "partner event not taken");
+                }
+            }
+        }
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(taking).await });
+    Ok(())
 }
 
 async fn hears_the_platform<S: RecordSink>(system: &System<S>) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sidetone_genesys_sim::{Script, Source};
 use sidetone_model::Listen;
 use sidetone_ports::Clock;
+use sidetone_tracking::Lags;
 use tempfile::TempDir;
 
 use super::house::{House, Plan};
@@ -20,6 +21,7 @@ pub(super) struct Premises {
     pub(super) clock: Clock,
     pub(super) weather: Weather,
     simulated: Simulated,
+    lags: Lags,
     houses: BTreeMap<Mode, Arc<House>>,
     /// How to build houses for calls that stand alone; a stack cannot be built twice.
     own: Option<Own>,
@@ -58,6 +60,7 @@ impl Premises {
         let clock = Clock::scaled(wanted.speed);
         let weather = Weather::watch(clock);
         let simulated = Simulated::start(clock).await?;
+        let lags = Lags::default();
         let mut houses = BTreeMap::new();
         let modes: BTreeMap<Mode, Listen> =
             wanted.listens.into_iter().map(|listen| (Mode::of(listen), listen)).collect();
@@ -70,6 +73,7 @@ impl Premises {
                 data: &mode.directory(root),
                 sound: wanted.sound.clone(),
                 plant: wanted.plant,
+                lags: &lags,
             };
             houses.insert(mode, Arc::new(House::start(plan).await?));
         }
@@ -82,7 +86,7 @@ impl Premises {
             violations: Vec::new(),
             recordings: Vec::new(),
         });
-        Ok(Self { clock, weather, simulated, houses, own, keeps, _removed: removed })
+        Ok(Self { clock, weather, simulated, lags, houses, own, keeps, _removed: removed })
     }
 
     /// Starts the simulated platform that a deployed stack follows, and
@@ -112,7 +116,9 @@ impl Premises {
             houses.insert(mode, Arc::new(house));
         }
         simulated.is_listened_to().await?;
-        Ok(Self { clock, weather, simulated, houses, own: None, keeps: false, _removed: None })
+        let lags = Lags::default();
+        let (own, keeps, _removed) = (None, false, None);
+        Ok(Self { clock, weather, simulated, lags, houses, own, keeps, _removed })
     }
 
     /// Returns the system in which a call is played: the one that listens so, or one that is
@@ -133,9 +139,15 @@ impl Premises {
             data: &data,
             sound: own.sound.clone(),
             plant: own.plant,
+            lags: &self.lags,
         };
         let house = House::start(plan).await?;
         Ok(Some(Arc::new(house.owning(simulated))))
+    }
+
+    /// Returns where it is noted how late call events are.
+    pub(super) const fn lags(&self) -> &Lags {
+        &self.lags
     }
 
     /// Pulls a house down that stood alone, once nobody needs it any longer.

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use super::embedded::EmbeddedReport;
+use super::embedded::{EmbeddedReport, Lag};
 use super::target::TargetReport;
 use crate::judge::Verdict;
 use crate::output::printable;
@@ -95,6 +95,15 @@ pub(super) fn verdict(bad: usize, sessions: usize, violations: usize) -> String 
         ),
         (bad, _) => format!("{bad} of {sessions} not as they have to be"),
     }
+}
+
+/// Says how late call events were, by source.
+pub(super) fn lags(report: &EmbeddedReport) -> Vec<String> {
+    let line = |(source, lag): (&&str, &Lag)| {
+        let Lag { events, p50_ms, p99_ms } = lag;
+        format!("{events} call events by {source}: {p50_ms} ms (p50), {p99_ms} ms (p99) late")
+    };
+    report.lags.iter().map(line).collect()
 }
 
 /// Says how many sessions were played more than once, if some were.

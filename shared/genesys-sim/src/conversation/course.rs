@@ -108,6 +108,10 @@ impl Conversation {
         self.customer_party().map(|party| party.wire.id)
     }
 
+    pub(super) fn parties(&self) -> &[Party] {
+        &self.parties
+    }
+
     /// Returns whether every leg is over.
     pub fn is_over(&self) -> bool {
         self.parties.iter().all(Party::is_over)

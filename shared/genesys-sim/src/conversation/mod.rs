@@ -6,6 +6,7 @@
 //! Source: genesys-cloud.md, sections 3.9, 3.13 and 3.14.
 
 mod course;
+mod detail;
 mod nouns;
 mod other_calls;
 mod party;

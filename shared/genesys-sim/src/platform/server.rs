@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use sidetone_model::UserId;
 use sidetone_ports::Clock;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -64,11 +64,15 @@ impl Shared {
     }
 }
 
+/// Events on the bus that wait for a subscriber: a thousand calls at once.
+const BUS_EVENTS_MAX: usize = 10_000;
+
 /// A running platform; ends with its last clone.
 #[derive(Clone)]
 pub struct Platform {
     shared: Arc<Shared>,
     published: mpsc::UnboundedSender<Due>,
+    bus: broadcast::Sender<Arc<str>>,
     login: SocketAddr,
     api: SocketAddr,
     _stop_on_drop: Arc<DropGuard>,
@@ -103,6 +107,7 @@ impl Platform {
         Ok(Self {
             shared,
             published,
+            bus: broadcast::Sender::new(BUS_EVENTS_MAX),
             login: login_address,
             api: api_address,
             _stop_on_drop: Arc::new(guard),
@@ -112,6 +117,17 @@ impl Platform {
     /// Returns the addresses of the login host and of the API, without a closing slash.
     pub fn base_urls(&self) -> (String, String) {
         (format!("http://{}", self.login), format!("http://{}", self.api))
+    }
+
+    /// Puts an event on the customer's event bus, where whoever subscribed gets it.
+    pub fn put_on_bus(&self, event: &str) {
+        // Without a subscriber it goes nowhere, as on a bus without a rule.
+        drop(self.bus.send(event.into()));
+    }
+
+    /// Subscribes to the customer's event bus.
+    pub fn event_bus(&self) -> broadcast::Receiver<Arc<str>> {
+        self.bus.subscribe()
     }
 
     /// Sends a snapshot to everybody who then listens to one of its users.

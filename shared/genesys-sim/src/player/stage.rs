@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::course::{Course, cut_short};
 use crate::caller::{CallerPlan, CallerReport, Cue, Deed, Target, call};
+use crate::conversation::Conversation;
 use crate::platform::{Delivery, Platform};
 use crate::script::{AudioScript, Expected, Scenario, Script, Trouble, Truth};
 use crate::voice::Source;
@@ -80,7 +81,8 @@ impl Stage {
             change(place, &mut plan);
             call(self.clock, &self.target, plan, stop.clone())
         });
-        let (sessions, ()) = join(join_all(sessions), self.tell(course, stop)).await;
+        let (sessions, ()) =
+            join(join_all(sessions), self.tell(course, script.scenario, stop)).await;
         Played {
             scenario: script.scenario,
             truth: script.truth(),
@@ -93,9 +95,10 @@ impl Stage {
     }
 
     /// Publishes the course of the call.
-    async fn tell(&self, course: Course, stop: &CancellationToken) {
+    async fn tell(&self, course: Course, scenario: Scenario, stop: &CancellationToken) {
         let Some(platform) = &self.platform else { return };
-        let mut last = None;
+        let two_sources = scenario == Scenario::TwoSources;
+        let mut last: Option<Conversation> = None;
         for notice in course.notices {
             let waiting = self.clock.sleep_until(notice.at);
             if stop.run_until_cancelled(waiting).await.is_none() {
@@ -107,6 +110,12 @@ impl Stage {
             }
             match notice.trouble {
                 Some(trouble) => strike(platform, trouble),
+                None if two_sources => {
+                    for event in notice.conversation.bus_events_since(last.as_ref()) {
+                        platform.put_on_bus(&event);
+                    }
+                    platform.publish_by(&notice.snapshot, Delivery::twice(notice.lag));
+                }
                 None if notice.lost => platform.publish_by(&notice.snapshot, Delivery::lost()),
                 None => platform.publish(&notice.snapshot, notice.lag),
             }

@@ -37,6 +37,8 @@ pub enum Scenario {
     Consult,
     /// One agent of ours asks another, all three talk, and the other leaves.
     Conference,
+    /// Sockets and an event bus tell of the same call, each of them twice.
+    TwoSources,
     /// An agent of ours calls a customer.
     Outbound,
     /// Somebody answers who is not provisioned; long enough to be labelled.
@@ -81,7 +83,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -93,6 +95,7 @@ impl Scenario {
         Self::TransferAway,
         Self::Consult,
         Self::Conference,
+        Self::TwoSources,
         Self::Outbound,
         Self::UnknownAgent,
         Self::Collision,
@@ -130,6 +133,7 @@ impl Scenario {
             Self::TransferAway => "transfer-away",
             Self::Consult => "consult",
             Self::Conference => "conference",
+            Self::TwoSources => "two-sources",
             Self::Outbound => "outbound",
             Self::UnknownAgent => "unknown-agent",
             Self::Collision => "collision",
@@ -162,6 +166,7 @@ impl Scenario {
             Self::Transfer => "an agent hands over to another agent",
             Self::Consult => "an agent asks another, who takes the customer",
             Self::Conference => "an agent asks another, all three talk, one leaves",
+            Self::TwoSources => "sockets and an event bus tell the same, twice",
             Self::TransferAway => "handed over to somebody who is not ours, and back",
             Self::Outbound => "an agent calls a customer",
             Self::UnknownAgent => "somebody answers who is not provisioned",
@@ -237,6 +242,7 @@ impl Scenario {
             Self::TransferAway => transfer_away(&mut draft),
             Self::Consult => consult(&mut draft),
             Self::Conference => conference(&mut draft),
+            Self::TwoSources => two_sources(&mut draft),
             Self::Outbound => outbound(&mut draft),
             Self::UnknownAgent => {
                 not_ours(&mut draft, Standing::Unknown, NotOurs::UnknownUser, 135_000..138_000);
@@ -445,6 +451,23 @@ fn conference(draft: &mut Draft) {
     draft.step(Act::LeavesConsult(second, first));
     draft.wait(5_000..7_000);
     draft.ends(Act::AgentHangsUp(first), Some(first));
+}
+
+/// A hold, of which the bus knows nothing, and two agents.
+fn two_sources(draft: &mut Draft) {
+    let first = draft.agent();
+    let second = draft.agent_but(first);
+    draft.customer_calls();
+    draft.wait(100..400);
+    draft.listens(Expected::Matched);
+    draft.wait(1_200..2_200);
+    draft.rings_and_answers(first);
+    draft.wait(4_000..6_000);
+    draft.is_held(first, 2_500..4_000);
+    draft.wait(4_000..6_000);
+    draft.is_handed_over(first, second);
+    draft.wait(6_000..8_000);
+    draft.ends(Act::AgentHangsUp(second), Some(second));
 }
 
 fn outbound(draft: &mut Draft) {

@@ -14,7 +14,8 @@ use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, UserStore, chain};
 
 use super::{BusError, PartnerEvents};
 use crate::legs::{
-    Partition, Tell, add_delta, attribution_of, fresh_moment, publish, publish_wrap_ups, read, save,
+    Partition, Seen, Tell, add_delta, attribution_of, fresh_moment, publish, publish_wrap_ups,
+    read, save,
 };
 use crate::roster::{Roster, RosterError};
 use crate::status::StatusBoard;
@@ -38,6 +39,7 @@ impl<S, R> Copy for Place<'_, S, R> {}
 pub(super) struct Desk<S> {
     organization: OrganizationId,
     roster: Arc<Roster<S>>,
+    seen: Seen<S>,
     due: Mutex<Due>,
 }
 
@@ -68,7 +70,8 @@ impl<S: CallStore + UserStore + Mailbox> Desk<S> {
         );
         roster.relist().await?;
         let due = Due::from(clock.now(), &events.config);
-        Ok(Self { organization, roster, due: Mutex::new(due) })
+        let seen = Seen::new(events.store.clone(), events.since, organization);
+        Ok(Self { organization, roster, seen, due: Mutex::new(due) })
     }
 
     pub(super) const fn organization(&self) -> OrganizationId {
@@ -138,6 +141,7 @@ impl<S: CallStore + UserStore + Mailbox> Desk<S> {
         // All of them and in any case: an event that comes again may be here because telling
         // failed the first time.
         let (partition, _) = save(store, clock, key, &legs, Tell::Always).await?;
+        self.seen.note(&legs).await;
         if let Some(moment) = happened_at {
             at.events.lags.note(EventSource::EventBus, moment, clock.now());
         }

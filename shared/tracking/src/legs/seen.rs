@@ -44,7 +44,7 @@ impl<S: CallStore> Seen<S> {
 
     /// Notes the agents of ours who talk on these legs. What cannot be noted is noted with the
     /// agent's next call.
-    pub(super) async fn note(&self, legs: &[Leg]) {
+    pub(crate) async fn note(&self, legs: &[Leg]) {
         let talks = |leg: &&Leg| leg.connected_at.is_some();
         for agent in legs.iter().filter(talks).filter_map(|leg| leg.attribution.agent()) {
             if let Err(error) = self.note_one(agent).await {
