@@ -10,7 +10,7 @@ use sidetone_consumer::recording_name;
 use sidetone_genesys_sim::{CallerReport, Expected, Scenario, Script, Source, Stage};
 use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen};
 use sidetone_ports::{CallStore, Clock, RecordSink, RecordingStore, chain};
-use sidetone_ports_embedded::{DataDir, Stream};
+use sidetone_ports_embedded::{DataDir, Store, Stream};
 use sidetone_tracking::{Lags, PartnerEvents};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -171,11 +171,7 @@ impl House {
 
     /// Waits until both sources have told of every leg of a call; says if one has not.
     async fn unheard_by_one(&self, conversation: ConversationId) -> Option<String> {
-        match &self.home {
-            Home::Here(_) => {}
-            #[cfg(feature = "aws")]
-            Home::Deployed(_) => return None,
-        }
+        self.store()?;
         let both = BTreeSet::from([EventSource::Socket, EventSource::EventBus]);
         let until = self.clock.now() + END_LIMIT;
         let patience = Instant::now() + PATIENCE;
@@ -191,15 +187,20 @@ impl House {
         }
     }
 
+    /// Returns where legs are kept, if that is on this machine.
+    fn store(&self) -> Option<&Store> {
+        match &self.home {
+            Home::Here(system) => Some(system.store()),
+            #[cfg(feature = "aws")]
+            Home::Deployed(_) => None,
+        }
+    }
+
     /// Returns by which ways each of our agents' legs of a call was heard.
     async fn sources(&self, conversation: ConversationId) -> Vec<BTreeSet<EventSource>> {
-        let system = match &self.home {
-            Home::Here(system) => system,
-            #[cfg(feature = "aws")]
-            Home::Deployed(_) => return Vec::new(),
-        };
+        let Some(store) = self.store() else { return Vec::new() };
         let key = ConversationKey { organization: SIMULATED_ORGANIZATION, conversation };
-        let items = system.store().query(key, self.clock.now()).await.unwrap_or_default();
+        let items = store.query(key, self.clock.now()).await.unwrap_or_default();
         let legs = items.iter().filter(|item| item.name.starts_with("leg#"));
         let legs = legs.filter_map(|item| serde_json::from_slice::<Leg>(&item.bytes).ok());
         legs.filter(|leg| leg.attribution.agent().is_some()).map(|leg| leg.sources).collect()
