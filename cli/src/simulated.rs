@@ -149,7 +149,7 @@ impl Simulated {
         let target = Target::new(audiohook_url, SIMULATED_ORGANIZATION, key, Some(secret))
             .map_err(|error| Failure::fault("the door's address is no URL").because(error))?;
         let platform = Some(self.platform.clone());
-        Ok(Stage { clock: self.clock, target, platform, sound })
+        Ok(Stage { clock: self.clock, target, platform, sound, administrator: None })
     }
 
     /// Stops the platform; returns the rules that were broken.

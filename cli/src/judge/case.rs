@@ -245,7 +245,8 @@ impl Case<'_> {
     }
 
     fn check_extra(&self, sets: &Sets, problems: &mut Problems) -> u64 {
-        let nobodys = without(&sets.kept, &sets.segments);
+        let somebodys = without(&sets.segments, &self.truth.away);
+        let nobodys = without(&sets.kept, &somebodys);
         // What the client withheld cannot have been delivered, whoever was connected.
         let secret = common(&sets.kept, &sets.withheld);
         let extra = joined(nobodys.iter().chain(&secret).copied());
@@ -353,11 +354,12 @@ impl Case<'_> {
             return Some(Problem::fault("a probe was recorded"));
         }
         let near = around_edges(&sets.segments, EDGE_MS);
+        let either = joined(near.iter().chain(&self.truth.moved).copied());
         let expected = Expectation {
             truth: self.truth,
             media: self.media(),
             owed: common(&sets.owed, &sets.kept),
-            tolerated: common(&sets.kept, &near),
+            tolerated: common(&sets.kept, &either),
             kept: sets.kept.clone(),
         };
         sound::compare_recording(recording, &expected)

@@ -17,7 +17,7 @@ pub use platform::{
     Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimClient,
     SimQueue, SimUser, Stats, UserState, Violation,
 };
-pub use player::{Played, Stage, Town, Traffic};
+pub use player::{Administrator, Played, Stage, Town, Traffic};
 pub use script::{
     Act, AgentSegment, AgentSpan, AudioScript, Cast, Discard, Expected, Person, Scenario, Script,
     SessionTruth, Standing, Step, ToldLeg, Trouble, Truth, UnknownScenario,

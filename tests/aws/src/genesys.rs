@@ -88,7 +88,8 @@ impl Genesys {
     /// Errors: those of [`Genesys::target`].
     pub fn stage(&self, clock: Clock, platform: &Platform, url: &str) -> Result<Stage, LocalError> {
         let target = self.target(url)?;
-        Ok(Stage { clock, target, platform: Some(platform.clone()), sound: None })
+        let platform = Some(platform.clone());
+        Ok(Stage { clock, target, platform, sound: None, administrator: None })
     }
 
     /// Returns the secret of AudioHook keys, as the doors read it.

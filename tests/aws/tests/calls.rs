@@ -19,6 +19,7 @@ fn stage(world: &World) -> Stage {
         target: world.audio_target(),
         platform: Some(world.platform.clone()),
         sound: None,
+        administrator: None,
     }
 }
 

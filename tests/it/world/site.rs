@@ -195,7 +195,7 @@ impl Site {
     /// Returns a stage on which scripts are played against this site.
     pub(crate) fn stage(&self, running: &Running) -> Stage {
         let (target, platform) = (self.target(running), Some(self.platform.clone()));
-        Stage { clock: self.clock, target, platform, sound: None }
+        Stage { clock: self.clock, target, platform, sound: None, administrator: None }
     }
 }
 

@@ -3,15 +3,21 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::recording_name;
-use sidetone_genesys_sim::{CallerReport, Expected, Scenario, Script, Source, Stage};
+use sidetone_genesys_sim::{
+    Administrator, CallerReport, Expected, Scenario, Script, Source, Stage,
+};
 use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen};
-use sidetone_ports::{CallStore, Clock, RecordSink, RecordingStore, chain};
+use sidetone_ports::{
+    CallStore, ChangeOrigin, ChangeWay, Clock, RecordSink, RecordingStore, chain,
+};
 use sidetone_ports_embedded::{DataDir, Store, Stream};
 use sidetone_tracking::{Lags, PartnerEvents};
+use sidetone_users::{Intent, Users};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -59,6 +65,23 @@ enum Home {
     Deployed(sidetone_ports_aws::BucketRecordings),
 }
 
+/// Moves agents in the system's store, and never looks back: the call must show what came of it.
+fn administrator(clock: Clock, store: Store) -> Administrator {
+    let users = Users::new(store);
+    Arc::new(move |agent, adaptor| {
+        let users = users.clone();
+        Box::pin(async move {
+            let by = "simulation".to_owned();
+            let origin = ChangeOrigin { at: clock.now(), by, way: ChangeWay::Setup };
+            let intent = Intent::Commit(&origin);
+            let moved = users.move_to(SIMULATED_ORGANIZATION, &[agent], adaptor, intent).await;
+            if let Err(error) = moved {
+                tracing::error!(error = chain(&error), "the agent was not moved");
+            }
+        })
+    })
+}
+
 /// What a house is built from.
 pub(super) struct Plan<'a> {
     pub(super) clock: Clock,
@@ -89,7 +112,8 @@ impl House {
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
         takes_partner_events(&plan, &system, stop.clone())?;
-        let stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
+        let mut stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
+        stage.administrator = Some(administrator(plan.clock, system.store().clone()));
         hears_the_platform(&system).await?;
         let home = Home::Here(Box::new(system));
         let (clock, _stop_following) = (plan.clock, stop.drop_guard());

@@ -97,6 +97,7 @@ impl TargetRun {
             target: self.target.clone(),
             platform: None,
             sound: None,
+            administrator: None,
         };
         let mut scripts = self.scripts().enumerate();
         let mut running = JoinSet::new();

@@ -6,7 +6,7 @@ mod course;
 mod stage;
 mod town;
 
-pub use stage::{Played, Stage};
+pub use stage::{Administrator, Played, Stage};
 pub use town::{Town, Traffic};
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,14 @@
 //! Where scripts are played: a clock, a server to call, and perhaps a platform.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::future::{join, join_all};
 use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
-use sidetone_model::{ConversationId, ConversationKey, ParticipantId, Pii, SessionId, Timestamp};
+use sidetone_model::{
+    Adaptor, AgentId, ConversationId, ConversationKey, ParticipantId, Pii, SessionId, Timestamp,
+};
 use sidetone_ports::Clock;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,6 +23,9 @@ use crate::voice::Source;
 /// A probe ends by itself; this is for one that gets no answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
+/// Provisions an agent on another telephony platform, as an administrator would.
+pub type Administrator = Arc<dyn Fn(AgentId, Adaptor) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Where scripts are played; cheap to copy.
 #[derive(Clone)]
 pub struct Stage {
@@ -30,6 +37,8 @@ pub struct Stage {
     pub platform: Option<Platform>,
     /// What is heard instead of the built-in voices.
     pub sound: Option<Source>,
+    /// Who moves agents; without one they stay.
+    pub administrator: Option<Administrator>,
 }
 
 /// A call that was played.
@@ -109,6 +118,11 @@ impl Stage {
                 return;
             }
             match notice.trouble {
+                Some(Trouble::Moves(person, adaptor)) => {
+                    if let Some(administrator) = &self.administrator {
+                        administrator(person.agent(), adaptor).await;
+                    }
+                }
                 Some(trouble) => strike(platform, trouble),
                 None if two_sources => {
                     for event in notice.conversation.bus_events_since(last.as_ref()) {
@@ -167,6 +181,8 @@ fn strike(platform: &Platform, trouble: Trouble) {
         Trouble::SocketsBreak => platform.kill_sockets(),
         Trouble::ChannelsExpire => platform.expire_channels(),
         Trouble::TokensRevoked => platform.revoke_tokens(),
+        // Not the platform's affair.
+        Trouble::Moves(..) => {}
     }
 }
 

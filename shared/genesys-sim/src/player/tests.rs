@@ -29,7 +29,7 @@ async fn stage(clock: Clock, door: &Door) -> Stage {
     let secret = Secret::from_base64(SECRET).unwrap();
     let target = Target::new(&door.url, organization, KeyId::new("demo"), Some(secret)).unwrap();
     let platform = Some(Platform::start(config).await.unwrap());
-    Stage { clock, target, platform, sound: None }
+    Stage { clock, target, platform, sound: None, administrator: None }
 }
 
 #[test]

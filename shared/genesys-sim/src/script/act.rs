@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidetone_model::{Position, UnmatchedReason};
+use sidetone_model::{Adaptor, Position, UnmatchedReason};
 
 use super::cast::Person;
 use crate::conversation::Beside;
@@ -32,6 +32,8 @@ pub enum Trouble {
     ChannelsExpire,
     /// Every token is revoked, and the channels die with them.
     TokensRevoked,
+    /// Not Genesys, but an administrator: the user is provisioned on that telephony platform.
+    Moves(&'static Person, Adaptor),
 }
 
 /// What can happen.

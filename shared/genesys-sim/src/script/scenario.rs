@@ -71,6 +71,8 @@ pub enum Scenario {
     ChannelExpiry,
     /// The tracker's token is revoked in mid-call.
     TokenRevoked,
+    /// The agent is moved to another adaptor and back while the call goes on.
+    MovedAdaptor,
 }
 
 /// A name that no scenario has.
@@ -83,7 +85,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -112,6 +114,7 @@ impl Scenario {
         Self::LostEvent,
         Self::ChannelExpiry,
         Self::TokenRevoked,
+        Self::MovedAdaptor,
     ];
 
     /// Returns every scenario.
@@ -150,6 +153,7 @@ impl Scenario {
             Self::LostEvent => "lost-event",
             Self::ChannelExpiry => "channel-expiry",
             Self::TokenRevoked => "token-revoked",
+            Self::MovedAdaptor => "moved-adaptor",
         }
     }
 
@@ -184,6 +188,7 @@ impl Scenario {
             Self::LostEvent => "notifications that never come are made up for",
             Self::ChannelExpiry => "the notification channels expire in mid-call",
             Self::TokenRevoked => "the tracker's token is revoked in mid-call",
+            Self::MovedAdaptor => "the agent is moved to another adaptor, and back",
         }
     }
 
@@ -195,7 +200,10 @@ impl Scenario {
     /// Returns whether it does something that other calls on the same platform would notice, so
     /// that it needs one of its own.
     pub const fn stands_alone(self) -> bool {
-        matches!(self, Self::LostEvent | Self::ChannelExpiry | Self::TokenRevoked)
+        matches!(
+            self,
+            Self::LostEvent | Self::ChannelExpiry | Self::TokenRevoked | Self::MovedAdaptor
+        )
     }
 
     /// Reads a choice: `all`, or names with commas between them.
@@ -263,6 +271,7 @@ impl Scenario {
             Self::LostEvent => troubled::lost_event(&mut draft),
             Self::ChannelExpiry => troubled::channel_expiry(&mut draft),
             Self::TokenRevoked => troubled::token_revoked(&mut draft),
+            Self::MovedAdaptor => troubled::moved_adaptor(&mut draft),
         }
         draft
     }

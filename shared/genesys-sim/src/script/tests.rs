@@ -48,8 +48,24 @@ fn the_simple_stories_have_one_agent_and_miss_nothing() {
         Scenario::Monitored,
         Scenario::ChannelExpiry,
         Scenario::TokenRevoked,
+        Scenario::MovedAdaptor,
     ] {
         check(scenario, Expected::Matched, 1, 0);
+    }
+}
+
+#[test]
+fn while_an_agent_is_moved_away_nothing_is_owed_and_later_all_of_it_again() {
+    for seed in SEEDS {
+        let (_, truth) = only(Scenario::MovedAdaptor, seed);
+        let whole = truth.segments[0].stretch;
+        let owed = truth.owed(&[]);
+        let ([moved], [away]) = (&truth.moved[..], &truth.away[..]) else {
+            panic!("moved once: {truth:?}")
+        };
+        assert_eq!(owed, [Stretch::new(whole.from, moved.from), Stretch::new(moved.to, whole.to)]);
+        assert!(away.from > moved.from && away.to < moved.to && away.samples() > 7 * 8_000);
+        assert!(owed.iter().all(|stretch| stretch.samples() > 6 * 8_000), "{owed:?}");
     }
 }
 
@@ -195,7 +211,8 @@ fn steps_are_in_order_and_every_position_is_a_whole_sample() {
             assert!(session.ends > session.begins, "{scenario} {seed}");
             assert_eq!(session.length().as_duration(), session.ends - session.begins);
         }
-        let longest = if scenario == Scenario::UnknownAgent { 150 } else { 60 };
+        let long = [(Scenario::UnknownAgent, 150), (Scenario::MovedAdaptor, 110)];
+        let longest = long.iter().find(|(one, _)| *one == scenario).map_or(60, |(_, most)| *most);
         assert!(script.length() < Duration::from_secs(longest), "{scenario} {seed}");
     }
 }

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use sidetone_model::Adaptor;
+
 use super::act::{Act, Expected, Trouble};
 use super::draft::Draft;
 
@@ -73,4 +75,20 @@ pub(super) fn token_revoked(draft: &mut Draft) {
     draft.is_held(agent, 3_000..4_000);
     draft.wait(5_000..7_000);
     draft.ends(Act::AgentHangsUp(agent), Some(agent));
+}
+
+/// The agent is moved to another telephony platform in mid-call, and later back.
+pub(super) fn moved_adaptor(draft: &mut Draft) {
+    let agent = draft.agent();
+    draft.customer_calls();
+    draft.wait(100..400);
+    draft.listens(Expected::Matched);
+    draft.wait(1_200..2_200);
+    draft.rings_and_answers(agent);
+    draft.wait(7_000..9_000);
+    draft.trouble(Trouble::Moves(agent, Adaptor::Avaya));
+    draft.wait(38_000..42_000);
+    draft.trouble(Trouble::Moves(agent, Adaptor::GenesysCloud));
+    draft.wait(38_000..42_000);
+    draft.ends(Act::CustomerHangsUp, Some(agent));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidetone_model::{AgentId, Media, Position};
+use sidetone_model::{Adaptor, AgentId, Media, Position};
 
 use super::act::{Act, AudioScript, Expected, Step, Trouble};
 use super::cast::Person;
@@ -12,6 +12,10 @@ use crate::voice::{Source, Stretch};
 /// How long after notifications can come again what they did not bring is found at the latest:
 /// another channel may have to be made, and analytics lags.
 const FOUND_AFTER: Duration = Duration::from_secs(4);
+
+/// How long after an administrator has moved an agent that takes effect at the latest; half of
+/// what is promised.
+const MOVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How much may be missed or too much where the agent changes.
 ///
@@ -74,6 +78,11 @@ pub struct SessionTruth {
     pub conferences: Vec<AgentSpan>,
     /// How agents handed the customer on, by Sidetone's words; in order.
     pub transfers: Vec<(AgentId, &'static str)>,
+    /// Where an agent is, or may still be, served by another telephony platform: nothing of it
+    /// is owed. In order.
+    pub moved: Vec<Stretch>,
+    /// Where an agent certainly is, so that nothing may be delivered; in order.
+    pub away: Vec<Stretch>,
     /// What the client will not send, by its own pauses and discards; in order.
     pub unsendable: Vec<Stretch>,
     /// How long the stream was.
@@ -139,7 +148,7 @@ impl SessionTruth {
         for segment in &self.segments {
             segment.stretch.append_to(&mut segments);
         }
-        Stretch::without(&segments, withheld)
+        Stretch::without(&Stretch::without(&segments, withheld), &self.moved)
     }
 }
 
@@ -155,6 +164,8 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
         mutes: Vec::new(),
         conferences: Vec::new(),
         transfers: Vec::new(),
+        moved: Vec::new(),
+        away: Vec::new(),
         unsendable: unsendable(session),
         length: session.length(),
         missed_ms_max: 0,
@@ -189,8 +200,28 @@ fn of_session(script: &Script, session: &AudioScript, talks: &[Talk]) -> Session
     truth.conferences = spans(conferences(&script.steps));
     truth.conferences.sort_by(|a, b| (&a.agent, a.stretch).cmp(&(&b.agent, b.stretch)));
     truth.transfers = transfers(&script.steps);
+    for (left, back) in moves(&script.steps) {
+        truth.moved.extend(media(left, back + MOVED_WITHIN));
+        truth.away.extend(media(left + MOVED_WITHIN, back));
+    }
     truth.missed_ms_max = missed_ms_max(script);
     truth
+}
+
+/// Returns when agents were moved away and came back.
+fn moves(steps: &[Step]) -> Vec<(Duration, Duration)> {
+    let over = steps.last().map_or(Duration::ZERO, |step| step.at);
+    let mut moves: Vec<(Duration, Duration)> = Vec::new();
+    for step in steps {
+        match (step.act, moves.last_mut()) {
+            (Act::Platform(Trouble::Moves(_, Adaptor::GenesysCloud)), Some(last)) => {
+                last.1 = step.at;
+            }
+            (Act::Platform(Trouble::Moves(..)), _) => moves.push((step.at, over)),
+            _ => {}
+        }
+    }
+    moves
 }
 
 /// At most 300 ms where a transfer moves the agent; and where Sidetone waits paused and nobody
@@ -252,6 +283,9 @@ fn told_at(steps: &[Step], place: usize) -> Duration {
     let mut deaf_since = None;
     for step in steps {
         let Act::Platform(trouble) = step.act else { continue };
+        if matches!(trouble, Trouble::Moves(..)) {
+            continue;
+        }
         let since = *deaf_since.get_or_insert(step.at);
         if trouble == Trouble::SocketsFallSilent {
             continue;
