@@ -15,6 +15,7 @@ mod simulated;
 mod stack;
 mod system;
 mod table;
+mod users_api;
 
 pub use announce::{Announced, Finished};
 #[cfg(feature = "aws")]

@@ -118,6 +118,39 @@ async fn plain_lines_say_where_it_listens_and_where_recordings_lie() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_users_api_runs_beside_the_door_and_is_never_open_to_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data").display().to_string();
+    let configured = |listen: &str| {
+        let file = directory.path().join("sidetone.toml");
+        std::fs::write(&file, format!("[api]\nlisten = \"{listen}\"\n")).unwrap();
+        file.display().to_string()
+    };
+    let file = configured("127.0.0.1:0");
+    let process =
+        Process::sidetone(["run", "--listen", "127.0.0.1:0", "--data", &data, "--config", &file]);
+    let address: std::net::SocketAddr = process
+        .line("where the users API is", |line| {
+            let (_, url) = line.split_once("users API at http://")?;
+            url.strip_suffix("/v1/users")?.parse().ok()
+        })
+        .await;
+    let sample = sidetone(["users", "sample"]).await.stdout;
+    let import = ["users", "import", "-", "--data", &data];
+    assert_eq!(sidetone_fed(import, &sample).await.code, Some(0));
+    let page = Answer::get(address, "/v1/users?find=ada").await;
+    let page: Value = serde_json::from_str(&page.text()).unwrap();
+    assert_eq!(page["users"][0]["username"], "ada@customer.example");
+    process.signal("INT").await;
+    assert_eq!(process.finish(END_WITHIN).await.code, Some(0));
+
+    let file = configured("0.0.0.0:0");
+    let open = sidetone(["run", "--data", &data, "--config", &file]).await;
+    assert_eq!(open.code, Some(2), "{open:#?}");
+    assert!(open.stderr.contains("tokens are needed"), "{}", open.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_outlasts_the_drain_is_ended_in_order_and_recorded() {
     let site = Site::new("drain_seconds = 4").await;
     let running = site.run().await;

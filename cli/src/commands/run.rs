@@ -25,6 +25,7 @@ use crate::output::Output;
 use crate::simulated::Simulated;
 use crate::system::{Settings, System};
 use crate::table::{Mode, Recorded, Screen, Started};
+use crate::users_api::{Plan, UsersApi};
 
 /// How often the table is drawn. Units: real time.
 const DRAW_EVERY: Duration = Duration::from_millis(250);
@@ -70,10 +71,18 @@ pub(crate) async fn run(
         (None, Some(genesys)) => Some(tracker_config(genesys)?),
         (None, None) => None,
     };
+    let api = config.api.as_ref().map(|api| Plan::new(api, &data)).transpose()?;
     let started =
         Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
     let system = System::start(settings(&config, clock, tracker), data, |stream| stream).await?;
     screen.started(&Started { url: system.audiohook_url(), ..started });
+    let api = match api {
+        Some(plan) => Some(UsersApi::start(plan, system.store().clone(), clock).await?),
+        None => None,
+    };
+    if let Some(api) = &api {
+        screen.note(&format!("users API at http://{}/v1/users", api.address));
+    }
     if system.tracker().is_none() {
         screen.note(
             "no [genesys] in the configuration: nobody tells of calls, so none will be matched",
@@ -82,6 +91,9 @@ pub(crate) async fn run(
     let town =
         simulated.as_ref().map(|simulated| populate(simulated, &system, args)).transpose()?;
     watch_over(system, town, &mut screen, &mut signals).await;
+    if let Some(api) = api {
+        api.stop().await;
+    }
     if let Some(simulated) = &simulated {
         for violation in simulated.platform().violations() {
             screen.note(&format!("Genesys' rules were broken: {violation}"));

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sidetone_model::{Listen, OnHold};
+use sidetone_model::{Listen, OnHold, OrganizationId};
 
 /// Everything that can be set; every part has a default but [`GenesysConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub genesys: Option<GenesysConfig>,
     /// The embedded stream.
     pub stream: StreamConfig,
+    /// The users API; without it there is none.
+    pub api: Option<ApiConfig>,
 }
 
 impl Default for Config {
@@ -32,6 +34,7 @@ impl Default for Config {
             audiohook: AudioHookConfig::default(),
             genesys: None,
             stream: StreamConfig::default(),
+            api: None,
         }
     }
 }
@@ -130,6 +133,51 @@ impl Default for StreamConfig {
     fn default() -> Self {
         // As Kinesis by default.
         Self { retention_hours: 24 }
+    }
+}
+
+/// The users API of `sidetone run`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Its address and port.
+    pub listen: SocketAddr,
+    /// Whose users callers on this machine see, where there are no tokens.
+    pub organization: Option<OrganizationId>,
+    /// Who is let in; without any, whoever is on this machine.
+    pub tokens: Vec<ApiTokenConfig>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8090)),
+            organization: None,
+            tokens: Vec::new(),
+        }
+    }
+}
+
+/// A token of the users API.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiTokenConfig {
+    /// The name under which its changes stand in the history.
+    pub name: String,
+    /// Whose users it reaches.
+    pub organization: OrganizationId,
+    /// A file that holds the token alone.
+    pub token_file: PathBuf,
+}
+
+impl ApiTokenConfig {
+    /// Reads the token.
+    ///
+    /// Errors: [`ConfigError`] if the file cannot be read.
+    pub fn secret(&self) -> Result<SecretText, ConfigError> {
+        let text = std::fs::read_to_string(&self.token_file)
+            .map_err(|source| ConfigError::Read { path: self.token_file.clone(), source })?;
+        Ok(SecretText(text.trim().to_owned()))
     }
 }
 
@@ -299,11 +347,18 @@ mod tests {
             client_secret = "very secret"
             [stream]
             retention_hours = 48
+            [api]
+            listen = "0.0.0.0:8090"
+            [[api.tokens]]
+            name = "portal"
+            organization = "0f0e0d0c-0b0a-4908-8706-050403020100"
+            token_file = "/etc/sidetone/portal-token"
             "#,
         )
         .unwrap();
         assert_eq!(config.audiohook.listen, Listen::Ready);
         assert_eq!(config.stream.retention_hours, 48);
+        assert_eq!(config.api.as_ref().unwrap().tokens[0].name, "portal");
         assert!(!format!("{config:?}").contains("very secret"));
     }
 

@@ -4,7 +4,7 @@ mod config;
 mod log;
 
 pub use config::{
-    AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts, MoreClient, SecretText,
-    StreamConfig,
+    ApiConfig, ApiTokenConfig, AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts,
+    MoreClient, SecretText, StreamConfig,
 };
 pub use log::{LogFormat, start_log, start_log_to};

@@ -1,6 +1,8 @@
 //! The largest file: what it takes in memory and time, and that its last row counts. One test,
 //! so that the process's figures are its own.
 
+#![allow(clippy::unwrap_used, reason = "a test says by failing that something is amiss")]
+
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::sync::Arc;

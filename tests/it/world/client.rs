@@ -191,7 +191,8 @@ impl Answer {
 
     /// Asks for a page.
     pub(crate) async fn get(address: SocketAddr, path: &str) -> Self {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         Self::to(address, request.as_bytes()).await
     }
 

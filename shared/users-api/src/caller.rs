@@ -1,0 +1,129 @@
+//! Who calls, and for which organization.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, ORIGIN};
+use axum::http::request::Parts;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use sidetone_model::OrganizationId;
+use subtle::ConstantTimeEq;
+
+use crate::problem::Problem;
+
+/// Who calls, as whoever let them in knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The only organization whose users this caller can see or change.
+    pub organization: OrganizationId,
+    /// The name under which changes stand in the history.
+    pub name: String,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
+    }
+}
+
+/// The fewest characters of a token: 128 random bits in base64 are 22.
+const TOKEN_LENGTH_MIN: usize = 22;
+
+/// A token, and for whom it speaks.
+#[derive(Clone)]
+pub struct ApiToken {
+    /// What follows `Bearer`.
+    pub secret: String,
+    /// For whom it speaks.
+    pub caller: Caller,
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiToken").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+/// Why an API cannot be guarded like that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    /// Everybody who reaches the address would be let in.
+    #[error("{0} can be reached from elsewhere, so tokens are needed")]
+    Open(SocketAddr),
+    /// A token can be guessed.
+    #[error("the token called {name} is shorter than 22 characters")]
+    Short {
+        /// Its caller's name.
+        name: String,
+    },
+}
+
+/// Who is let in where no gateway has looked before.
+#[derive(Debug, Clone)]
+pub enum Guard {
+    /// Whoever is on this machine, as that caller.
+    Loopback(Caller),
+    /// Whoever has one of these tokens.
+    Tokens(Vec<ApiToken>),
+}
+
+impl Guard {
+    /// Checks that nobody is let in by accident.
+    ///
+    /// Errors: [`GuardError`].
+    pub fn check(&self, listen: SocketAddr) -> Result<(), GuardError> {
+        match self {
+            Self::Loopback(_) if !listen.ip().is_loopback() => Err(GuardError::Open(listen)),
+            Self::Loopback(_) => Ok(()),
+            Self::Tokens(tokens) => {
+                let short = |token: &&ApiToken| token.secret.len() < TOKEN_LENGTH_MIN;
+                tokens.iter().find(short).map_or(Ok(()), |token| {
+                    Err(GuardError::Short { name: token.caller.name.clone() })
+                })
+            }
+        }
+    }
+
+    fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        match self {
+            // A page in this machine's browser is not this machine's user.
+            Self::Loopback(_) if request.headers().contains_key(ORIGIN) => {
+                Err(Problem::forbidden("a page in a browser must have a token"))
+            }
+            Self::Loopback(caller) => Ok(caller.clone()),
+            Self::Tokens(tokens) => {
+                let given = request.headers().get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+                let given = given.and_then(|given| {
+                    let (scheme, token) = given.split_once(' ')?;
+                    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+                });
+                let given = given.ok_or_else(Problem::unauthorized)?;
+                let fits =
+                    |token: &&ApiToken| bool::from(token.secret.as_bytes().ct_eq(given.as_bytes()));
+                let found = tokens.iter().find(fits).ok_or_else(Problem::unauthorized)?;
+                Ok(found.caller.clone())
+            }
+        }
+    }
+}
+
+/// Lets nobody through whom the guard does not know.
+pub fn guarded(router: Router, guard: Guard) -> Router {
+    router.layer(from_fn_with_state(Arc::new(guard), admit))
+}
+
+async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    match guard.caller(&request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}

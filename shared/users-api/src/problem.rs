@@ -1,0 +1,196 @@
+//! What goes wrong, as `application/problem+json` (RFC 9457).
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sidetone_model::AgentId;
+use sidetone_ports::{StoreError, chain};
+use sidetone_user_file::{FieldError, FileError, RowError};
+use sidetone_users::UsersError;
+
+/// One bad field of a request, or of a row of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadField {
+    /// Which row of the file; the heading is row 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// Which field, by the name of its column.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+/// An answer that says why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(serialize_with = "number")]
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BadField>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde wants")]
+fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// Nobody was named who may call.
+    pub fn unauthorized() -> Self {
+        let detail = "send the header Authorization: Bearer, with a token that is good here";
+        Self::new(StatusCode::UNAUTHORIZED, "no good token", detail)
+    }
+
+    /// The caller may not do that.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not allowed", detail)
+    }
+
+    /// Nobody has that id in the caller's organization, wherever else somebody may.
+    pub(crate) fn no_user(agent: &AgentId) -> Self {
+        let detail = UsersError::Unknown { agents: vec![agent.clone()] }.to_string();
+        Self::new(StatusCode::NOT_FOUND, "no such user", detail)
+    }
+
+    /// A parameter cannot be.
+    pub(crate) fn parameter(field: &str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let detail = format!("{field}: {reason}");
+        let problem = Self::new(StatusCode::BAD_REQUEST, "a bad parameter", detail);
+        let bad = BadField { row: None, field: field.to_owned(), reason };
+        Self { errors: vec![bad], ..problem }
+    }
+
+    /// Returns the status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = UsersError::Fields { errors: errors.clone() }.to_string();
+        let bad = |error: FieldError| BadField {
+            row: None,
+            field: error.column.to_owned(),
+            reason: error.reason,
+        };
+        let errors = errors.into_iter().map(bad).collect();
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad fields", detail) }
+    }
+
+    fn fault(error: &dyn std::error::Error) -> Self {
+        // Who called is not told what is behind the door.
+        tracing::error!(error = chain(error), "the users API cannot reach its store");
+        let detail = "the users cannot be reached at the moment; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<UsersError> for Problem {
+    fn from(error: UsersError) -> Self {
+        match error {
+            UsersError::Unknown { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "no such user", error.to_string())
+            }
+            UsersError::NoChange { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "no such change", error.to_string())
+            }
+            UsersError::Exists { .. } | UsersError::ChangedSince { .. } => {
+                Self::new(StatusCode::CONFLICT, "it stands otherwise", error.to_string())
+            }
+            UsersError::Fields { errors } => Self::fields(errors),
+            UsersError::Crowded => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", error.to_string())
+            }
+            UsersError::Store(error) => Self::fault(&error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::fault(&error)
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FileError::Read(_) | FileError::Heading(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not a file of users", detail)
+            }
+            FileError::TooLarge { .. } | FileError::TooLong { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too large a file", detail)
+            }
+            FileError::Rows { errors, .. } => {
+                let bad = |error: RowError| BadField {
+                    row: Some(error.row),
+                    field: error.column,
+                    reason: error.reason,
+                };
+                let errors = errors.into_iter().map(bad).collect();
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad rows", detail);
+                Self { errors, ..problem }
+            }
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let title = "not what is documented";
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too large", rejection.body_text())
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                let detail = "send application/json";
+                Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, title, detail)
+            }
+            _ => Self::new(StatusCode::BAD_REQUEST, title, rejection.body_text()),
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "a bad parameter", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "a bad path", rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return FileError::TooLarge { max: sidetone_user_file::FILE_BYTES_MAX }.into();
+        }
+        Self::new(StatusCode::BAD_REQUEST, "a broken request", rejection.body_text())
+    }
+}

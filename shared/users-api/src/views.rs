@@ -1,0 +1,170 @@
+//! What requests and answers hold, as `openapi.json` describes it.
+
+use serde::{Deserialize, Serialize};
+use sidetone_model::{AgentId, User};
+use sidetone_ports::{ChangeWay, HistoryEntry, HistoryPage, Revision, UserChange};
+use sidetone_user_file::Fields;
+use sidetone_users::{ChangeKind, Counts, Outcome};
+
+/// A page of users.
+#[derive(Debug, Serialize)]
+pub(crate) struct UserPage {
+    pub(crate) users: Vec<User>,
+    /// After whom the next page begins, if there may be one.
+    pub(crate) next: Option<AgentId>,
+}
+
+/// Which users.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    pub(crate) limit: Option<usize>,
+    pub(crate) after: Option<String>,
+    pub(crate) find: Option<String>,
+}
+
+/// What part of the history.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryParameters {
+    pub(crate) limit: Option<usize>,
+    pub(crate) before: Option<String>,
+    pub(crate) agent: Option<String>,
+}
+
+/// Whether a change is only tried.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TryQuery {
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// How a file is imported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportQuery {
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    #[serde(default)]
+    pub(crate) replace: bool,
+}
+
+/// A user as somebody sends one; what is absent stays, or is empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UserFields {
+    agent: Option<String>,
+    name: Option<String>,
+    username: Option<String>,
+    adaptor: Option<String>,
+    team: Option<String>,
+    supervisor: Option<String>,
+    site: Option<String>,
+    status: Option<String>,
+}
+
+impl UserFields {
+    /// Returns whether a key is among the fields.
+    pub(crate) const fn names_an_agent(&self) -> bool {
+        self.agent.is_some()
+    }
+
+    /// Puts them over those of a user who stands, or over nothing.
+    pub(crate) fn over<'a>(&'a self, stands: Fields<'a>) -> Fields<'a> {
+        fn or<'a>(given: Option<&'a str>, stands: &'a str) -> &'a str {
+            given.unwrap_or(stands)
+        }
+        Fields {
+            telephony_agent_id: or(self.agent.as_deref(), stands.telephony_agent_id),
+            name: or(self.name.as_deref(), stands.name),
+            email: or(self.username.as_deref(), stands.email),
+            adaptor: or(self.adaptor.as_deref(), stands.adaptor),
+            team: or(self.team.as_deref(), stands.team),
+            supervisor: or(self.supervisor.as_deref(), stands.supervisor),
+            site: or(self.site.as_deref(), stands.site),
+            status: or(self.status.as_deref(), stands.status),
+        }
+    }
+}
+
+/// What was changed, or would be.
+#[derive(Debug, Serialize)]
+pub(crate) struct OutcomeView {
+    dry_run: bool,
+    /// The number of the change, by which it can be undone; absent if nothing changed.
+    change: Option<Revision>,
+    counts: Counts,
+    /// Who stands, was not named, and stays.
+    absent: Vec<AgentId>,
+    /// Whose username is another than it was.
+    other_username: Vec<AgentId>,
+    changes: Vec<ChangeView>,
+}
+
+impl OutcomeView {
+    pub(crate) fn new(outcome: Outcome, dry_run: bool) -> Self {
+        let difference = outcome.difference;
+        Self {
+            dry_run,
+            change: outcome.revision,
+            counts: difference.counts(),
+            other_username: difference.other_usernames().cloned().collect(),
+            absent: difference.absent,
+            changes: difference.changes.into_iter().map(ChangeView::new).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeView {
+    kind: ChangeKind,
+    #[serde(flatten)]
+    change: UserChange,
+}
+
+impl ChangeView {
+    fn new(change: UserChange) -> Self {
+        Self { kind: ChangeKind::of(&change), change }
+    }
+}
+
+/// A page of history.
+#[derive(Debug, Serialize)]
+pub(crate) struct HistoryView {
+    history: Vec<EntryView>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct EntryView {
+    change: Revision,
+    at: String,
+    by: String,
+    way: ChangeWay,
+    kind: ChangeKind,
+    agent: AgentId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<std::sync::Arc<User>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<std::sync::Arc<User>>,
+}
+
+impl HistoryView {
+    pub(crate) fn new(page: HistoryPage) -> Self {
+        let entry = |entry: HistoryEntry| EntryView {
+            change: entry.revision,
+            at: entry.origin.at.to_string(),
+            by: entry.origin.by,
+            way: entry.origin.way,
+            kind: ChangeKind::of(&entry.change),
+            agent: entry.change.agent,
+            before: entry.change.before,
+            after: entry.change.after,
+        };
+        Self {
+            history: page.entries.into_iter().map(entry).collect(),
+            next: page.next.map(|next| next.to_string()),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The running server held against its contract: every documented operation is exercised, and
+//! every answer is one that the contract knows, in the shape that it says.
+
+#![allow(clippy::unwrap_used, reason = "a test says by failing that something is amiss")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sidetone_ports::Clock;
+use sidetone_ports_embedded::Store;
+use sidetone_users_api::{ApiToken, Caller, Guard, GuardError, OPENAPI, guarded, router};
+
+const OURS: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
+const THEIRS: &str = "1f0e0d0c-0b0a-4908-8706-050403020100";
+const OUR_TOKEN: &str = "our-token-of-enough-characters";
+const THEIR_TOKEN: &str = "their-token-of-enough-characters";
+
+const USERS: &str = "/v1/users";
+const USER: &str = "/v1/users/{agent}";
+const IMPORT: &str = "/v1/import";
+const EXPORT: &str = "/v1/export";
+const UNDO: &str = "/v1/changes/{change}/undo";
+const HISTORY: &str = "/v1/history";
+const FILE: &str = "\
+name,email,adaptor,team
+Ada,ada@a.example,genesys-cloud,Billing
+Bo,bo@a.example,genesys-cloud,Billing
+Cy,cy@a.example,avaya,Returns
+";
+
+fn caller(organization: &str, name: &str) -> Caller {
+    Caller { organization: organization.parse().unwrap(), name: name.to_owned() }
+}
+
+/// A server on loopback, and what was exercised of its contract.
+struct Bench {
+    base: String,
+    client: Client,
+    contract: Value,
+    exercised: Mutex<BTreeSet<String>>,
+}
+
+impl Bench {
+    async fn start(guard: Guard) -> Self {
+        // Whoever was first installed the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let api = guarded(router(Store::in_memory().unwrap(), Clock::system()), guard);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, api).await });
+        let contract = serde_json::from_str(OPENAPI).unwrap();
+        Self { base, client: Client::new(), contract, exercised: Mutex::default() }
+    }
+
+    async fn with_tokens() -> Self {
+        let token = |secret: &str, caller| ApiToken { secret: secret.to_owned(), caller };
+        Self::start(Guard::Tokens(vec![
+            token(OUR_TOKEN, caller(OURS, "grace")),
+            token(THEIR_TOKEN, caller(THEIRS, "mallory")),
+        ]))
+        .await
+    }
+
+    /// Asks, and holds the answer against what the contract says of the operation at `path`.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        at: &str,
+        token: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> (StatusCode, String) {
+        let request = self.client.request(method.clone(), format!("{}{at}", self.base));
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        let answer = with(request).send().await.unwrap();
+        let name = method.as_str().to_lowercase();
+        let operation = &self.contract["paths"][path][&name];
+        assert!(operation.is_object(), "{name} {path} is not documented");
+        self.exercised.lock().unwrap().insert(format!("{name} {path}"));
+        self.check(operation, answer).await
+    }
+
+    async fn check(&self, operation: &Value, answer: Response) -> (StatusCode, String) {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        let mut documented = &operation["responses"][status.as_str()];
+        if let Some(place) = documented["$ref"].as_str() {
+            documented = self.contract.pointer(place.trim_start_matches('#')).unwrap();
+        }
+        let operation = &operation["operationId"];
+        assert!(documented.is_object(), "{operation} does not know {status}: {text}");
+        for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+            let needed = header["required"] == true;
+            assert!(!needed || headers.contains_key(name), "{operation} {status} lacks {name}");
+        }
+        let Some(content) = documented["content"].as_object() else {
+            assert_eq!(text, "", "{operation} {status} has no content");
+            return (status, text);
+        };
+        let kind = headers["content-type"].to_str().unwrap();
+        let kind = kind.split(';').next().unwrap();
+        let media = content.get(kind).unwrap_or_else(|| panic!("{operation} {status}: {kind}"));
+        if kind.ends_with("json") {
+            let mut schema = media["schema"].clone();
+            schema["components"] = self.contract["components"].clone();
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let schema = jsonschema::validator_for(&schema).unwrap();
+            let errors: Vec<_> = schema.iter_errors(&value).map(|it| it.to_string()).collect();
+            assert!(errors.is_empty(), "{operation} {status}: {errors:?} in {text}");
+        }
+        (status, text)
+    }
+
+    async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        at: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let with = |request: RequestBuilder| match &body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let (status, text) = self.ask(method, path, at, OUR_TOKEN, with).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn import(&self, at: &str, file: &str) -> (StatusCode, Value) {
+        let csv = file.to_owned();
+        let with = |request: RequestBuilder| request.header("content-type", "text/csv").body(csv);
+        let (status, text) = self.ask(Method::POST, IMPORT, at, OUR_TOKEN, with).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Returns every operation of the contract.
+    fn documented(&self) -> BTreeSet<String> {
+        let paths = self.contract["paths"].as_object().unwrap().iter();
+        let each = paths.flat_map(|(path, operations)| {
+            let names = operations.as_object().unwrap().keys().filter(|name| *name != "parameters");
+            names.map(move |name| format!("{name} {path}"))
+        });
+        each.collect()
+    }
+}
+
+#[tokio::test]
+async fn every_documented_operation_answers_as_documented() {
+    let bench = Bench::with_tokens().await;
+    let (status, shown) = bench.import("/v1/import?dry_run=true", FILE).await;
+    assert_eq!((status, &shown["counts"]["added"]), (StatusCode::OK, &json!(3)));
+    let (_, none) = bench.json(Method::GET, USERS, USERS, None).await;
+    assert_eq!(none["users"], json!([]), "a dry run changes nothing");
+    let (_, imported) = bench.import(IMPORT, FILE).await;
+    assert_eq!(imported["change"], 1);
+    lists(&bench).await;
+    one_user(&bench).await;
+    history_and_the_way_back(&bench).await;
+
+    let (_, file) = bench.ask(Method::GET, EXPORT, EXPORT, OUR_TOKEN, |it| it).await;
+    let (_, again) = bench.import("/v1/import?replace=true", &file).await;
+    assert_eq!((&again["change"], &again["counts"]["unchanged"]), (&Value::Null, &json!(4)));
+    let contract = "/v1/openapi.json";
+    let (_, served) = bench.json(Method::GET, contract, contract, None).await;
+    assert_eq!(served, bench.contract);
+    let exercised = bench.exercised.lock().unwrap().clone();
+    assert_eq!(exercised, bench.documented(), "every operation is exercised");
+}
+
+async fn lists(bench: &Bench) {
+    let (_, page) = bench.json(Method::GET, USERS, "/v1/users?limit=2", None).await;
+    assert_eq!((&page["users"][1]["agent"], &page["next"]), (&json!("bo"), &json!("bo")));
+    let (_, page) = bench.json(Method::GET, USERS, "/v1/users?limit=2&after=bo", None).await;
+    assert_eq!((&page["users"][0]["agent"], &page["next"]), (&json!("cy"), &Value::Null));
+    let (_, page) = bench.json(Method::GET, USERS, "/v1/users?find=BILLING%20ada", None).await;
+    assert_eq!(page["users"].as_array().unwrap().len(), 1);
+    let (status, bad) = bench.json(Method::GET, USERS, "/v1/users?limit=501", None).await;
+    assert_eq!((status, &bad["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!("limit")));
+    let (status, _) = bench.json(Method::GET, USERS, "/v1/users?organization=x", None).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "nothing undocumented is understood");
+}
+
+async fn one_user(bench: &Bench) {
+    let new = json!({ "name": "Di", "username": "DI@a.example", "adaptor": "genesys-cloud" });
+    let (status, made) = bench.json(Method::POST, USERS, USERS, Some(new.clone())).await;
+    assert_eq!((status, &made["agent"]), (StatusCode::CREATED, &json!("di")));
+    let (status, _) = bench.json(Method::POST, USERS, USERS, Some(new)).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let bad = json!({ "name": "", "username": "@", "adaptor": "nortel" });
+    let (status, bad) = bench.json(Method::POST, USERS, USERS, Some(bad)).await;
+    let fields: Vec<_> = bad["errors"].as_array().unwrap().iter().map(|e| &e["field"]).collect();
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(fields, ["name", "email", "adaptor"]);
+    let (status, bad) = bench.json(Method::POST, USERS, USERS, Some(json!({ "pay": 1 }))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(bad["detail"].as_str().unwrap().contains("pay"), "{bad}");
+
+    let (status, found) = bench.json(Method::GET, USER, "/v1/users/DI", None).await;
+    assert_eq!((status, &found), (StatusCode::OK, &made));
+    let moved = Some(json!({ "adaptor": "cisco" }));
+    let (_, moved) = bench.json(Method::PATCH, USER, "/v1/users/di", moved).await;
+    assert_eq!((&moved["adaptor"], &moved["name"]), (&json!("cisco"), &json!("Di")));
+    let key = Some(json!({ "agent": "other" }));
+    let (status, _) = bench.json(Method::PATCH, USER, "/v1/users/di", key).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, _) = bench.json(Method::DELETE, USER, "/v1/users/di", None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, gone) = bench.json(Method::GET, USER, "/v1/users/di", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(gone["detail"], "there is no user di");
+}
+
+async fn history_and_the_way_back(bench: &Bench) {
+    let (_, page) = bench.json(Method::GET, HISTORY, "/v1/history?limit=2", None).await;
+    let kinds: Vec<_> = page["history"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
+    assert_eq!(kinds, ["removed", "moved"]);
+    let entry = &page["history"][1];
+    assert_eq!((&entry["by"], &entry["way"]), (&json!("grace"), &json!("api")));
+    assert_eq!(entry["before"]["adaptor"], "genesys-cloud");
+    let at = format!("/v1/history?agent=DI&before={}", page["next"].as_str().unwrap());
+    let (_, rest) = bench.json(Method::GET, HISTORY, &at, None).await;
+    assert_eq!(rest["history"].as_array().unwrap().len(), 1);
+    let (status, _) = bench.json(Method::GET, HISTORY, "/v1/history?before=x", None).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+
+    let tried = "/v1/changes/4/undo?dry_run=true";
+    let (_, shown) = bench.json(Method::POST, UNDO, tried, None).await;
+    assert_eq!(shown["changes"][0]["kind"], "added");
+    let (_, undone) = bench.json(Method::POST, UNDO, "/v1/changes/4/undo", None).await;
+    assert_eq!(undone["change"], 5);
+    let (status, _) = bench.json(Method::POST, UNDO, "/v1/changes/4/undo", None).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (status, _) = bench.json(Method::POST, UNDO, "/v1/changes/77/undo", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn files_are_refused_by_row_field_and_limit() {
+    let bench = Bench::with_tokens().await;
+    let (status, bad) = bench.import(IMPORT, &format!("{FILE}Di,,nortel,x\n")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bad["errors"][0], json!({ "row": 5, "field": "email", "reason": "is empty" }));
+    assert_eq!(bad["errors"][1]["field"], "adaptor");
+    let (status, bad) = bench.import(IMPORT, "name,email,adaptor,pay\n").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(bad["detail"].as_str().unwrap().contains("pay"), "{bad}");
+    for bytes in [5 * 1024 * 1024 + 1, 5 * 1024 * 1024 + 2] {
+        let file = format!("name,email,adaptor\n{}", "\n".repeat(bytes - 19));
+        let (status, bad) = bench.import(IMPORT, &file).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(bad["detail"].as_str().unwrap().contains("5 MiB"), "{bad}");
+    }
+    let long = format!("name,email,adaptor\n{}", "A,a@a.example,avaya\n".repeat(50_001));
+    let (status, bad) = bench.import(IMPORT, &long).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(bad["detail"].as_str().unwrap().contains("50,000 rows"), "{bad}");
+    let json = |request: RequestBuilder| request.json(&json!({}));
+    let (status, _) = bench.ask(Method::POST, IMPORT, IMPORT, OUR_TOKEN, json).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let (_, page) = bench.json(Method::GET, USERS, USERS, None).await;
+    assert_eq!(page["users"], json!([]), "nothing of all that is imported");
+}
+
+#[tokio::test]
+async fn another_organizations_user_is_as_good_as_none() {
+    let bench = Bench::with_tokens().await;
+    bench.import(IMPORT, FILE).await;
+    for method in [Method::GET, Method::PATCH, Method::DELETE] {
+        let as_they = |at: &'static str| {
+            let with = |request: RequestBuilder| request.json(&json!({ "team": "x" }));
+            bench.ask(method.clone(), USER, at, THEIR_TOKEN, with)
+        };
+        let (theirs, text) = as_they("/v1/users/ada").await;
+        let (nobodys, other) = as_they("/v1/users/zoe").await;
+        assert_eq!((theirs, text.replace("ada", "zoe")), (nobodys, other));
+        assert_eq!(theirs, StatusCode::NOT_FOUND);
+    }
+    let ways = [
+        (Method::GET, USERS, USERS),
+        (Method::GET, EXPORT, EXPORT),
+        (Method::GET, HISTORY, "/v1/history?agent=ada"),
+        (Method::POST, UNDO, "/v1/changes/1/undo"),
+    ];
+    for (method, path, at) in ways {
+        let (_, text) = bench.ask(method, path, at, THEIR_TOKEN, |it| it).await;
+        assert!(!text.contains("Billing") && !text.contains("a.example"), "{at}: {text}");
+    }
+    let (_, page) = bench.json(Method::GET, USERS, USERS, None).await;
+    assert_eq!(page["users"].as_array().unwrap().len(), 3);
+    assert_eq!(page["users"][0]["team"], "Billing");
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_without_a_good_token() {
+    let bench = Bench::with_tokens().await;
+    for token in ["", "our-token-of-enough-character", "x"] {
+        for (path, at) in [(USERS, USERS), (EXPORT, EXPORT), (USER, "/v1/users/ada")] {
+            let (status, text) = bench.ask(Method::GET, path, at, token, |it| it).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{text}");
+        }
+    }
+    let elsewhere = bench.client.get(format!("{}/v1/elsewhere", bench.base));
+    let elsewhere = elsewhere.bearer_auth(OUR_TOKEN).send().await.unwrap();
+    assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
+    assert_eq!(elsewhere.headers()["content-type"], "application/problem+json");
+    let wrong = bench.client.put(format!("{}{USERS}", bench.base)).bearer_auth(OUR_TOKEN);
+    assert_eq!(wrong.send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn this_machine_is_let_in_and_a_page_in_its_browser_is_not() {
+    let bench = Bench::start(Guard::Loopback(caller(OURS, "local"))).await;
+    let (status, _) = bench.ask(Method::GET, USERS, USERS, "", |it| it).await;
+    assert_eq!(status, StatusCode::OK);
+    let page = bench.client.get(format!("{}{USERS}", bench.base));
+    let page = page.header("origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn an_address_that_others_reach_needs_tokens_that_cannot_be_guessed() {
+    let local = Guard::Loopback(caller(OURS, "local"));
+    let open: SocketAddr = "0.0.0.0:8090".parse().unwrap();
+    assert_eq!(local.check(open), Err(GuardError::Open(open)));
+    assert_eq!(local.check("[::1]:8090".parse().unwrap()), Ok(()));
+    let token = |secret: &str| {
+        let token = ApiToken { secret: secret.to_owned(), caller: caller(OURS, "grace") };
+        assert!(!format!("{token:?}").contains(secret), "a secret is never printed");
+        Guard::Tokens(vec![token])
+    };
+    let short = GuardError::Short { name: "grace".to_owned() };
+    assert_eq!(token("guessable").check(open), Err(short));
+    assert_eq!(token(OUR_TOKEN).check(open), Ok(()));
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_all_count() {
+    let bench = Arc::new(Bench::with_tokens().await);
+    bench.import(IMPORT, FILE).await;
+    let fields = ["team", "site", "supervisor", "name"];
+    let changes = fields.map(|field| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move {
+            let body = Some(json!({ field: "changed" }));
+            bench.json(Method::PATCH, USER, "/v1/users/ada", body).await
+        })
+    });
+    for change in changes {
+        assert_eq!(change.await.unwrap().0, StatusCode::OK);
+    }
+    let (_, ada) = bench.json(Method::GET, USER, "/v1/users/ada", None).await;
+    assert!(fields.iter().all(|field| ada[field] == "changed"), "{ada}");
+}
