@@ -52,6 +52,8 @@ struct Sets {
     segments: Vec<Stretch>,
     /// What has to be delivered.
     owed: Vec<Stretch>,
+    /// What of it was lost before it reached the door, and has to be declared.
+    lost: Vec<Stretch>,
     /// What the library's user may use.
     kept: Vec<Stretch>,
 }
@@ -71,7 +73,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
         problems.add(Problem::standstill(sentence));
     }
     case.check_client(&mut problems);
-    let (accepted, committed, in_gaps) = case.check_frames(&mut problems);
+    let (accepted, committed, in_gaps) = case.check_frames(&sets.lost, &mut problems);
     let missed_ms = case.check_missed(&sets, &mut problems);
     let extra_ms = case.check_extra(&sets, &mut problems);
     let opened_ms = case.check_opened(&mut problems);
@@ -119,7 +121,9 @@ impl Case<'_> {
         let kept = self
             .heard
             .map_or_else(Vec::new, |heard| joined(heard.kept().map(|frame| frame.stretch)));
-        Sets { owed: self.truth.owed(&withheld), withheld, segments, kept }
+        let owed = self.truth.owed(&withheld);
+        let lost = common(&owed, &joined(self.report.lost.iter().copied()));
+        Sets { owed: without(&owed, &lost), lost, withheld, segments, kept }
     }
 
     fn media(&self) -> Media {
@@ -182,7 +186,7 @@ impl Case<'_> {
 
     /// Compares the door's own counts with the stream's; returns frames accepted, committed,
     /// and in gaps.
-    fn check_frames(&self, problems: &mut Problems) -> (u64, u64, u64) {
+    fn check_frames(&self, lost: &[Stretch], problems: &mut Problems) -> (u64, u64, u64) {
         let Some(heard) = self.heard else {
             if self.truth.expected != Expected::Probe {
                 problems.add(Problem::standstill("the stream has nothing of the session"));
@@ -212,8 +216,23 @@ impl Case<'_> {
         if in_gaps > 0 {
             problems.add(Problem::fault(format!("{in_gaps} frames lie in gaps")));
         }
-        let declared = |gap: &GapView| gap.reason == GapReason::Discarded;
-        for gap in view.gaps().iter().filter(|gap| !declared(gap)) {
+        let discarded = |gap: &GapView| gap.reason == GapReason::Discarded;
+        let all_lost = &self.report.lost;
+        let undelivered = |gap: &GapView| {
+            let stretch = gap.to.map(|to| Stretch::new(gap.from, to));
+            gap.reason == GapReason::Undelivered && stretch.is_some_and(|s| all_lost.contains(&s))
+        };
+        for place in lost {
+            let covers = |gap: &GapView| {
+                undelivered(gap) && gap.from <= place.from && gap.to >= Some(place.to)
+            };
+            if !view.gaps().iter().any(covers) {
+                let from = place.from.as_millis();
+                let sentence = format!("what was lost on its way at {from} ms is not declared");
+                problems.add(Problem::fault(sentence));
+            }
+        }
+        for gap in view.gaps().iter().filter(|gap| !discarded(gap) && !undelivered(gap)) {
             let sentence = format!("a gap at {} ms: {:?}", gap.from.as_millis(), gap.reason);
             // An event comes too late for the ring if the machine stands still.
             let late = gap.reason == GapReason::LateEvent;

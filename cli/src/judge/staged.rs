@@ -74,6 +74,7 @@ impl Staged {
             frames_sent: 100,
             sent: without(&[whole], &withheld),
             withheld,
+            lost: Vec::new(),
             paused: Vec::new(),
             length: truth.length,
             faults: Vec::new(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::{EndCause, ServerFault};
 use sidetone_delivery_wire::{Body, CallEventKind, Gap, GapReason, TransferKind};
-use sidetone_genesys_sim::{Expected, Scenario, Script};
+use sidetone_genesys_sim::{Expected, Scenario, Script, Stretch};
+use sidetone_model::Position;
 
 use super::staged::{Staged, millis};
 use super::{Cause, Verdict};
@@ -250,6 +251,32 @@ async fn frames_in_gaps_are_a_fault() {
     assert_eq!(verdict.frames_in_gaps, 1);
     says(&verdict, "1 frames lie in gaps");
     says(&verdict, "Overflow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_on_its_way_has_to_be_declared() {
+    let mut staged = Staged::new(Scenario::Answered);
+    let middle = staged.truth.segments[0].stretch.from.samples() + 80_000;
+    let frame = staged.bodies.iter().find_map(|body| match body {
+        Body::Audio(audio) if audio.position >= middle => {
+            let from = Position::from_samples(audio.position);
+            Some(Stretch::new(from, from.plus_samples(audio.samples.into())))
+        }
+        _ => None,
+    });
+    let lost = frame.expect("a call of more than ten seconds");
+    staged.lose_audio(lost);
+    staged.report.lost = vec![lost];
+    says(&staged.judged().await, "is not declared");
+    let gap = Gap {
+        from: lost.from.samples(),
+        to: lost.to.samples(),
+        reason: GapReason::Undelivered.into(),
+        ..Gap::default()
+    };
+    staged.bodies.insert(2, Body::Gap(gap));
+    let verdict = staged.judged().await;
+    assert!(verdict.ok, "{verdict:?}");
 }
 
 #[tokio::test(start_paused = true)]

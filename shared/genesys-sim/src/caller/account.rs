@@ -33,6 +33,7 @@ impl Account {
             frames_sent: 0,
             sent: Vec::new(),
             withheld: Vec::new(),
+            lost: Vec::new(),
             paused: Vec::new(),
             length: Position::ZERO,
             faults: Vec::new(),
@@ -103,8 +104,15 @@ impl Account {
         }
     }
 
-    /// An attempt is over: what it sent is final, unless another follows.
-    pub(super) fn attempt_ends(&mut self, now: Timestamp, session: &ClientSession) {
+    /// An attempt is over: what it sent, and what of that was lost on its way, is final, unless
+    /// another follows.
+    pub(super) fn attempt_ends(
+        &mut self,
+        now: Timestamp,
+        session: &ClientSession,
+        lost: &[Stretch],
+    ) {
+        self.report.lost = lost.to_vec();
         let line = Position::ZERO.plus(now.since(self.report.begins));
         let length = line.min(self.length_max);
         self.report.length = length;

@@ -17,6 +17,7 @@ use super::account::Account;
 use super::connect::Socket;
 use super::plan::{CallerPlan, Deed};
 use super::relay::{Crossing, Relay};
+use crate::voice::Stretch;
 
 /// How long a write may wait for a server that does not read.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -71,7 +72,8 @@ impl<'a> Live<'a> {
         let now = self.clock.now();
         self.session.handle(now, input);
         self.unsent(now);
-        self.account.attempt_ends(now, &self.session);
+        let lost = self.crossing.as_ref().map_or(&[][..], Crossing::lost);
+        self.account.attempt_ends(now, &self.session, lost);
     }
 
     /// Plays the session on a socket until one of both is over.
@@ -93,7 +95,8 @@ impl<'a> Live<'a> {
         }
         let now = self.clock.now();
         self.unsent(now);
-        self.account.attempt_ends(now, &self.session);
+        let lost = self.crossing.as_ref().map_or(&[][..], Crossing::lost);
+        self.account.attempt_ends(now, &self.session, lost);
     }
 
     /// Sleeps until something is due, or something arrives.
@@ -211,7 +214,7 @@ impl<'a> Live<'a> {
                         let bytes = frame(self.plan, media, from, to, fault);
                         match &mut self.crossing {
                             Some(crossing) => {
-                                crossing.frame(self.clock.now(), from, &bytes);
+                                crossing.frame(self.clock.now(), Stretch::new(from, to), &bytes);
                                 continue;
                             }
                             None => Message::Binary(bytes),

@@ -14,7 +14,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::json;
 use sidetone_audiohook_proto::MediaTime;
-use sidetone_model::{Position, Timestamp};
+use sidetone_model::Timestamp;
+
+use crate::voice::Stretch;
 
 /// How a relay carries.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +60,7 @@ pub(super) struct Crossing {
     frames: u64,
     carried: u64,
     waiting: BTreeMap<(Timestamp, u64), String>,
+    lost: Vec<Stretch>,
 }
 
 impl Crossing {
@@ -70,6 +73,7 @@ impl Crossing {
             frames: 0,
             carried: 0,
             waiting: BTreeMap::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -82,7 +86,7 @@ impl Crossing {
     }
 
     /// Takes a frame of the client.
-    pub(super) fn frame(&mut self, now: Timestamp, from: Position, frame: &Bytes) {
+    pub(super) fn frame(&mut self, now: Timestamp, place: Stretch, frame: &Bytes) {
         self.frames += 1;
         let Heading { id, seq, serverseq } = &self.latest;
         let message = json!({
@@ -91,12 +95,19 @@ impl Crossing {
             "type": "media",
             "seq": seq,
             "serverseq": serverseq,
-            "position": MediaTime::from(from).to_string(),
+            "position": MediaTime::from(place.from).to_string(),
             "parameters": { "frame": self.frames, "data": STANDARD.encode(frame) },
         });
-        if !self.relay.lost.contains(&self.frames) {
+        if self.relay.lost.contains(&self.frames) {
+            self.lost.push(place);
+        } else {
             self.carry(now, message.to_string());
         }
+    }
+
+    /// Returns which media was lost so far.
+    pub(super) fn lost(&self) -> &[Stretch] {
+        &self.lost
     }
 
     /// Returns when the next message arrives.
@@ -122,6 +133,8 @@ impl Crossing {
 
 #[cfg(test)]
 mod tests {
+    use sidetone_model::Position;
+
     use super::*;
 
     fn carried(relay: Relay) -> Vec<serde_json::Value> {
@@ -129,8 +142,9 @@ mod tests {
         let start = Timestamp::from_millis(1_000);
         crossing.text(start, r#"{"id":"s","seq":3,"serverseq":2,"type":"ping"}"#.to_owned());
         for frame in 0..50 {
-            let from = Position::from_millis(frame * 200);
-            crossing.frame(start + Duration::from_millis(frame * 200), from, &Bytes::from("abc"));
+            let place = |frame| Position::from_millis(frame * 200);
+            let place = Stretch::new(place(frame), place(frame + 1));
+            crossing.frame(start + Duration::from_millis(frame * 200), place, &Bytes::from("abc"));
         }
         let end = start + Duration::from_secs(60);
         let arrived = std::iter::from_fn(|| crossing.arrived(end));

@@ -44,6 +44,8 @@ pub struct CallerReport {
     pub sent: Vec<Stretch>,
     /// What was not sent by the client's own will: its pauses, and what it discarded.
     pub withheld: Vec<Stretch>,
+    /// What was sent, and lost by the relay that carried it.
+    pub lost: Vec<Stretch>,
     /// What lay in pauses of either side.
     pub paused: Vec<Stretch>,
     /// Where the stream ended.
