@@ -55,8 +55,9 @@ pub struct Addresses {
     pub stack: Stack,
     /// The stack that takes media from text messages, with the API Gateway door only.
     pub text_stack: Stack,
-    /// The simulated Genesys Cloud, which the deployed tracker knows. `up` runs it; otherwise
-    /// whoever wants calls starts it there.
+    /// The simulated Genesys Cloud, which the tracker of the usual stack knows. `up` runs it;
+    /// otherwise whoever wants calls starts it there. The other stack has the same credentials,
+    /// and its parameter `GenesysLoginUrl` names another address.
     pub genesys: Genesys,
     /// The process ids of the local AWS, `ministack`, and of the ALB doors, `door…`.
     pub processes: BTreeMap<String, u32>,

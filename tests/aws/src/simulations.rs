@@ -14,6 +14,10 @@ use crate::running::cargo;
 /// What a relay's calls are: those that need no door that listens in another way.
 const TEXT_SCENARIOS: &str = "answered,queued,hold,transfer,secure-pause";
 
+/// How many of them talk at a time: the local AWS takes a few dozen messages a second, all
+/// connections together, and a call has up to twelve.
+const TEXT_CALLS: &str = "2";
+
 /// The frame that is lost on its way; each call has more.
 const LOST_FRAME: &str = "40";
 
@@ -74,7 +78,7 @@ fn simulations(addresses: &Addresses) -> Vec<Simulation> {
             "simulate-text",
             text,
             &texts,
-            &["--scenario", TEXT_SCENARIOS, "--text-media"],
+            &["--scenario", TEXT_SCENARIOS, "--text-media", "--concurrency", TEXT_CALLS],
         ),
         Simulation::new("simulate-lossy-text", text, &texts, &lossy),
     ]

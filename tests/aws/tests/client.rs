@@ -89,6 +89,20 @@ impl Knock {
     }
 }
 
+impl Knock {
+    /// Says whether the door lets in, and opens a session at once.
+    pub(crate) async fn is_opened(&self, world: &World) -> bool {
+        let Ok(mut client) = self.connect().await else { return false };
+        client.say("open", open_parameters(world, ConversationId::new(Uuid::new_v4()))).await;
+        let heard = client.next().await;
+        let opened = matches!(heard, Heard::Said(said) if said["type"] == "opened");
+        if opened {
+            client.close().await;
+        }
+        opened
+    }
+}
+
 /// What a door said, or did.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Heard {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sidetone_genesys_sim::{Platform, Target};
 use sidetone_ports::Clock;
@@ -11,8 +12,13 @@ use sidetone_ports_aws::Aws;
 use sidetone_tests_aws::{Addresses, Cloud, Stack};
 use tokio::runtime::Runtime;
 
+use crate::client::Knock;
+
 /// How long anything may take that the tests wait for: a schedule's minute, and more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Sessions at once for which everything is warm before the tests begin.
+const WARMED: usize = 4;
 
 /// How often they look.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -30,7 +36,13 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads")
 });
 
-static WORLD: LazyLock<World> = LazyLock::new(|| RUNTIME.block_on(World::find()));
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    RUNTIME.block_on(async {
+        let world = World::find().await;
+        world.warmed().await;
+        world
+    })
+});
 
 /// Runs a test on what is deployed.
 pub(crate) fn deployed<F: Future<Output = ()>>(test: impl FnOnce(&'static World) -> F) {
@@ -46,11 +58,9 @@ impl World {
         let clock = Clock::system();
         let platform = at.genesys.start(clock).await.expect("nobody else plays Genesys Cloud");
         // Not only a minute after the deployment, which is when the schedules begin.
-        for stack in [&at.stack, &at.text_stack] {
-            for function in ["TrackerFunction", "SweepFunction"] {
-                let name = stack.output(function).expect("an output");
-                cloud.start(name).await.expect("it starts");
-            }
+        for function in ["TrackerFunction", "SweepFunction"] {
+            let name = at.stack.output(function).expect("an output");
+            cloud.start(name).await.expect("it starts");
         }
         Self { at, cloud, aws, clock, platform }
     }
@@ -73,6 +83,22 @@ impl World {
     /// Returns the ALB door, for the simulated Genesys Cloud.
     pub(crate) fn audio_target(&self) -> Target {
         self.at.genesys.target(self.audio_url()).expect("an address")
+    }
+
+    /// Waits until some sessions at once are opened by every door: what stands behind a door
+    /// has to have started, and environments of functions start slowly on a busy machine.
+    async fn warmed(&self) {
+        let stack = self.stack();
+        let doors = [Some(&stack.api_door), stack.audio_door.as_ref(), stack.always_door.as_ref()];
+        for door in doors.into_iter().flatten() {
+            until(&format!("{door} opens sessions"), async || {
+                let opening =
+                    (0..WARMED).map(async |_| Knock::at(self, door).is_opened(self).await);
+                let opened = join_all(opening).await;
+                opened.into_iter().all(|opened| opened).then_some(())
+            })
+            .await;
+        }
     }
 
     /// Waits until the deployed tracker listens to Genesys Cloud.
