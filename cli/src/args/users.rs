@@ -278,15 +278,15 @@ Examples:
 
 const ADD_HELP: &str = "\
 Examples:
-  sidetone users add --name 'Ada Example' --email ada@customer.example --adaptor genesys-cloud
-  sidetone users add ada2 --name 'Ada Example' --email ada@customer.example --adaptor avaya \\
+  sidetone users add --name Ada --email ada@customer.example --adaptor genesys-cloud
+  sidetone users add ada2 --name Ada --email ada@customer.example --adaptor avaya \\
     --team Billing --supervisor grace --dry-run";
 
 const SET_HELP: &str = "\
 What is not named stays; an empty value empties a field that may be empty.
 
 Examples:
-  sidetone users set ada --team Returns --supervisor ''
+  sidetone users set ada --team Returns --supervisor grace
   sidetone users set ada --status inactive --dry-run";
 
 const MOVE_HELP: &str = "\

@@ -215,9 +215,11 @@ fn bodies(truth: &SessionTruth, report: &CallerReport, frame: Duration) -> Vec<B
             for stretch in &report.sent {
                 for segment in &truth.segments {
                     let Some(both) = stretch.common(segment.stretch) else { continue };
-                    let more = audio(truth, both, frame, segment.agent.as_str());
-                    frames += more.len() as u64;
-                    bodies.extend(more);
+                    for here in without(&[both], &truth.away) {
+                        let more = audio(truth, here, frame, segment.agent.as_str());
+                        frames += more.len() as u64;
+                        bodies.extend(more);
+                    }
                 }
             }
         }
