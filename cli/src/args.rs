@@ -2,6 +2,7 @@
 
 mod admin;
 mod coverage;
+mod org;
 mod run;
 mod simulate;
 mod stream;
@@ -17,6 +18,7 @@ use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
 pub use coverage::CoverageArgs;
+pub use org::{ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand};
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
@@ -132,6 +134,9 @@ pub enum Command {
     /// Write a conversation's audio to a WAV file
     #[command(long_about = stream::LISTEN_ABOUT)]
     Listen(ListenArgs),
+    /// Set up the organizations that are served
+    #[command(subcommand)]
+    Org(OrgCommand),
     /// Say who should be listened to and is not
     #[command(long_about = coverage::LONG_ABOUT)]
     Coverage(CoverageArgs),

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod coverage;
 pub(crate) mod listen;
+pub(crate) mod org;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod simulate;

@@ -54,6 +54,7 @@ async fn run(args: &Args, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Command::Users(users) => commands::users::users(global, users, output).await,
         Command::Tail(tail) => commands::tail::tail(global, tail, output).await,
         Command::Listen(listen) => commands::listen::listen(global, listen, output).await,
+        Command::Org(org) => commands::org::org(global, org, output).await,
         Command::Coverage(coverage) => commands::coverage::coverage(global, coverage, output).await,
         Command::Why(why) => commands::why::why(global, why, output).await,
         Command::Secrets(secrets) => commands::secrets::secrets(global, secrets, output),

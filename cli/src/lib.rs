@@ -15,16 +15,18 @@ mod simulated;
 mod stack;
 mod system;
 mod table;
+mod tenants;
 mod users_api;
 
 pub use announce::{Announced, Finished};
 #[cfg(feature = "aws")]
 pub use args::DoorAddress;
 pub use args::{
-    Args, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs, GlobalArgs,
-    HistoryArgs, ImportArgs, ListenArgs, LogStyle, MoveArgs, NewSecretArgs, NewUserArgs, Plant,
-    RemoveArgs, RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs,
-    TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
+    Args, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs,
+    GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs, NewSecretArgs,
+    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, Plant, RemoveArgs, RunArgs,
+    ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs, TailFrom, UndoArgs,
+    UserListArgs, UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,
@@ -40,3 +42,4 @@ pub use output::{Looks, Output};
 pub use simulated::Simulated;
 pub use system::{Settings, System, SystemError};
 pub use table::{LogLines, Mode, Recorded, Screen, Started};
+pub use tenants::TenantStatuses;

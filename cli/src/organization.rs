@@ -12,6 +12,10 @@ use crate::failure::Failure;
 pub const SIMULATED_ORGANIZATION: OrganizationId =
     OrganizationId::new(Uuid::from_u128(0x0f0e_0d0c_0b0a_4908_8706_0504_0302_0100));
 
+/// The tenant of another simulated Genesys Cloud.
+pub(crate) const NEIGHBOUR_ORGANIZATION: OrganizationId =
+    OrganizationId::new(Uuid::from_u128(0x1f1e_1d1c_1b1a_4918_8716_1514_1312_1110));
+
 /// Returns the organizations that have a key in a data directory.
 ///
 /// Errors: the key file cannot be used.

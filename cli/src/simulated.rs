@@ -9,18 +9,22 @@ use base64::prelude::BASE64_STANDARD;
 use rand::Rng;
 use sidetone_audiohook_proto::{KeyId, Secret};
 use sidetone_genesys_sim::{Cast, Platform, PlatformConfig, PlatformError, Source, Stage, Target};
-use sidetone_ports::{Clock, StoredKey, UserStore};
-use sidetone_ports_embedded::{DataDir, KeyFile, Store};
+use sidetone_model::{Listen, OnHold, Organization, OrganizationId, PlatformPlace};
+use sidetone_ports::{Clock, OrganizationStore, StoredKey, UserStore};
+use sidetone_ports_embedded::{ClientFile, DataDir, KeyFile, Store, StoredClient};
 use sidetone_tracking::{Hosts, TrackerConfig};
 
 use crate::failure::Failure;
-use crate::organization::SIMULATED_ORGANIZATION;
+use crate::organization::{NEIGHBOUR_ORGANIZATION, SIMULATED_ORGANIZATION};
 
 /// The OAuth client of the simulated organization.
 const CLIENT_ID: &str = "5ecbeef0-0000-4000-8000-0000000000c1";
 
 /// The key of its AudioHook integration.
 pub(crate) const KEY_ID: &str = "sidetone-simulated-genesys";
+
+/// The key of another organization's, which has the same agents.
+const NEIGHBOUR_KEY_ID: &str = "sidetone-simulated-neighbour";
 
 /// How long a tracker elsewhere may take to listen. Units: real time.
 #[cfg(feature = "aws")]
@@ -34,6 +38,7 @@ const CALM_LOOKS: u32 = 4;
 #[derive(Clone)]
 pub struct Simulated {
     clock: Clock,
+    organization: OrganizationId,
     platform: Platform,
     credentials: Credentials,
 }
@@ -41,6 +46,7 @@ pub struct Simulated {
 /// What both sides know each other by.
 #[derive(Clone)]
 pub(crate) struct Credentials {
+    pub(crate) key_id: &'static str,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) key_secret: String,
@@ -52,12 +58,27 @@ impl Simulated {
     /// Errors: a fault if no port of this machine is free.
     pub async fn start(clock: Clock) -> Result<Self, Failure> {
         let credentials = Credentials {
+            key_id: KEY_ID,
             client_id: CLIENT_ID.to_owned(),
             client_secret: random_secret(),
             key_secret: random_secret(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self::start_with(clock, any, credentials).await
+    }
+
+    /// Starts another organization's platform, with the same cast and the same OAuth client's id.
+    ///
+    /// Errors: a fault if no port of this machine is free.
+    pub(crate) async fn start_neighbour(clock: Clock) -> Result<Self, Failure> {
+        let credentials = Credentials {
+            key_id: NEIGHBOUR_KEY_ID,
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: random_secret(),
+            key_secret: random_secret(),
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_as(clock, NEIGHBOUR_ORGANIZATION, any, credentials).await
     }
 
     /// Starts the platform with its cast, the login host at a given address, the API and the
@@ -69,9 +90,18 @@ impl Simulated {
         address: SocketAddr,
         credentials: Credentials,
     ) -> Result<Self, Failure> {
+        Self::start_as(clock, SIMULATED_ORGANIZATION, address, credentials).await
+    }
+
+    async fn start_as(
+        clock: Clock,
+        organization: OrganizationId,
+        address: SocketAddr,
+        credentials: Credentials,
+    ) -> Result<Self, Failure> {
         let mut config = PlatformConfig::new(
             clock,
-            SIMULATED_ORGANIZATION,
+            organization,
             credentials.client_id.clone(),
             credentials.client_secret.clone(),
             Cast::sim_users(),
@@ -80,7 +110,7 @@ impl Simulated {
         let platform = Platform::start(config).await.map_err(|error: PlatformError| {
             Failure::fault("the simulated Genesys Cloud does not start").because(error)
         })?;
-        Ok(Self { clock, platform, credentials })
+        Ok(Self { clock, organization, platform, credentials })
     }
 
     /// Provisions the cast's users and the integration's key in a data directory.
@@ -88,17 +118,47 @@ impl Simulated {
     /// Errors: a fault if it cannot be written.
     pub async fn provision(&self, data: &DataDir) -> Result<(), Failure> {
         let store = Store::open(&data.store())?;
-        store.put_users(SIMULATED_ORGANIZATION, &Cast::ours()).await?;
+        store.put_users(self.organization, &Cast::ours()).await?;
         KeyFile::open(&data.keys())?.add(self.key())?;
         Ok(())
+    }
+
+    /// Does the same, and sets the organization up as an administrator would, so that whoever
+    /// runs on the data follows it.
+    ///
+    /// Errors: a fault if it cannot be written.
+    pub(crate) async fn settle(&self, data: &DataDir) -> Result<(), Failure> {
+        self.provision(data).await?;
+        let client = StoredClient {
+            organization: self.organization,
+            client_id: self.credentials.client_id.clone(),
+            client_secret: self.credentials.client_secret.clone(),
+        };
+        let (login, api) = self.platform.base_urls();
+        let settings = Organization {
+            id: self.organization,
+            platform: PlatformPlace::Hosts { login, api },
+            client_ids: vec![client.client_id.clone()],
+            listen: Listen::default(),
+            on_hold: OnHold::default(),
+            queues: Vec::new(),
+        };
+        ClientFile::new(&data.clients()).replace(self.organization, vec![client])?;
+        Store::open(&data.store())?.put_organization(&settings).await?;
+        Ok(())
+    }
+
+    /// Returns whose platform it is.
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.organization
     }
 
     /// Returns the key of its AudioHook integration.
     pub fn key(&self) -> StoredKey {
         StoredKey {
-            key_id: KEY_ID.to_owned(),
+            key_id: self.credentials.key_id.to_owned(),
             secrets: vec![self.credentials.key_secret.clone()],
-            organizations: vec![SIMULATED_ORGANIZATION],
+            organizations: vec![self.organization],
             api_key_only: false,
         }
     }
@@ -145,8 +205,8 @@ impl Simulated {
     pub fn stage(&self, audiohook_url: &str, sound: Option<Source>) -> Result<Stage, Failure> {
         let secret = Secret::from_base64(&self.credentials.key_secret)
             .map_err(|error| Failure::fault("the simulated secret is wrong").because(error))?;
-        let key = KeyId::new(KEY_ID);
-        let target = Target::new(audiohook_url, SIMULATED_ORGANIZATION, key, Some(secret))
+        let key = KeyId::new(self.credentials.key_id);
+        let target = Target::new(audiohook_url, self.organization, key, Some(secret))
             .map_err(|error| Failure::fault("the door's address is no URL").because(error))?;
         let platform = Some(self.platform.clone());
         Ok(Stage { clock: self.clock, target, platform, sound, administrator: None })

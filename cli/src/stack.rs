@@ -161,6 +161,7 @@ impl Stack {
         };
         self.store.put_users(SIMULATED_ORGANIZATION, &Cast::ours()).await?;
         let credentials = Credentials {
+            key_id: KEY_ID,
             client_id: client.client_id,
             client_secret: client.client_secret.reveal().to_owned(),
             key_secret,

@@ -8,9 +8,9 @@ use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::{RECORDER_NAME, Recorder};
 use sidetone_driver::{EngineConfig, Host, HostConfig};
 use sidetone_model::OwnerId;
-use sidetone_ports::{Checkpoints, Clock, OwnerStore, RecordSink, RecordSource};
+use sidetone_ports::{Checkpoints, Clock, OrganizationStore, OwnerStore, RecordSink, RecordSource};
 use sidetone_ports_embedded::{
-    DataDir, KeyFile, KeyFileError, OpenError, Recordings, Store, Stream,
+    ClientFile, DataDir, KeyFile, KeyFileError, OpenError, Recordings, Store, Stream,
 };
 use sidetone_socket_door::{
     Door, DoorConfig, DoorError, DoorLimits, DoorPace, ReadinessCheck, Replays, Stop,
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announced;
+use crate::tenants::{TenantStatuses, Tenants, problem_of};
 
 /// How often old records are dropped from the stream. Units: the clock's time.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
@@ -80,6 +81,7 @@ pub struct System<R> {
     recordings: Announced<Recordings>,
     recordings_directory: PathBuf,
     tracker: Option<watch::Receiver<TrackerStatus>>,
+    tenants: watch::Receiver<TenantStatuses>,
     stop_door: Stop,
     /// Ends what feeds sessions, then what empties them.
     stop_tracker: CancellationToken,
@@ -118,16 +120,31 @@ impl<R: RecordSink> System<R> {
         let host = Host::new(clock, host_config, owner, store.clone(), sink.clone());
 
         let mut checks = vec![store_check(&store), stream_check(&stream)];
+        let (statuses, tenants) = watch::channel(TenantStatuses::new());
         let tracker = match tracker {
             None => None,
             Some(config) => {
-                let tracker = Tracker::new(config, clock, store.clone(), sink)?.measured_by(lags);
+                let tracker = Tracker::new(config, clock, store.clone(), sink.clone())?;
+                let tracker = tracker.measured_by(lags);
                 let status = tracker.status();
-                checks.push(tracker_check(status.clone()));
                 tasks.spawn(track(tracker, stop_tracker.clone()));
                 Some(status)
             }
         };
+        let has_tenants = store.organizations().await.is_ok_and(|all| !all.is_empty());
+        if tracker.is_some() || has_tenants {
+            checks.push(tracker_check(tracker.clone(), tenants.clone()));
+        }
+        let followed = Tenants {
+            clock,
+            store: store.clone(),
+            sink,
+            host: host.clone(),
+            clients: ClientFile::new(&data.clients()),
+            configured: tracker.clone(),
+            statuses,
+        };
+        tasks.spawn(followed.run(stop_tracker.clone()));
         let door = Door::bind(door_config(listen, &audiohook), host.clone(), keys, checks)
             .map_err(|source| SystemError::Door { listen, source })?;
         let address = door.local_addr();
@@ -162,6 +179,7 @@ impl<R: RecordSink> System<R> {
             recordings,
             recordings_directory: data.recordings(),
             tracker,
+            tenants,
             stop_door,
             stop_tracker,
             stop_rest,
@@ -214,6 +232,11 @@ impl<R: RecordSink> System<R> {
     /// Returns how the tracker is doing, if there is one.
     pub fn tracker(&self) -> Option<watch::Receiver<TrackerStatus>> {
         self.tracker.clone()
+    }
+
+    /// Returns how the trackers of the organizations do that are set up in the store.
+    pub fn tenants(&self) -> watch::Receiver<TenantStatuses> {
+        self.tenants.clone()
     }
 
     /// Returns the handle that ends running calls at once while [`System::stop`] waits.
@@ -302,15 +325,17 @@ fn stream_check(stream: &Stream) -> ReadinessCheck {
     })
 }
 
-fn tracker_check(status: watch::Receiver<TrackerStatus>) -> ReadinessCheck {
+fn tracker_check(
+    configured: Option<watch::Receiver<TrackerStatus>>,
+    tenants: watch::Receiver<TenantStatuses>,
+) -> ReadinessCheck {
     ReadinessCheck::new("tracker", move || {
-        let connected = status.borrow().is_connected();
-        let problem = status.borrow().problem.clone();
-        async move {
-            match (connected, problem) {
-                (true, _) => Ok(()),
-                (false, problem) => Err(problem.unwrap_or_else(|| "not connected yet".to_owned())),
-            }
-        }
+        let own = configured.as_ref().and_then(|status| {
+            let status = status.borrow();
+            let problem = || status.problem.clone().unwrap_or_else(|| "not connected yet".into());
+            (!status.is_connected()).then(problem)
+        });
+        let problem = own.or_else(|| problem_of(&tenants.borrow()));
+        async move { problem.map_or(Ok(()), Err) }
     })
 }

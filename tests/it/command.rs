@@ -37,6 +37,10 @@ async fn help_of_every_command_has_examples() {
         "listen",
         "why",
         "coverage",
+        "org add",
+        "org list",
+        "org show",
+        "org remove",
         "secrets new",
         "secrets list",
         "completions",
@@ -48,7 +52,7 @@ async fn help_of_every_command_has_examples() {
             help.stdout.split_once("Example").unwrap_or_else(|| panic!("no examples: {command}"));
         assert!(examples.contains(&format!("sidetone {command}")), "{command}: {examples}");
     }
-    for group in ["users", "secrets"] {
+    for group in ["users", "secrets", "org"] {
         let help = sidetone([group, "--help"]).await;
         assert_eq!(help.code, Some(0), "{group}");
         assert!(help.stdout.contains("Commands:"), "{}", help.stdout);

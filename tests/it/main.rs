@@ -5,6 +5,7 @@ mod command;
 mod coverage;
 mod foreign;
 mod killed;
+mod organizations;
 mod pauses;
 mod scenarios;
 mod template;

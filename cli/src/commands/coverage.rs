@@ -1,7 +1,7 @@
 //! `sidetone coverage`: who should be listened to and is not.
 
 use comfy_table::{Table, presets};
-use sidetone_ports::{CallStore, Clock, UserStore};
+use sidetone_ports::{CallStore, Clock, OrganizationStore, UserStore};
 use sidetone_ports_embedded::Store;
 use sidetone_tracking::{
     Coverage, CoverageError, PlatformClient, PlatformError, Secret, Uncovered, UncoveredReason,
@@ -38,7 +38,7 @@ pub(crate) async fn coverage(
 
 async fn show(
     platform: &PlatformClient,
-    store: &(impl UserStore + CallStore),
+    store: &(impl UserStore + CallStore + OrganizationStore),
     args: &CoverageArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {

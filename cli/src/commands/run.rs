@@ -8,7 +8,7 @@ use sidetone_consumer::Sidecar;
 use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
 use sidetone_notification_proto::Region;
-use sidetone_ports::{Clock, RecordingStore};
+use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
 use sidetone_ports_embedded::{DataDir, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
@@ -83,9 +83,10 @@ pub(crate) async fn run(
     if let Some(api) = &api {
         screen.note(&format!("users API at http://{}/v1/users", api.address));
     }
-    if system.tracker().is_none() {
+    if system.tracker().is_none() && system.store().organizations().await?.is_empty() {
         screen.note(
-            "no [genesys] in the configuration: nobody tells of calls, so none will be matched",
+            "no [genesys] in the configuration and no organization set up (`sidetone org add`): \
+             nobody tells of calls, so none will be matched",
         );
     }
     let town =

@@ -6,7 +6,7 @@ use sidetone_explain::{
     Explanation, Facts, GatherError, StreamFacts, explain, gather, read_stream,
 };
 use sidetone_model::{ConversationId, ConversationKey, OrganizationId, Timestamp};
-use sidetone_ports::{CallStore, Clock, OwnerStore, RecordSource};
+use sidetone_ports::{CallStore, Clock, OrganizationStore, OwnerStore, RecordSource};
 use sidetone_ports_embedded::{OpenError, Store, Stream};
 
 use super::existing_data;
@@ -37,7 +37,10 @@ pub(crate) async fn why(
         Err(OpenError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let place = Place { store: Store::open(&data.store())?, stream, organizations: known(&data)? };
+    let store = Store::open(&data.store())?;
+    let mut organizations = known(&data)?;
+    organizations.extend(store.organizations().await?.into_iter().map(|one| one.id));
+    let place = Place { store, stream, organizations };
     answer(&place, args, output).await
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
-use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
+use sidetone_model::{
+    ConnectionId, ConversationKey, Organization, OwnerId, SessionId, SessionItem,
+};
 use sidetone_ports::{
     CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, OwnerStore, RecordSink, Revision,
     StoreError, chain,
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::calls;
 use crate::lock::lock;
 use crate::nonce::ask_shared;
+use crate::policies::Policies;
 use crate::producer::{Outlet, Producer, ProducerConfig};
 use crate::refusals::Refusals;
 use crate::session::Session;
@@ -102,7 +105,7 @@ impl<S, R> Clone for Host<S, R> {
 #[derive(Debug)]
 struct Inner<S, R> {
     clock: Clock,
-    engine: Arc<EngineConfig>,
+    engine: Policies,
     pace: Pace,
     owner: OwnerId,
     store: S,
@@ -131,7 +134,7 @@ where
     pub fn new(clock: Clock, config: HostConfig, owner: OwnerId, store: S, sink: R) -> Self {
         Self(Arc::new(Inner {
             clock,
-            engine: Arc::new(config.engine),
+            engine: Policies::new(config.engine),
             pace: config.pace,
             owner,
             store,
@@ -173,7 +176,7 @@ where
         let answer = nonce.map(|nonce| self.ask(nonce));
         let engine = Engine::new(
             inner.clock.now(),
-            Arc::clone(&inner.engine),
+            inner.engine.of(handshake.organization),
             handshake,
             connection,
             inner.owner.clone(),
@@ -233,6 +236,12 @@ where
     /// Returns the store.
     pub fn store(&self) -> &S {
         &self.0.store
+    }
+
+    /// Has sessions of these organizations listen as their settings say, those of all others as
+    /// the host's own; for sessions that open from now on.
+    pub fn serve_organizations(&self, organizations: &[Organization]) {
+        self.0.engine.replace(organizations);
     }
 
     /// Returns where refused handshakes are noted, for whoever explains why a call did not come.

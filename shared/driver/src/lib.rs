@@ -9,6 +9,7 @@ mod lock;
 mod nonce;
 mod outbox;
 mod page;
+mod policies;
 mod producer;
 mod records;
 mod refusals;

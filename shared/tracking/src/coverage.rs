@@ -11,7 +11,7 @@ use sidetone_model::{
     Adaptor, AgentId, Attribution, NotOurs, OrganizationId, Pii, Timestamp, User, UserId,
     UserStatus,
 };
-use sidetone_ports::{CallStore, StoreError, UserStore};
+use sidetone_ports::{CallStore, OrganizationStore, StoreError, UserStore};
 
 use crate::legs::{SEEN_LIFE, seen_agents};
 use crate::platform::{GenesysQueue, GenesysUser, PlatformClient, PlatformError, QueueMember};
@@ -115,16 +115,20 @@ pub enum UncoveredReason {
     Inactive,
 }
 
-/// Asks Genesys and the store; of all queues, or of those named by name or id.
+/// Asks Genesys and the store; of the queues that are named by name or id, else of those that
+/// the organization's settings name, else of all.
 ///
 /// Errors: [`CoverageError`].
-pub async fn coverage<S: UserStore + CallStore>(
+pub async fn coverage<S: UserStore + CallStore + OrganizationStore>(
     platform: &PlatformClient,
     store: &S,
     queues: &[String],
 ) -> Result<Coverage, CoverageError> {
     let now = platform.clock().now();
     let organization = platform.organization().await?;
+    let followed = store.organization(organization).await?.map(|own| own.queues);
+    let followed = followed.unwrap_or_default();
+    let queues = if queues.is_empty() { &followed } else { queues };
     let mut with_members = Vec::new();
     for queue in chosen(platform.queues().await?, queues)? {
         let members = platform.queue_members(&queue).await?;

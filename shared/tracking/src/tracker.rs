@@ -37,6 +37,8 @@ pub struct TrackerConfig {
     /// Further OAuth clients of the same organization: each follows as many agents as the
     /// first one, with a rate limit of its own.
     pub more_clients: Vec<OAuthClient>,
+    /// The organization that the client must belong to; without one, whichever it does.
+    pub organization: Option<OrganizationId>,
     /// How often it is looked whether the provisioned users have changed.
     pub refresh: Duration,
     /// How often the Genesys users are listed again; a new provisioned user whom Genesys has
@@ -70,6 +72,7 @@ impl TrackerConfig {
             client_id: client_id.into(),
             client_secret,
             more_clients: Vec::new(),
+            organization: None,
             refresh: Self::REFRESH_DEFAULT,
             relist: Self::RELIST_DEFAULT,
             refused: Refused::default(),
@@ -258,6 +261,12 @@ where
                 asked = self.platform.organization() => asked,
             };
             match asked {
+                // Nothing of one organization is reached with another's credentials.
+                Ok(other) if self.config.organization.is_some_and(|own| own != other) => {
+                    tracing::error!(organization = %other, "the OAuth client is another organization's");
+                    let problem = format!("the OAuth client belongs to organization {other}");
+                    self.wait(problem, MISCONFIGURED_WAIT, stop).await;
+                }
                 Ok(organization) => {
                     tracing::info!(%organization, "signed in to Genesys");
                     self.board.edit(|status| {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sidetone_delivery_wire::CallEvent;
 use sidetone_genesys_sim::{CallerReport, Scenario, SessionTruth, ToldLeg};
-use sidetone_model::{ConversationId, Timestamp};
+use sidetone_model::{ConversationId, OrganizationId, Timestamp};
 
 use super::story::Story;
 use crate::judge::{Case, Cause, Heard, SessionRecording, ToldCase, Verdict, judge, judge_told};
@@ -28,6 +28,8 @@ pub(super) enum Of {
 
 /// A session as its script has it, as its client had it, and as it was heard.
 pub(super) struct Session {
+    /// Whose it is.
+    pub(super) organization: OrganizationId,
     pub(super) truth: SessionTruth,
     pub(super) report: CallerReport,
     pub(super) heard: Option<Heard>,
@@ -76,7 +78,10 @@ impl Evidence {
             heard: session.heard.as_ref(),
             recording: recording.as_ref(),
         });
-        for problem in unreadable.into_iter().chain(session.unheard) {
+        let named = session.heard.as_ref().map(|heard| heard.view().key().key.organization);
+        let astray = named.filter(|named| *named != session.organization);
+        let astray = astray.map(|named| format!("the stream has it as organization {named}'s"));
+        for problem in unreadable.into_iter().chain(session.unheard).chain(astray) {
             verdict.ok = false;
             verdict.cause = Some(Cause::Fault);
             verdict.problems.push(problem);

@@ -20,6 +20,7 @@ use sidetone_tracking::{Lags, PartnerEvents};
 use sidetone_users::{Intent, Users};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 use super::evidence::{Evidence, Of, Session};
 use super::follow::Follower;
@@ -44,6 +45,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long after a probe it is looked whether it left something.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 
+/// How long after the first organization's half of a call the other's begins: while the first
+/// one's agent rings.
+const NEIGHBOUR_AFTER: Duration = Duration::from_secs(5);
+
 /// How often it is looked whether something is there. Units: real time.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -53,8 +58,10 @@ pub(super) struct House {
     stage: Stage,
     home: Home,
     follower: Follower,
-    /// Its own platform, if it shares none.
-    own: Option<Simulated>,
+    /// Where another organization's half of a call is played, if there is one.
+    neighbour: Option<Stage>,
+    /// Its own platforms, if it shares none.
+    own: Vec<Simulated>,
     _stop_following: DropGuard,
 }
 
@@ -86,6 +93,8 @@ fn administrator(clock: Clock, store: Store) -> Administrator {
 pub(super) struct Plan<'a> {
     pub(super) clock: Clock,
     pub(super) simulated: &'a Simulated,
+    /// Another organization that the same system serves.
+    pub(super) neighbour: Option<&'a Simulated>,
     pub(super) weather: &'a Weather,
     pub(super) listen: Listen,
     pub(super) data: &'a Path,
@@ -99,6 +108,9 @@ impl House {
     pub(super) async fn start(plan: Plan<'_>) -> Result<Self, Failure> {
         let data = DataDir::open(plan.data)?;
         plan.simulated.provision(&data).await?;
+        if let Some(neighbour) = plan.neighbour {
+            neighbour.settle(&data).await?;
+        }
         let settings = Settings {
             clock: plan.clock,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -112,22 +124,30 @@ impl House {
         let stop = CancellationToken::new();
         let follower = Follower::start(system.stream().clone(), stop.clone()).await?;
         takes_partner_events(&plan, &system, stop.clone())?;
-        let mut stage = plan.simulated.stage(&system.audiohook_url(), plan.sound)?;
+        let url = system.audiohook_url();
+        let mut stage = plan.simulated.stage(&url, plan.sound.clone())?;
         stage.administrator = Some(administrator(plan.clock, system.store().clone()));
         hears_the_platform(&system).await?;
+        let neighbour = match plan.neighbour {
+            Some(neighbour) => {
+                follows(&system, neighbour).await?;
+                Some(neighbour.stage(&url, plan.sound)?)
+            }
+            None => None,
+        };
         let home = Home::Here(Box::new(system));
         let (clock, _stop_following) = (plan.clock, stop.drop_guard());
-        Ok(Self { clock, stage, home, follower, own: None, _stop_following })
+        Ok(Self { clock, stage, home, follower, neighbour, own: Vec::new(), _stop_following })
     }
 
-    /// Gives a platform to a house that nobody shares it with.
-    pub(super) fn owning(self, simulated: Simulated) -> Self {
-        Self { own: Some(simulated), ..self }
+    /// Gives platforms to a house that nobody shares them with.
+    pub(super) fn owning(self, own: Vec<Simulated>) -> Self {
+        Self { own, ..self }
     }
 
     /// Returns whether it has a platform of its own.
-    pub(super) const fn stands_alone(&self) -> bool {
-        self.own.is_some()
+    pub(super) fn stands_alone(&self) -> bool {
+        !self.own.is_empty()
     }
 
     /// Takes a stack's door for the system, and listens behind it.
@@ -148,7 +168,8 @@ impl House {
         }
         let home = Home::Deployed(stack.recordings().clone());
         let _stop_following = stop.drop_guard();
-        Ok(Self { clock, stage, home, follower, own: None, _stop_following })
+        let (neighbour, own) = (None, Vec::new());
+        Ok(Self { clock, stage, home, follower, neighbour, own, _stop_following })
     }
 
     /// Returns where finished recordings lie, if that is on this machine.
@@ -162,7 +183,28 @@ impl House {
 
     /// Plays a call, and waits until everything of it is delivered and recorded.
     pub(super) async fn play(&self, script: Script) -> Vec<Evidence> {
-        let played = self.stage.play(script, &CancellationToken::new()).await;
+        let conversation = ConversationId::new(Uuid::new_v4());
+        let Some(neighbour) = &self.neighbour else {
+            return self.play_on(&self.stage, conversation, script).await;
+        };
+        let later = async {
+            self.clock.sleep(NEIGHBOUR_AFTER).await;
+            self.play_on(neighbour, conversation, script.clone()).await
+        };
+        let own = self.play_on(&self.stage, conversation, script.clone());
+        let (mut all, others) = tokio::join!(own, later);
+        all.extend(others);
+        all
+    }
+
+    async fn play_on(
+        &self,
+        stage: &Stage,
+        conversation: ConversationId,
+        script: Script,
+    ) -> Vec<Evidence> {
+        let played = stage.play_as(conversation, script, &CancellationToken::new()).await;
+        let organization = stage.target.organization();
         let mut all = Vec::with_capacity(played.sessions.len());
         let evidence = |of: Of| Evidence {
             scenario: played.scenario,
@@ -181,7 +223,7 @@ impl House {
             let doubled = played.scenario == Scenario::TwoSources;
             let unheard =
                 if doubled { self.unheard_by_one(played.conversation).await } else { None };
-            let session = Session { truth, report, heard, unheard };
+            let session = Session { organization, truth, report, heard, unheard };
             all.push(evidence(Of::Session(Box::new(session))));
         }
         let (conversation, truth) = (played.conversation, played.truth.told);
@@ -284,10 +326,11 @@ impl House {
             #[cfg(feature = "aws")]
             Home::Deployed(_) => {}
         }
-        match self.own {
-            Some(simulated) => simulated.close().await,
-            None => Vec::new(),
+        let mut violations = Vec::new();
+        for simulated in self.own {
+            violations.extend(simulated.close().await);
         }
+        violations
     }
 }
 
@@ -329,6 +372,20 @@ async fn hears_the_platform<S: RecordSink>(system: &System<S>) -> Result<(), Fai
         Some(problem) => failure.because(problem),
         None => failure,
     })
+}
+
+/// Waits until the system follows another organization too.
+async fn follows<S: RecordSink>(system: &System<S>, neighbour: &Simulated) -> Result<(), Failure> {
+    let mut tenants = system.tenants();
+    let id = neighbour.organization();
+    let follows = async {
+        let known = tenants.wait_for(|statuses| statuses.contains_key(&id)).await.ok()?;
+        let mut status = known.get(&id).cloned()?;
+        drop(known);
+        status.wait_for(|status| status.is_connected()).await.ok().map(drop)
+    };
+    let followed = tokio::time::timeout(TRACKER_LIMIT, follows).await.ok().flatten();
+    followed.ok_or_else(|| Failure::fault("the second organization is not followed"))
 }
 
 fn name(report: &CallerReport) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sidetone_genesys_sim::{Script, Source};
+use sidetone_genesys_sim::{Scenario, Script, Source};
 use sidetone_model::Listen;
 use sidetone_ports::Clock;
 use sidetone_tracking::Lags;
@@ -68,6 +68,7 @@ impl Premises {
             let plan = Plan {
                 clock,
                 simulated: &simulated,
+                neighbour: None,
                 weather: &weather,
                 listen,
                 data: &mode.directory(root),
@@ -131,9 +132,15 @@ impl Premises {
         own.built += 1;
         let data = own.root.join(format!("alone-{}", own.built));
         let simulated = Simulated::start(self.clock).await?;
+        let neighbour = if script.scenario == Scenario::TwoOrgs {
+            Some(Simulated::start_neighbour(self.clock).await?)
+        } else {
+            None
+        };
         let plan = Plan {
             clock: self.clock,
             simulated: &simulated,
+            neighbour: neighbour.as_ref(),
             weather: &self.weather,
             listen: script.listen,
             data: &data,
@@ -142,7 +149,8 @@ impl Premises {
             lags: &self.lags,
         };
         let house = House::start(plan).await?;
-        Ok(Some(Arc::new(house.owning(simulated))))
+        let own = std::iter::once(simulated).chain(neighbour).collect();
+        Ok(Some(Arc::new(house.owning(own))))
     }
 
     /// Returns where it is noted how late call events are.

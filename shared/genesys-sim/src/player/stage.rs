@@ -66,6 +66,17 @@ impl Stage {
         self.play_with(script, stop, |_, _| {}).await
     }
 
+    /// Plays a script to its end as a given conversation, which another organization may have
+    /// too.
+    pub async fn play_as(
+        &self,
+        conversation: ConversationId,
+        script: Script,
+        stop: &CancellationToken,
+    ) -> Played {
+        self.perform(conversation, script, stop, |_, _| {}).await
+    }
+
     /// Plays a script whose sessions a test changes first: `change` gets each one's place in
     /// the script and its plan.
     pub async fn play_with(
@@ -74,11 +85,20 @@ impl Stage {
         stop: &CancellationToken,
         change: impl Fn(usize, &mut CallerPlan),
     ) -> Played {
+        self.perform(ConversationId::new(new_id()), script, stop, change).await
+    }
+
+    async fn perform(
+        &self,
+        conversation: ConversationId,
+        script: Script,
+        stop: &CancellationToken,
+        change: impl Fn(usize, &mut CallerPlan),
+    ) -> Played {
         let script = match &self.sound {
             Some(sound) => script.with_sound(sound.clone()),
             None => script,
         };
-        let conversation = ConversationId::new(new_id());
         // Genesys writes milliseconds, so the truth is in milliseconds too.
         let begun_at = Timestamp::from_millis(self.clock.now().as_millis());
         let key = ConversationKey { organization: self.target.organization(), conversation };

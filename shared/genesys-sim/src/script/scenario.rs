@@ -73,6 +73,8 @@ pub enum Scenario {
     TokenRevoked,
     /// The agent is moved to another adaptor and back while the call goes on.
     MovedAdaptor,
+    /// Two organizations have the same agents and the same conversation id.
+    TwoOrgs,
 }
 
 /// A name that no scenario has.
@@ -85,7 +87,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -115,6 +117,7 @@ impl Scenario {
         Self::ChannelExpiry,
         Self::TokenRevoked,
         Self::MovedAdaptor,
+        Self::TwoOrgs,
     ];
 
     /// Returns every scenario.
@@ -154,6 +157,7 @@ impl Scenario {
             Self::ChannelExpiry => "channel-expiry",
             Self::TokenRevoked => "token-revoked",
             Self::MovedAdaptor => "moved-adaptor",
+            Self::TwoOrgs => "two-orgs",
         }
     }
 
@@ -189,6 +193,7 @@ impl Scenario {
             Self::ChannelExpiry => "the notification channels expire in mid-call",
             Self::TokenRevoked => "the tracker's token is revoked in mid-call",
             Self::MovedAdaptor => "the agent is moved to another adaptor, and back",
+            Self::TwoOrgs => "two organizations with the same agents and one conversation id",
         }
     }
 
@@ -202,7 +207,11 @@ impl Scenario {
     pub const fn stands_alone(self) -> bool {
         matches!(
             self,
-            Self::LostEvent | Self::ChannelExpiry | Self::TokenRevoked | Self::MovedAdaptor
+            Self::LostEvent
+                | Self::ChannelExpiry
+                | Self::TokenRevoked
+                | Self::MovedAdaptor
+                | Self::TwoOrgs
         )
     }
 
@@ -272,6 +281,7 @@ impl Scenario {
             Self::ChannelExpiry => troubled::channel_expiry(&mut draft),
             Self::TokenRevoked => troubled::token_revoked(&mut draft),
             Self::MovedAdaptor => troubled::moved_adaptor(&mut draft),
+            Self::TwoOrgs => troubled::two_orgs(&mut draft),
         }
         draft
     }

@@ -92,3 +92,18 @@ pub(super) fn moved_adaptor(draft: &mut Draft) {
     draft.wait(38_000..42_000);
     draft.ends(Act::CustomerHangsUp, Some(agent));
 }
+
+/// Played in two organizations, one some seconds behind the other: what one of them was told of
+/// the other would be seen as an agent who rings, talks or leaves at the wrong time.
+pub(super) fn two_orgs(draft: &mut Draft) {
+    let agent = draft.agent();
+    draft.customer_calls();
+    draft.wait(50..200);
+    draft.listens(Expected::Matched);
+    draft.wait(7_000..8_000);
+    draft.rings_and_answers(agent);
+    draft.wait(8_000..10_000);
+    draft.is_held(agent, 2_500..3_500);
+    draft.wait(4_000..6_000);
+    draft.ends(Act::CustomerHangsUp, Some(agent));
+}

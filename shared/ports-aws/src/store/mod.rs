@@ -1,4 +1,5 @@
-//! The stores on DynamoDB: calls, connections, leases, owners, mailboxes, nonces and users.
+//! The stores on DynamoDB: calls, connections, leases, organizations, owners, mailboxes, nonces
+//! and users.
 //!
 //! Three tables, each with the keys `pk` and `sk`, both text, and `ttl` as its TTL attribute.
 //! DynamoDB deletes what has expired when it likes, so every read filters by expiry itself.
@@ -12,6 +13,7 @@
 //! | tracker | `nonce#<key>#<nonce>` | `nonce` | a nonce that was used |
 //! | tracker | `lease#<name>` | `lease` | a lease |
 //! | users | organization, or organization and batch | see `users` | users |
+//! | users | `organizations` | organization | an organization's settings |
 //!
 //! The calls table has two indexes: `by-owner` (`owner`, `pk`; all attributes) and `by-due`
 //! (`due`, `due_at`; `expires_ms` with the keys). Only reads through an index may be late.
@@ -24,6 +26,7 @@ mod connections;
 mod leases;
 mod mailbox;
 mod nonces;
+mod organizations;
 mod owners;
 mod revision;
 mod users;

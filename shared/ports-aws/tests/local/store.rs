@@ -53,6 +53,11 @@ async fn owners_conform() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn organizations_conform() {
+    conformance::organization_store(store().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn users_conform() {
     conformance::user_store(store().await).await;
 }
