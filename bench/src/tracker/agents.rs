@@ -152,14 +152,15 @@ async fn measure(plan: &AgentsPlan) -> Result<Report, Failure> {
     }
     let rest = clock.now() + REST;
     let mut wrong = all.wrong_in(&store, clock.now()).await?;
-    while wrong > 0 && clock.now() < rest {
+    while !wrong.is_empty() && clock.now() < rest {
         clock.sleep(Duration::from_secs(1)).await;
         wrong = all.wrong_in(&store, clock.now()).await?;
     }
     letters.abort();
     stop.cancel();
     tracking.await??;
-    Ok(report(plan, seed, &platform, &all, wrong, &lags))
+    wrong.iter().take(super::TOLD_MAX).for_each(|call| say(call));
+    Ok(report(plan, seed, &platform, &all, wrong.len(), &lags))
 }
 
 fn report(

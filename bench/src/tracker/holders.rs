@@ -190,7 +190,7 @@ impl Site {
                 S::kill(alive.swap_remove(random.random_range(0..alive.len()))).await;
                 killed += 1;
                 if killed % 10 == 0 {
-                    say(&format!("{killed} killed, {} calls", calls.len()));
+                    say(&format!("{now}: {killed} killed, {} calls", calls.len()));
                 }
                 if killed >= kills {
                     stop.cancel();
@@ -206,7 +206,9 @@ impl Site {
     }
 
     async fn known(&self, calls: &Calls) -> Result<usize, Failure> {
-        calls.wrong_in(&self.store, self.clock.now()).await
+        let wrong = calls.wrong_in(&self.store, self.clock.now()).await?;
+        wrong.iter().take(super::TOLD_MAX).for_each(|call| say(call));
+        Ok(wrong.len())
     }
 }
 

@@ -13,6 +13,9 @@ use crate::Failure;
 pub(crate) use agents::agents;
 pub(crate) use holders::{hold, holders};
 
+/// The most calls that are told of one by one.
+const TOLD_MAX: usize = 20;
+
 /// Prints a report, and fails if it says that something is not as it has to be.
 fn tell(report: &impl Serialize, json: bool, ok: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();

@@ -109,15 +109,15 @@ impl Calls {
         self.all().iter().map(Conversation::key).collect()
     }
 
-    /// Returns how many calls the store does not have as they were: one leg with its true
-    /// times.
+    /// Returns which calls the store does not have as they were, that is with one leg and its
+    /// true times, each in words.
     pub(super) async fn wrong_in(
         &self,
         store: &impl CallStore,
         now: Timestamp,
-    ) -> Result<usize, Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let calls: Vec<Conversation> = self.all().clone();
-        let mut wrong = 0;
+        let mut wrong = Vec::new();
         for call in &calls {
             let items = store.query(call.key(), now).await?;
             let legs: Vec<Leg> = items
@@ -125,10 +125,27 @@ impl Calls {
                 .filter(|item| item.name.starts_with("leg#"))
                 .filter_map(|item| serde_json::from_slice(&item.bytes).ok())
                 .collect();
-            wrong += usize::from(!is_true(call, &legs));
+            if !is_true(call, &legs) {
+                wrong.push(described(call, &legs));
+            }
         }
         Ok(wrong)
     }
+}
+
+/// Sets what the store has of a call beside what was true of it.
+fn described(call: &Conversation, legs: &[Leg]) -> String {
+    let at = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let truth = call.legs().first().map(|leg| {
+        let (rang, began, ended) = (at(leg.rang_at), at(leg.connected_at), at(leg.ended_at));
+        format!("rang {rang}, answered {began}, ended {ended}")
+    });
+    let stored = legs.iter().map(|leg| {
+        let (began, ended) = (at(leg.connected_at), at(leg.ended_at));
+        format!("answered {began}, ended {ended}, {:?}", leg.attribution)
+    });
+    let stored: Vec<String> = stored.collect();
+    format!("a call that {} is stored as {stored:?}", truth.unwrap_or_default())
 }
 
 fn is_true(call: &Conversation, legs: &[Leg]) -> bool {

@@ -52,7 +52,8 @@ impl Gaps {
         let mut taken = None;
         self.state.send_modify(|state| {
             taken = state.since.take();
-            state.is_mending = taken.is_some();
+            // What is looked at once more stays taken on.
+            state.is_mending |= taken.is_some();
         });
         taken
     }

@@ -92,7 +92,11 @@ impl<S: UserStore> Mender<S> {
                     self.rest(&error, &mut backoff).await;
                 }
             }
-            self.gaps.mended();
+            // A gap that is looked at once more is open until then: whoever comes after a
+            // crash begins before it.
+            if again.is_none() {
+                self.gaps.mended();
+            }
         }
     }
 
