@@ -257,12 +257,11 @@ async fn frames_in_gaps_are_a_fault() {
 async fn what_was_lost_on_its_way_has_to_be_declared() {
     let mut staged = Staged::new(Scenario::Answered);
     let middle = staged.truth.segments[0].stretch.from.samples() + 80_000;
-    let frame = staged.bodies.iter().find_map(|body| match body {
-        Body::Audio(audio) if audio.position >= middle => {
-            let from = Position::from_samples(audio.position);
-            Some(Stretch::new(from, from.plus_samples(audio.samples.into())))
-        }
-        _ => None,
+    let frame = staged.bodies.iter().find_map(|body| {
+        let Body::Audio(audio) = body else { return None };
+        let from = Position::from_samples(audio.position);
+        let stretch = Stretch::new(from, from.plus_samples(audio.samples.into()));
+        (audio.position >= middle).then_some(stretch)
     });
     let lost = frame.expect("a call of more than ten seconds");
     staged.lose_audio(lost);
