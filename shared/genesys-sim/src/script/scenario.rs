@@ -193,7 +193,7 @@ impl Scenario {
             Self::ChannelExpiry => "the notification channels expire in mid-call",
             Self::TokenRevoked => "the tracker's token is revoked in mid-call",
             Self::MovedAdaptor => "the agent is moved to another adaptor, and back",
-            Self::TwoOrgs => "two organizations with the same agents and one conversation id",
+            Self::TwoOrgs => "two organizations with the same agents and conversation id",
         }
     }
 
