@@ -132,7 +132,7 @@ pub struct FieldArgs {
 /// What `users add` understands.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct NewUserArgs {
-    /// The telephony agent id [default: what precedes the @ of the username]
+    /// The telephony agent id [default: the local part of the username]
     #[arg(value_name = "AGENT")]
     pub agent: Option<String>,
     /// The fields.
