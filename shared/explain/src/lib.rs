@@ -1,6 +1,6 @@
 //! Why a conversation was delivered, or was not: its timeline, and the cause in words.
 //!
-//! [`gather`] reads what stores and stream know of it; [`explain`] is a function of that alone.
+//! [`gather()`] reads what stores and stream know of it; [`explain()`] is a function of that alone.
 
 mod cause;
 mod explanation;
