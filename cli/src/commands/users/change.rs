@@ -12,7 +12,7 @@ use sidetone_ports::{ChangeOrigin, ChangeWay, Clock};
 use sidetone_user_file::{Fields, FileError, read};
 use sidetone_users::{Absent, Intent, Outcome, Users, UsersError};
 
-use super::place::{Place, open};
+use super::place::{Either, Place, open};
 use super::tell::{outcome_json, tell};
 use super::{SAMPLE_HINT, counted};
 use crate::args::{
@@ -100,10 +100,9 @@ pub(super) async fn add(
     };
     let user = fields.check().map_err(|errors| UsersError::Fields { errors })?;
     let place = open(global, &args.scope, !args.dry_run, output).await?;
-    let origin = origin(ChangeWay::Cli);
-    let users = Users::new(place.store.clone());
-    let outcome = users.add(place.organization, user, intent(args.dry_run, &origin)).await?;
-    told(&place, &outcome, args.dry_run, output)
+    let change = Change::at(place, args.dry_run);
+    let outcome = change.users.add(change.place.organization, user, change.intent()).await?;
+    change.told(&outcome, output)
 }
 
 /// Changes some fields of one user.
@@ -112,13 +111,11 @@ pub(super) async fn set(
     args: &SetUserArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let origin = origin(ChangeWay::Cli);
+    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
     let edit = |user: &User| edited(user, &args.fields).check();
-    let users = Users::new(place.store.clone());
-    let intent = intent(args.dry_run, &origin);
-    let outcome = users.edit(place.organization, &args.agent, &edit, intent).await?;
-    told(&place, &outcome, args.dry_run, output)
+    let organization = change.place.organization;
+    let outcome = change.users.edit(organization, &args.agent, &edit, change.intent()).await?;
+    change.told(&outcome, output)
 }
 
 fn edited<'a>(user: &'a User, given: &'a FieldArgs) -> Fields<'a> {
@@ -142,12 +139,11 @@ pub(super) async fn move_to(
     args: &MoveArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let origin = origin(ChangeWay::Cli);
-    let users = Users::new(place.store.clone());
-    let intent = intent(args.dry_run, &origin);
-    let outcome = users.move_to(place.organization, &args.agents, args.to, intent).await?;
-    told(&place, &outcome, args.dry_run, output)
+    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let organization = change.place.organization;
+    let outcome =
+        change.users.move_to(organization, &args.agents, args.to, change.intent()).await?;
+    change.told(&outcome, output)
 }
 
 /// Removes users.
@@ -156,12 +152,10 @@ pub(super) async fn remove(
     args: &RemoveArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let origin = origin(ChangeWay::Cli);
-    let users = Users::new(place.store.clone());
-    let intent = intent(args.dry_run, &origin);
-    let outcome = users.remove(place.organization, &args.agents, intent).await?;
-    told(&place, &outcome, args.dry_run, output)
+    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let organization = change.place.organization;
+    let outcome = change.users.remove(organization, &args.agents, change.intent()).await?;
+    change.told(&outcome, output)
 }
 
 /// Takes a change back.
@@ -170,22 +164,34 @@ pub(super) async fn undo(
     args: &UndoArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let origin = origin(ChangeWay::Cli);
-    let users = Users::new(place.store.clone());
-    let intent = intent(args.dry_run, &origin);
-    let outcome = users.undo(place.organization, args.revision, intent).await?;
-    told(&place, &outcome, args.dry_run, output)
+    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let organization = change.place.organization;
+    let outcome = change.users.undo(organization, args.revision, change.intent()).await?;
+    change.told(&outcome, output)
 }
 
-fn told(
-    place: &Place,
-    outcome: &Outcome,
+/// A change by command, or what it would be.
+struct Change {
+    place: Place,
+    users: Users<Either>,
+    origin: ChangeOrigin,
     dry_run: bool,
-    output: &mut Output<'_>,
-) -> Result<Exit, Failure> {
-    tell(place, outcome, dry_run, output)?;
-    Ok(Exit::Done)
+}
+
+impl Change {
+    fn at(place: Place, dry_run: bool) -> Self {
+        let users = Users::new(place.store.clone());
+        Self { place, users, origin: origin(ChangeWay::Cli), dry_run }
+    }
+
+    const fn intent(&self) -> Intent<'_> {
+        intent(self.dry_run, &self.origin)
+    }
+
+    fn told(&self, outcome: &Outcome, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        tell(&self.place, outcome, self.dry_run, output)?;
+        Ok(Exit::Done)
+    }
 }
 
 /// Says who does it: whoever is logged in here.
