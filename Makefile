@@ -43,6 +43,7 @@ bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
 lint: ## Format and clippy, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --package sidetone-tests-aws --test aws -- -D warnings
 
 doc: ## Documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items

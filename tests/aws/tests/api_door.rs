@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
+use sidetone_audiohook_proto::ClientConfig;
 use sidetone_delivery_wire::Body;
-use sidetone_genesys_sim::{CallerPlan, CallerReport, Scenario, Script, call};
-use sidetone_model::{ConversationId, ParticipantId, Position, SessionId};
+use sidetone_genesys_sim::{CallerReport, call};
+use sidetone_model::{ConversationId, ParticipantId, SessionId};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,16 +23,7 @@ fn session() -> SessionId {
 /// Plays a session against the API Gateway door as Genesys does.
 async fn play(world: &World, config: ClientConfig) -> CallerReport {
     let begins = world.clock.now();
-    let plan = CallerPlan {
-        config,
-        begins,
-        connects_at: begins,
-        ends: begins + CALL,
-        cues: Vec::new(),
-        sound: Script::new(Scenario::Answered, 1).sound,
-        sound_from: Position::ZERO,
-        retries: RetryPolicy::default(),
-    };
+    let plan = World::plan(config, begins, CALL);
     call(world.clock, &world.api_target(), plan, CancellationToken::new()).await
 }
 

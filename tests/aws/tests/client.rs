@@ -185,7 +185,9 @@ impl Client {
     pub(crate) async fn hear(&mut self, kind: &str) -> Value {
         match self.next().await {
             Heard::Said(said) if said["type"] == kind => said,
-            other => panic!("waited for {kind}, and there was {other:?}"),
+            other @ (Heard::Said(_) | Heard::Closed(_)) => {
+                panic!("waited for {kind}, and there was {other:?}")
+            }
         }
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use serde_json::{Value, json};
-use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
+use sidetone_audiohook_proto::ClientConfig;
 use sidetone_delivery_wire::{Body, CallEventKind};
-use sidetone_genesys_sim::{CallerPlan, Cast, Scenario, Script, Standing, call};
-use sidetone_model::{ConversationId, ParticipantId, Position, SessionId, Timestamp};
+use sidetone_genesys_sim::{Cast, Standing, call};
+use sidetone_model::{ConversationId, ParticipantId, SessionId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -65,16 +65,11 @@ fn a_call_told_by_partner_events_alone_is_matched() {
         let participant = ParticipantId::new(Uuid::new_v4().to_string());
         let organization = world.at.genesys.organization;
         let begins = world.clock.now();
-        let plan = CallerPlan {
-            config: ClientConfig::call(session, organization, conversation, participant),
+        let plan = World::plan(
+            ClientConfig::call(session, organization, conversation, participant),
             begins,
-            connects_at: begins,
-            ends: begins + CALL,
-            cues: Vec::new(),
-            sound: Script::new(Scenario::Answered, 1).sound,
-            sound_from: Position::ZERO,
-            retries: RetryPolicy::default(),
-        };
+            CALL,
+        );
         let target = world.audio_target();
         let calling = call(world.clock, &target, plan, CancellationToken::new());
         let telling = async {
@@ -101,9 +96,9 @@ fn a_call_told_by_partner_events_alone_is_matched() {
             matches!(bodies.last(), Some(Body::SessionEnded(_))).then_some(bodies)
         })
         .await;
-        let matched = bodies.iter().find_map(|body| match body {
-            Body::Match(one) if !one.agent_id.is_empty() => Some(one.agent_id.as_str()),
-            _ => None,
+        let matched = bodies.iter().find_map(|body| {
+            let Body::Match(one) = body else { return None };
+            (!one.agent_id.is_empty()).then_some(one.agent_id.as_str())
         });
         assert_eq!(matched, Some(agent.agent().as_str()), "{bodies:#?}");
         let started = bodies.iter().filter(

@@ -2,15 +2,17 @@
 //!
 //! It runs alone, as what others do would be counted too.
 
+#![allow(clippy::print_stdout, reason = "figures are for whoever looks")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
-use sidetone_genesys_sim::{CallerPlan, CallerReport, Scenario, Script, Target, call};
-use sidetone_model::{ConversationId, ParticipantId, Position, SessionId};
+use sidetone_audiohook_proto::ClientConfig;
+use sidetone_genesys_sim::{CallerReport, Target, call};
+use sidetone_model::{ConversationId, ParticipantId, SessionId};
 use sidetone_tests_aws::{Callers, Requests};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -77,16 +79,11 @@ async fn play(world: &World, target: &Target) -> Vec<CallerReport> {
         let conversation = ConversationId::new(Uuid::new_v4());
         let participant = ParticipantId::new(Uuid::new_v4().to_string());
         let organization = world.at.genesys.organization;
-        let plan = CallerPlan {
-            config: ClientConfig::call(session, organization, conversation, participant),
+        let plan = World::plan(
+            ClientConfig::call(session, organization, conversation, participant),
             begins,
-            connects_at: begins,
-            ends: begins + CALL,
-            cues: Vec::new(),
-            sound: Script::new(Scenario::Answered, 1).sound,
-            sound_from: Position::ZERO,
-            retries: RetryPolicy::default(),
-        };
+            CALL,
+        );
         call(world.clock, target, plan, CancellationToken::new())
     });
     join_all(sessions).await
@@ -106,9 +103,10 @@ fn processor_time(process: u32) -> Duration {
 async fn metric(world: &World, function: &str, name: &str) -> Vec<f64> {
     let lines = world.log_of(world.stack(), function).await;
     let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let numbers = lines.flat_map(|line| match &line[name] {
-        Value::Array(values) => values.iter().filter_map(Value::as_f64).collect::<Vec<_>>(),
-        value => value.as_f64().into_iter().collect(),
+    let numbers = lines.flat_map(|line| {
+        // One value stands for itself.
+        let values = line[name].as_array().cloned().unwrap_or_else(|| vec![line[name].clone()]);
+        values.into_iter().filter_map(|value| value.as_f64())
     });
     numbers.collect()
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
+use sidetone_audiohook_proto::ClientConfig;
 use sidetone_genesys_sim::{
-    CallerPlan, CallerReport, Cast, Conversation, Customer, Person, Queue, Scenario, Script,
-    Standing, Who, call,
+    CallerReport, Cast, Conversation, Customer, Person, Queue, Standing, Who, call,
 };
 use sidetone_model::{
     ConversationId, ConversationKey, ParticipantId, Position, SessionId, Timestamp,
@@ -68,16 +67,11 @@ async fn talk(world: &World, person: &'static Person) -> Talked {
     world.platform.publish(&told.snapshot(), Duration::ZERO);
     let session = SessionId::new(Uuid::new_v4());
     let participant = ParticipantId::new(Uuid::new_v4().to_string());
-    let plan = CallerPlan {
-        config: ClientConfig::call(session, organization, conversation, participant),
+    let plan = World::plan(
+        ClientConfig::call(session, organization, conversation, participant),
         begins,
-        connects_at: begins,
-        ends: begins + ENDS_AT,
-        cues: Vec::new(),
-        sound: Script::new(Scenario::Answered, 1).sound,
-        sound_from: Position::ZERO,
-        retries: RetryPolicy::default(),
-    };
+        ENDS_AT,
+    );
     let target = world.audio_target();
     let heard = call(clock, &target, plan, CancellationToken::new());
     let telling = async {

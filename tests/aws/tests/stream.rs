@@ -51,9 +51,9 @@ impl Ledger {
 
     /// Returns a session's audio, in order.
     pub(crate) fn audio(&self, session: SessionId) -> Vec<&Audio> {
-        let audio = self.of(session).into_iter().filter_map(|body| match body {
-            Body::Audio(audio) => Some(audio),
-            _ => None,
+        let audio = self.of(session).into_iter().filter_map(|body| {
+            let Body::Audio(audio) = body else { return None };
+            Some(audio)
         });
         audio.collect()
     }

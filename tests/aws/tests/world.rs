@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sidetone_genesys_sim::{Platform, Target};
+use sidetone_audiohook_proto::{ClientConfig, RetryPolicy};
+use sidetone_genesys_sim::{CallerPlan, Platform, Scenario, Script, Target};
+use sidetone_model::{Position, Timestamp};
 use sidetone_ports::Clock;
 use sidetone_ports_aws::Aws;
 use sidetone_tests_aws::{Addresses, Cloud, Stack};
@@ -83,6 +85,20 @@ impl World {
     /// Returns the ALB door, for the simulated Genesys Cloud.
     pub(crate) fn audio_target(&self) -> Target {
         self.at.genesys.target(self.audio_url()).expect("an address")
+    }
+
+    /// Plans a session that is played from `begins` on as Genesys plays it.
+    pub(crate) fn plan(config: ClientConfig, begins: Timestamp, length: Duration) -> CallerPlan {
+        CallerPlan {
+            config,
+            begins,
+            connects_at: begins,
+            ends: begins + length,
+            cues: Vec::new(),
+            sound: Script::new(Scenario::Answered, 1).sound,
+            sound_from: Position::ZERO,
+            retries: RetryPolicy::default(),
+        }
     }
 
     /// Waits until some sessions at once are opened by every door: what stands behind a door
