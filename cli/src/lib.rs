@@ -10,6 +10,7 @@ mod failure;
 mod judge;
 mod organization;
 mod output;
+mod platforms;
 mod simulated;
 #[cfg(feature = "aws")]
 mod stack;

@@ -10,10 +10,12 @@ use sidetone_driver::Host;
 use sidetone_model::{Organization, OrganizationId, PlatformPlace};
 use sidetone_ports::{Clock, OrganizationStore, RecordSink, chain};
 use sidetone_ports_embedded::{ClientFile, Store, StoredClient};
-use sidetone_tracking::{Hosts, Secret, Tracker, TrackerConfig, TrackerStatus};
+use sidetone_tracking::{Secret, Tracker, TrackerConfig, TrackerStatus};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::platforms::hosts_of_place;
 
 /// How often the store is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -118,14 +120,7 @@ impl<R: RecordSink> Tenants<R> {
         id: OrganizationId,
         wanted: &Wanted,
     ) -> Result<(watch::Receiver<TrackerStatus>, Running), String> {
-        let hosts = match &wanted.platform {
-            PlatformPlace::Region(region) => {
-                Hosts::resolve(region).map_err(|error| chain(&error))?
-            }
-            PlatformPlace::Hosts { login, api } => {
-                Hosts::loopback(login, api).map_err(|error| chain(&error))?
-            }
-        };
+        let hosts = hosts_of_place(&wanted.platform).map_err(|error| chain(&*error))?;
         let mut clients = wanted.clients.iter();
         let Some(first) = clients.next() else {
             return Err("it has no OAuth client whose secret is known".to_owned());

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::organization::{SIMULATED_ORGANIZATION, chosen};
+use crate::platforms::LocalPlatforms;
 
 /// The name under which changes of callers without a token stand in the history.
 const LOCAL: &str = "this machine";
@@ -60,14 +61,19 @@ impl UsersApi {
     /// Opens the address and serves the store's users.
     ///
     /// Errors: a fault if the address cannot be had.
-    pub(crate) async fn start(plan: Plan, store: Store, clock: Clock) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        plan: Plan,
+        store: Store,
+        platforms: LocalPlatforms,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
         let closed = |error: std::io::Error| {
             Failure::fault(format!("the users API cannot listen on {}", plan.listen)).because(error)
         };
         let listener = TcpListener::bind(plan.listen).await;
         let listener = listener.map_err(closed)?;
         let address = listener.local_addr().map_err(closed)?;
-        let api = guarded(router(store, clock), plan.guard);
+        let api = guarded(router(store, platforms, clock), plan.guard);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let serving = tokio::spawn(async move {

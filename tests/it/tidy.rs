@@ -27,7 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),
     ("user-file", &["model"]),
     ("users", &["user-file", "ports", "model"]),
-    ("users-api", &["users", "user-file", "ports", "model"]),
+    ("users-api", &["tracking", "users", "user-file", "ports", "model"]),
     ("bootstrap", &["model"]),
     // The simulation's callers share the clock of the system that they call.
     ("genesys-sim", &["model", "audiohook-proto", "notification-proto", "ports"]),

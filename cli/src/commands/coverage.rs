@@ -1,17 +1,18 @@
 //! `sidetone coverage`: who should be listened to and is not.
 
 use comfy_table::{Table, presets};
-use sidetone_ports::{CallStore, Clock, OrganizationStore, UserStore};
+use sidetone_model::OrganizationId;
+use sidetone_ports::{CallStore, OrganizationStore, UserStore};
 use sidetone_ports_embedded::Store;
 use sidetone_tracking::{
-    Coverage, CoverageError, PlatformClient, PlatformError, Secret, Uncovered, UncoveredReason,
+    Coverage, CoverageError, PlatformClient, PlatformError, Uncovered, UncoveredReason,
 };
 
 use super::existing_data;
-use super::run::hosts_of;
 use crate::args::{CoverageArgs, GlobalArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
+use crate::platforms::asked;
 
 /// Says who should be listened to and is not.
 pub(crate) async fn coverage(
@@ -23,26 +24,26 @@ pub(crate) async fn coverage(
     #[cfg(feature = "aws")]
     if let Some(stack) = crate::stack::Stack::named(global).await? {
         let platform = stack.platform().await?;
-        return show(&platform, stack.store(), args, output).await;
+        let organization = match args.organization {
+            Some(named) => named,
+            None => platform.organization().await?,
+        };
+        return show(&platform, stack.store(), organization, args, output).await;
     }
-    let Some(genesys) = global.config()?.genesys else {
-        return Err(Failure::bad_input("no [genesys] in the configuration: nobody can be asked")
-            .hint("name the file that `sidetone run` uses with --config"));
-    };
-    let secret = Secret::new(genesys.secret()?.reveal());
-    let hosts = hosts_of(&genesys)?;
-    let platform = PlatformClient::new(hosts, genesys.client_id, secret, Clock::system())?;
-    let store = Store::open(&existing_data(global)?.store())?;
-    show(&platform, &store, args, output).await
+    let data = existing_data(global)?;
+    let store = Store::open(&data.store())?;
+    let (organization, platform) = asked(global, args.organization, &data, &store).await?;
+    show(&platform, &store, organization, args, output).await
 }
 
 async fn show(
     platform: &PlatformClient,
     store: &(impl UserStore + CallStore + OrganizationStore),
+    organization: OrganizationId,
     args: &CoverageArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let coverage = sidetone_tracking::coverage(platform, store, &args.queues).await?;
+    let coverage = sidetone_tracking::coverage(platform, store, organization, &args.queues).await?;
     if output.is_json() {
         output.json(&coverage)?;
     } else {

@@ -7,12 +7,11 @@ use sidetone_bootstrap::{Config, GenesysConfig, start_log, start_log_to};
 use sidetone_consumer::Sidecar;
 use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
-use sidetone_notification_proto::Region;
 use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
-use sidetone_ports_embedded::{DataDir, Stream};
+use sidetone_ports_embedded::{ClientFile, DataDir, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
-use sidetone_tracking::{Hosts, Secret, TrackerConfig, TrackerStatus};
+use sidetone_tracking::{PlatformClient, Secret, TrackerConfig, TrackerStatus};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +21,7 @@ use crate::announce::Finished;
 use crate::args::{GlobalArgs, RunArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::platforms::{LocalPlatforms, hosts_of};
 use crate::simulated::Simulated;
 use crate::system::{Settings, System};
 use crate::table::{Mode, Recorded, Screen, Started};
@@ -74,10 +74,16 @@ pub(crate) async fn run(
     let api = config.api.as_ref().map(|api| Plan::new(api, &data)).transpose()?;
     let started =
         Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
+    let clients = ClientFile::new(&data.clients());
+    let configured = tracker.as_ref().map(|tracker| platform_of(tracker, clock)).transpose()?;
     let system = System::start(settings(&config, clock, tracker), data, |stream| stream).await?;
     screen.started(&Started { url: system.audiohook_url(), ..started });
     let api = match api {
-        Some(plan) => Some(UsersApi::start(plan, system.store().clone(), clock).await?),
+        Some(plan) => {
+            let store = system.store().clone();
+            let platforms = LocalPlatforms::new(store.clone(), clients, configured, clock);
+            Some(UsersApi::start(plan, store, platforms, clock).await?)
+        }
         None => None,
     };
     if let Some(api) = &api {
@@ -126,21 +132,10 @@ fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {
     Ok(config)
 }
 
-/// Returns where the platform is.
-///
-/// Errors: bad input if the configuration names no such place.
-pub(super) fn hosts_of(genesys: &GenesysConfig) -> Result<Hosts, Failure> {
-    Ok(match (&genesys.region, &genesys.hosts) {
-        (Some(typed), _) => {
-            let region = Region::resolve(typed).map_err(|error| {
-                Failure::bad_input("genesys.region is no Genesys Cloud region").because(error)
-            })?;
-            Hosts::of_region(region)
-        }
-        (None, Some(hosts)) => Hosts::loopback(&hosts.login, &hosts.api)
-            .map_err(|error| Failure::bad_input("genesys.hosts cannot be used").because(error))?,
-        (None, None) => return Err(Failure::bad_input("genesys.region is missing")),
-    })
+/// Returns a client beside the tracker's own, for those who ask about users.
+fn platform_of(tracker: &TrackerConfig, clock: Clock) -> Result<PlatformClient, Failure> {
+    let (hosts, id) = (tracker.hosts.clone(), tracker.client_id.as_str());
+    Ok(PlatformClient::new(hosts, id, tracker.client_secret.clone(), clock)?)
 }
 
 /// Simulated people who call until they are told to stop.

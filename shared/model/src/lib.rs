@@ -7,6 +7,7 @@ mod id;
 mod leg;
 mod media;
 mod organization;
+mod people;
 mod pii;
 mod report;
 mod session;
@@ -25,6 +26,7 @@ pub use leg::{
 };
 pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
 pub use organization::{Organization, PlatformPlace};
+pub use people::{GenesysUser, People};
 pub use pii::Pii;
 pub use report::{RefusalReport, TrackerReport};
 pub use session::{

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 use sidetone_model::{
-    Adaptor, AgentId, Attribution, NotOurs, OrganizationId, Pii, Timestamp, User, UserId,
-    UserStatus,
+    Adaptor, AgentId, Attribution, GenesysUser, NotOurs, OrganizationId, Pii, Timestamp, User,
+    UserId, UserStatus,
 };
 use sidetone_ports::{CallStore, OrganizationStore, StoreError, UserStore};
 
 use crate::legs::{SEEN_LIFE, seen_agents};
-use crate::platform::{GenesysQueue, GenesysUser, PlatformClient, PlatformError, QueueMember};
+use crate::platform::{GenesysQueue, PlatformClient, PlatformError, QueueMember};
 use crate::roster::Directory;
 
 /// Why coverage could not be found out.
@@ -118,14 +118,15 @@ pub enum UncoveredReason {
 /// Asks Genesys and the store; of the queues that are named by name or id, else of those that
 /// the organization's settings name, else of all.
 ///
-/// Errors: [`CoverageError`].
+/// Errors: [`CoverageError`]; among them that the OAuth client is another organization's.
 pub async fn coverage<S: UserStore + CallStore + OrganizationStore>(
     platform: &PlatformClient,
     store: &S,
+    organization: OrganizationId,
     queues: &[String],
 ) -> Result<Coverage, CoverageError> {
     let now = platform.clock().now();
-    let organization = platform.organization().await?;
+    platform.must_belong_to(organization).await?;
     let followed = store.organization(organization).await?.map(|own| own.queues);
     let followed = followed.unwrap_or_default();
     let queues = if queues.is_empty() { &followed } else { queues };
@@ -246,7 +247,8 @@ mod tests {
     }
 
     fn listed(number: u128, username: &str) -> GenesysUser {
-        GenesysUser { id: id(number), username: Pii::new(username.to_owned()), active: true }
+        let name = Pii::new("Invented".to_owned());
+        GenesysUser { id: id(number), name, username: Pii::new(username.to_owned()), active: true }
     }
 
     fn provisioned(agent: &str, adaptor: Adaptor, status: UserStatus) -> User {

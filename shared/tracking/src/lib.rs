@@ -26,7 +26,7 @@ pub use coverage::{
 pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use legs::{LagFigures, Lags, PublishError};
 pub use platform::{
-    GenesysQueue, GenesysUser, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
+    GenesysQueue, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
     PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport,
 };
 pub use roster::RosterError;

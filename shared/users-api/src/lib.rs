@@ -1,16 +1,20 @@
-//! The users API: list, find, create, change, remove, import, export, history, undo.
+//! The users API: list, find, create, change, remove, import, export, history, undo, coverage.
 //!
 //! The contract is `openapi.json`, which is served and which the tests hold against the server.
 //! The organization comes from the [`Caller`] alone, whom the host of the router puts beside
 //! each request: a [`Guard`] in `sidetone run`, the authorizer's claims in a Lambda.
+//! Whom to ask about an organization's people, the host says through [`Platforms`].
 //! Refuses: naming an organization in a request.
 
 mod caller;
+mod genesys;
 mod handlers;
+mod platforms;
 mod problem;
 mod router;
 mod views;
 
 pub use caller::{ApiToken, Caller, Guard, GuardError, guarded};
+pub use platforms::{NoClient, NoPlatforms, Platforms};
 pub use problem::{BadField, Problem};
 pub use router::{OPENAPI, router};

@@ -8,8 +8,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sidetone_model::AgentId;
 use sidetone_ports::{StoreError, chain};
+use sidetone_tracking::{CoverageError, PlatformError};
 use sidetone_user_file::{FieldError, FileError, RowError};
 use sidetone_users::UsersError;
+
+use crate::platforms::NoClient;
 
 /// One bad field of a request, or of a row of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,6 +73,21 @@ impl Problem {
         Self { errors: vec![bad], ..problem }
     }
 
+    /// Nobody is known who could be asked about the caller's organization.
+    pub(crate) fn no_client() -> Self {
+        let detail = "no OAuth client of your organization is known here; whoever runs this \
+                      enters one: `sidetone org add` on one machine, the secret for Genesys Cloud \
+                      in AWS";
+        Self::new(StatusCode::CONFLICT, "nobody to ask", detail)
+    }
+
+    /// Genesys makes us wait longer than the caller would.
+    pub(crate) fn takes_too_long() -> Self {
+        let detail = "Genesys takes too long to answer; nothing was changed. Ask for less at once, \
+                      or use the command `sidetone`, which waits";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "try again", detail)
+    }
+
     /// Returns the status.
     pub const fn status(&self) -> StatusCode {
         self.status
@@ -124,6 +142,57 @@ impl From<UsersError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", error.to_string())
             }
             UsersError::Store(error) => Self::fault(&error),
+        }
+    }
+}
+
+impl From<NoClient> for Problem {
+    fn from(error: NoClient) -> Self {
+        tracing::error!(error = chain(&error), "the users API has no client to ask Genesys with");
+        let detail = "the OAuth client of your organization cannot be read at the moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", detail)
+    }
+}
+
+impl From<PlatformError> for Problem {
+    fn from(error: PlatformError) -> Self {
+        tracing::warn!(error = chain(&error), "the users API could not ask Genesys");
+        let refused = |detail| Self::new(StatusCode::CONFLICT, "Genesys refuses", detail);
+        match error {
+            PlatformError::Credentials { .. } => {
+                refused("Genesys refuses the OAuth client of your organization: its id or secret")
+            }
+            PlatformError::OtherOrganization { .. } => {
+                refused("the OAuth client that is known here belongs to another organization")
+            }
+            PlatformError::Refused { .. } if error.is_forbidden() => refused(PERMISSIONS),
+            PlatformError::Throttled { retry_after, .. } => {
+                let seconds = retry_after.as_secs();
+                let detail = format!("Genesys wants a rest of {seconds} s; nothing was changed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", detail)
+            }
+            PlatformError::Refused { .. }
+            | PlatformError::Unavailable { .. }
+            | PlatformError::Unreachable { .. }
+            | PlatformError::TimedOut { .. }
+            | PlatformError::Unexpected { .. } => {
+                let detail = "Genesys could not be asked; nothing was changed";
+                Self::new(StatusCode::BAD_GATEWAY, "try again", detail)
+            }
+        }
+    }
+}
+
+/// What to do about a role that lacks something.
+const PERMISSIONS: &str = "the OAuth client's role lacks a permission: it needs Directory > User > \
+    View, and Routing > Queue > View for queues, in all divisions of your agents and queues";
+
+impl From<CoverageError> for Problem {
+    fn from(error: CoverageError) -> Self {
+        match error {
+            CoverageError::Platform(error) => error.into(),
+            CoverageError::Store(error) => error.into(),
+            CoverageError::NoQueue { .. } => Self::parameter("queue", error.to_string()),
         }
     }
 }

@@ -6,10 +6,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use sidetone_ports::{Clock, UserStore};
+use sidetone_ports::{CallStore, Clock, OrganizationStore, UserStore};
 use sidetone_user_file::FILE_BYTES_MAX;
 
+use crate::genesys::{self, Asking};
 use crate::handlers::{self, Api};
+use crate::platforms::Platforms;
 use crate::problem::Problem;
 
 /// The API's contract.
@@ -20,8 +22,16 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// The largest request that is no file: a user with every field at its limit, and JSON around.
 const JSON_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves the users of a store; each request must have a [`crate::Caller`] beside it.
-pub fn router<S: UserStore>(store: S, clock: Clock) -> Router {
+/// Serves the users of a store, and asks Genesys through the clients of a host; each request must
+/// have a [`crate::Caller`] beside it.
+pub fn router<S, P>(store: S, platforms: P, clock: Clock) -> Router
+where
+    S: UserStore + CallStore + OrganizationStore,
+    P: Platforms,
+{
+    let asking = Router::new()
+        .route("/v1/coverage", get(genesys::coverage::<S, P>))
+        .with_state(Asking { store: store.clone(), platforms, clock });
     // One byte more, so that the file's own limit speaks.
     let file_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1);
     let import = post(handlers::import::<S>).layer(DefaultBodyLimit::max(file_bytes_max));
@@ -34,11 +44,12 @@ pub fn router<S: UserStore>(store: S, clock: Clock) -> Router {
         .route("/v1/history", get(handlers::history::<S>))
         .route("/v1/changes/{change}/undo", post(handlers::undo::<S>))
         .route("/v1/openapi.json", get(openapi))
+        .with_state(Api::new(store.clone(), clock))
+        .merge(asking)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .route("/v1/import", import)
+        .merge(Router::new().route("/v1/import", import).with_state(Api::new(store, clock)))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_like_that)
-        .with_state(Api::new(store, clock))
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -9,9 +9,14 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use sidetone_genesys_sim::{Failure, Platform, PlatformConfig, SimQueue, SimUser};
 use sidetone_ports::Clock;
 use sidetone_ports_embedded::Store;
-use sidetone_users_api::{ApiToken, Caller, Guard, GuardError, OPENAPI, guarded, router};
+use sidetone_tracking::{Hosts, PlatformClient, Secret};
+use sidetone_users_api::{
+    ApiToken, Caller, Guard, GuardError, NoPlatforms, OPENAPI, Platforms, guarded, router,
+};
+use uuid::Uuid;
 
 const OURS: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 const THEIRS: &str = "1f0e0d0c-0b0a-4908-8706-050403020100";
@@ -24,6 +29,8 @@ const IMPORT: &str = "/v1/import";
 const EXPORT: &str = "/v1/export";
 const UNDO: &str = "/v1/changes/{change}/undo";
 const HISTORY: &str = "/v1/history";
+const COVERAGE: &str = "/v1/coverage";
+const CLIENT_ID: &str = "b0a1c2d3-0000-4000-8000-0000000c1e47";
 const FILE: &str = "\
 name,email,adaptor,team
 Ada,ada@a.example,genesys-cloud,Billing
@@ -35,6 +42,35 @@ fn caller(organization: &str, name: &str) -> Caller {
     Caller { organization: organization.parse().unwrap(), name: name.to_owned() }
 }
 
+/// So that nobody has to wait as long as Genesys may take.
+fn fast() -> Clock {
+    Clock::scaled(40.0)
+}
+
+fn sim_user(number: u128, username: &str) -> SimUser {
+    SimUser::new(sidetone_model::UserId::new(Uuid::from_u128(number)), username, "Invented")
+}
+
+/// A simulated Genesys Cloud of our organization, and its client.
+async fn genesys(alter: impl FnOnce(&mut PlatformConfig)) -> (Platform, PlatformClient) {
+    let (clock, ours) = (fast(), OURS.parse().unwrap());
+    let users = vec![
+        sim_user(1, "ada@a.example"),
+        sim_user(2, "Lou@a.example"),
+        sim_user(3, "max@a.example"),
+        sim_user(4, "max@b.example"),
+    ];
+    let mut config = PlatformConfig::new(clock, ours, CLIENT_ID, "invented", users);
+    let members = [1, 2].map(|number| (sim_user(number, "").id, true)).to_vec();
+    config.queues = vec![SimQueue { id: Uuid::from_u128(7), name: "Billing".to_owned(), members }];
+    alter(&mut config);
+    let platform = Platform::start(config).await.unwrap();
+    let (login, api) = platform.base_urls();
+    let hosts = Hosts::loopback(&login, &api).unwrap();
+    let client = PlatformClient::new(hosts, CLIENT_ID, Secret::new("invented"), clock);
+    (platform, client.unwrap())
+}
+
 /// A server on loopback, and what was exercised of its contract.
 struct Bench {
     base: String,
@@ -44,10 +80,11 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(guard: Guard) -> Self {
+    async fn start(guard: Guard, platforms: impl Platforms) -> Self {
         // Whoever was first installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let api = guarded(router(Store::in_memory().unwrap(), Clock::system()), guard);
+        let router = router(Store::in_memory().unwrap(), platforms, fast());
+        let api = guarded(router, guard);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, api).await });
@@ -55,13 +92,19 @@ impl Bench {
         Self { base, client: Client::new(), contract, exercised: Mutex::default() }
     }
 
+    /// Serves two organizations and knows nobody to ask.
     async fn with_tokens() -> Self {
+        Self::asking(NoPlatforms).await
+    }
+
+    /// Serves two organizations, and asks for both with that client.
+    async fn asking(platforms: impl Platforms) -> Self {
         let token = |secret: &str, caller| ApiToken { secret: secret.to_owned(), caller };
-        Self::start(Guard::Tokens(vec![
+        let tokens = Guard::Tokens(vec![
             token(OUR_TOKEN, caller(OURS, "grace")),
             token(THEIR_TOKEN, caller(THEIRS, "mallory")),
-        ]))
-        .await
+        ]);
+        Self::start(tokens, platforms).await
     }
 
     /// Asks, and holds the answer against what the contract says of the operation at `path`.
@@ -149,7 +192,8 @@ impl Bench {
 
 #[tokio::test]
 async fn every_documented_operation_answers_as_documented() {
-    let bench = Bench::with_tokens().await;
+    let (platform, client) = genesys(|_| {}).await;
+    let bench = Bench::asking(client).await;
     let (status, shown) = bench.import("/v1/import?dry_run=true", FILE).await;
     assert_eq!((status, &shown["counts"]["added"]), (StatusCode::OK, &json!(3)));
     let (_, none) = bench.json(Method::GET, USERS, USERS, None).await;
@@ -159,6 +203,7 @@ async fn every_documented_operation_answers_as_documented() {
     lists(&bench).await;
     one_user(&bench).await;
     history_and_the_way_back(&bench).await;
+    covered(&bench).await;
 
     let (_, file) = bench.ask(Method::GET, EXPORT, EXPORT, OUR_TOKEN, |it| it).await;
     let (_, again) = bench.import("/v1/import?replace=true", &file).await;
@@ -168,6 +213,7 @@ async fn every_documented_operation_answers_as_documented() {
     assert_eq!(served, bench.contract);
     let exercised = bench.exercised.lock().unwrap().clone();
     assert_eq!(exercised, bench.documented(), "every operation is exercised");
+    assert_eq!(platform.violations(), []);
 }
 
 async fn lists(bench: &Bench) {
@@ -181,6 +227,23 @@ async fn lists(bench: &Bench) {
     assert_eq!((status, &bad["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!("limit")));
     let (status, _) = bench.json(Method::GET, USERS, "/v1/users?organization=x", None).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "nothing undocumented is understood");
+}
+
+async fn covered(bench: &Bench) {
+    let at = "/v1/coverage?queue=billing&queue=BILLING";
+    let (status, found) = bench.json(Method::GET, COVERAGE, at, None).await;
+    assert_eq!((status, &found["organization"]), (StatusCode::OK, &json!(OURS)));
+    let billing = json!({
+        "id": Uuid::from_u128(7), "name": "Billing", "members": 2, "covered": 1,
+    });
+    assert_eq!(found["queues"], json!([billing]));
+    let reasons: Vec<_> =
+        found["not_covered"].as_array().unwrap().iter().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["not-provisioned", "collision", "collision"]);
+    for (at, field) in [("/v1/coverage?queue=Klaims", "queue"), ("/v1/coverage?q=x", "q")] {
+        let (status, bad) = bench.json(Method::GET, COVERAGE, at, None).await;
+        assert_eq!((status, &bad["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!(field)));
+    }
 }
 
 async fn one_user(bench: &Bench) {
@@ -312,7 +375,7 @@ async fn nobody_is_let_in_without_a_good_token() {
 
 #[tokio::test]
 async fn this_machine_is_let_in_and_a_page_in_its_browser_is_not() {
-    let bench = Bench::start(Guard::Loopback(caller(OURS, "local"))).await;
+    let bench = Bench::start(Guard::Loopback(caller(OURS, "local")), NoPlatforms).await;
     let (status, _) = bench.ask(Method::GET, USERS, USERS, "", |it| it).await;
     assert_eq!(status, StatusCode::OK);
     let page = bench.client.get(format!("{}{USERS}", bench.base));
@@ -353,4 +416,37 @@ async fn changes_at_the_same_time_all_count() {
     }
     let (_, ada) = bench.json(Method::GET, USER, "/v1/users/ada", None).await;
     assert!(fields.iter().all(|field| ada[field] == "changed"), "{ada}");
+}
+
+#[tokio::test]
+async fn genesys_is_asked_only_with_a_client_of_the_callers_own_organization() {
+    let bench = Bench::with_tokens().await;
+    let (status, nobody) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(nobody["detail"].as_str().unwrap().contains("sidetone org add"), "{nobody}");
+
+    let (_platform, client) = genesys(|_| {}).await;
+    let bench = Bench::asking(client).await;
+    let (status, text) = bench.ask(Method::GET, COVERAGE, COVERAGE, THEIR_TOKEN, |it| it).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(text.contains("another organization") && !text.contains("a.example"), "{text}");
+}
+
+#[tokio::test]
+async fn what_genesys_says_no_to_is_said_with_what_to_do() {
+    let (platform, client) = genesys(|config| {
+        config.missing_permissions.insert("routing:queue:view".to_owned());
+    })
+    .await;
+    let bench = Bench::asking(client).await;
+    let (status, refused) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(refused["detail"].as_str().unwrap().contains("Routing > Queue > View"), "{refused}");
+    let failure = Failure::Status { status: 400, retry_after: None };
+    platform.fail_next_at("/queues", 1, failure);
+    let (status, failed) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
+    assert_eq!((status, &failed["title"]), (StatusCode::BAD_GATEWAY, &json!("try again")));
+    platform.stop().await;
+    let (status, late) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
+    assert_eq!((status, &late["title"]), (StatusCode::GATEWAY_TIMEOUT, &json!("try again")));
 }

@@ -211,6 +211,7 @@ fn invalid_topics(error: &PlatformError, users: &BTreeSet<UserId>) -> Vec<UserId
         }
         PlatformError::Refused { .. }
         | PlatformError::Credentials { .. }
+        | PlatformError::OtherOrganization { .. }
         | PlatformError::Throttled { .. }
         | PlatformError::Unavailable { .. }
         | PlatformError::Unreachable { .. }

@@ -127,6 +127,19 @@ impl PlatformClient {
         Ok(owner.organization.id)
     }
 
+    /// Makes sure that the OAuth client is that organization's, so that nothing of one reaches
+    /// another.
+    ///
+    /// Errors: [`PlatformError::OtherOrganization`] if it is not.
+    pub async fn must_belong_to(&self, expected: OrganizationId) -> Result<(), PlatformError> {
+        let found = self.organization().await?;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(PlatformError::OtherOrganization { found, expected })
+        }
+    }
+
     /// Gets another token in the place of the one that made a channel, unless somebody did.
     pub(crate) async fn renew_token(
         &self,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sidetone_model::OrganizationId;
+
 /// A request that brought nothing.
 ///
 /// Addresses are left out of every text: some of them are secrets.
@@ -17,6 +19,15 @@ pub enum PlatformError {
         error: String,
         /// Genesys' words, such as `client not found`.
         description: String,
+    },
+    /// The OAuth client was entered for another organization than its own. A person must put it
+    /// right.
+    #[error("the OAuth client belongs to organization {found}, not to {expected}")]
+    OtherOrganization {
+        /// Whose it is.
+        found: OrganizationId,
+        /// Whose it should be.
+        expected: OrganizationId,
     },
     /// Genesys understood and said no; asking again would not help.
     #[error("Genesys refused to {action} with {status} {code}, correlation id {correlation}")]
@@ -78,7 +89,7 @@ pub enum PlatformError {
 impl PlatformError {
     /// Returns whether a person must put the configuration right.
     pub const fn is_misconfiguration(&self) -> bool {
-        matches!(self, Self::Credentials { .. })
+        matches!(self, Self::Credentials { .. } | Self::OtherOrganization { .. })
     }
 
     /// Returns whether the OAuth client's role lacks what it would need.
@@ -96,6 +107,7 @@ impl PlatformError {
         match self {
             Self::Refused { code, .. } => Some(code),
             Self::Credentials { .. }
+            | Self::OtherOrganization { .. }
             | Self::Throttled { .. }
             | Self::Unavailable { .. }
             | Self::Unreachable { .. }

@@ -23,4 +23,3 @@ pub use error::PlatformError;
 pub use hosts::{Hosts, HostsError};
 pub use preflight::{NeededTopic, TopicPreflight, Transport};
 pub use queues::{GenesysQueue, QueueMember};
-pub use users::GenesysUser;

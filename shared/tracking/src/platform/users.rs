@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sidetone_model::{AgentId, Pii, UserId, agent_id_of_username};
+use sidetone_model::{GenesysUser, Pii, UserId};
 
 use super::client::{PlatformClient, Request};
 use super::error::PlatformError;
@@ -19,34 +19,17 @@ const PAGES_MAX: usize = 1_000;
 /// The most ids in one look-up: Genesys refuses more.
 const IDS_MAX: usize = 100;
 
-/// A Genesys user, as far as it matters here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenesysUser {
-    /// The user.
-    pub id: UserId,
-    /// The login name, an e-mail address.
-    pub username: Pii<String>,
-    /// Whether the user may sign in.
-    pub active: bool,
-}
-
-impl GenesysUser {
-    /// Returns the telephony agent id; nothing if the username has no local part.
-    pub fn agent(&self) -> Option<AgentId> {
-        agent_id_of_username(self.username.reveal())
-    }
-
-    fn read(value: &Value) -> Option<Self> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
-        let active = text("state").is_none_or(|state| state.eq_ignore_ascii_case("active"));
-        // They are the same unless somebody changed one of them.
-        let username = text("username").or_else(|| text("email")).unwrap_or_default();
-        Some(Self {
-            id: text("id")?.parse().ok()?,
-            username: Pii::new(username.to_owned()),
-            active,
-        })
-    }
+fn read(value: &Value) -> Option<GenesysUser> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    let active = text("state").is_none_or(|state| state.eq_ignore_ascii_case("active"));
+    // They are the same unless somebody changed one of them.
+    let username = text("username").or_else(|| text("email")).unwrap_or_default();
+    Some(GenesysUser {
+        id: text("id")?.parse().ok()?,
+        name: Pii::new(text("name").unwrap_or_default().to_owned()),
+        username: Pii::new(username.to_owned()),
+        active,
+    })
 }
 
 /// One page of a list.
@@ -81,7 +64,7 @@ impl PlatformClient {
                 ("state", "active".to_owned()),
             ];
             let page: Page = self.value(request).await?;
-            let read = page.entities.iter().filter_map(GenesysUser::read);
+            let read = page.entities.iter().filter_map(read);
             users.extend(read.map(|user| (user.id, user)));
             if page.is_last(number) {
                 return Ok(users.into_values().collect());
@@ -98,7 +81,7 @@ impl PlatformClient {
             let mut request = Request::get("look users up", "/api/v2/users");
             request.query = vec![("pageSize", IDS_MAX.to_string()), ("id", list)];
             let page: Page = self.value(request).await?;
-            let read = page.entities.iter().filter_map(GenesysUser::read);
+            let read = page.entities.iter().filter_map(read);
             users.extend(read.map(|user| (user.id, user)));
         }
         Ok(users.into_values().collect())
@@ -110,7 +93,7 @@ impl PlatformClient {
             let mut request = Request::get("look a user up", format!("/api/v2/users/{id}"));
             request.query.extend(state.map(|state| ("state", state.to_owned())));
             match self.value::<Value>(request).await {
-                Ok(value) => return Ok(GenesysUser::read(&value)),
+                Ok(value) => return Ok(read(&value)),
                 Err(error) if error.is_gone() => {}
                 Err(error) => return Err(error),
             }

@@ -110,7 +110,9 @@ impl<S: UserStore> Mender<S> {
 
     async fn rest(&self, error: &PlatformError, backoff: &mut Backoff) {
         let wait = match error {
-            PlatformError::Refused { .. } | PlatformError::Credentials { .. } => {
+            PlatformError::Refused { .. }
+            | PlatformError::Credentials { .. }
+            | PlatformError::OtherOrganization { .. } => {
                 tracing::error!(error = chain(error), "gap not mended: Genesys refuses");
                 REFUSED_WAIT
             }

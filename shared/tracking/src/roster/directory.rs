@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sidetone_model::{Adaptor, AgentId, Attribution, NotOurs, Timestamp, User, UserId, UserStatus};
-
-use crate::platform::GenesysUser;
+use sidetone_model::{
+    Adaptor, AgentId, Attribution, GenesysUser, NotOurs, Timestamp, User, UserId, UserStatus,
+};
 
 /// How long Genesys is believed that it knows nobody of an id.
 const NOBODY_FOR: Duration = Duration::from_secs(300);
@@ -191,7 +191,8 @@ mod tests {
     }
 
     fn listed(number: u32, username: &str) -> GenesysUser {
-        GenesysUser { id: id(number), username: Pii::new(username.to_owned()), active: true }
+        let name = Pii::new("Invented".to_owned());
+        GenesysUser { id: id(number), name, username: Pii::new(username.to_owned()), active: true }
     }
 
     fn provisioned(agent: &str, adaptor: Adaptor, status: UserStatus) -> User {
