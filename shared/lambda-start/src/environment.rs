@@ -158,6 +158,17 @@ impl Environment {
         self.text("SIDETONE_RECORDINGS_BUCKET", "the name of the S3 bucket of recordings")
     }
 
+    /// Returns the bucket of files of users.
+    pub fn user_files_bucket(&self) -> Result<&str, EnvironmentError> {
+        self.text("SIDETONE_USERS_BUCKET", "the name of the S3 bucket of files of users")
+    }
+
+    /// Returns the claim of a token that names its organization.
+    pub fn organization_claim(&self) -> Result<&str, EnvironmentError> {
+        let expected = "the name of the claim that holds the organization's id";
+        self.text("SIDETONE_ORGANIZATION_CLAIM", expected)
+    }
+
     /// Returns where the Genesys platform answers: explicit hosts, else a region.
     pub fn genesys(&self) -> Result<GenesysPlace, EnvironmentError> {
         const HOST: &str = "the base URL of a platform (the other of SIDETONE_GENESYS_LOGIN and \

@@ -17,6 +17,7 @@ use crate::secrets::{GenesysSecret, SecretsSource};
 use crate::stack::{StackError, StackOutputs};
 use crate::store::{DynamoStore, Tables};
 use crate::stream::{Begin, KinesisSink, KinesisSource};
+use crate::user_files::BucketUserFiles;
 
 /// What AWS is told is asking.
 const APP_NAME: &str = "sidetone";
@@ -97,6 +98,11 @@ impl Aws {
     /// Returns the recordings in a bucket.
     pub fn recordings(&self, bucket: impl Into<String>) -> BucketRecordings {
         BucketRecordings::new(&self.config, bucket.into())
+    }
+
+    /// Returns the files of users in a bucket.
+    pub fn user_files(&self, bucket: impl Into<String>) -> BucketUserFiles {
+        BucketUserFiles::new(&self.config, bucket.into())
     }
 
     /// Returns the line to the clients of a WebSocket API, by the URL of its stage.

@@ -3,6 +3,7 @@
 //! [`Aws`] settles how AWS is reached and hands out the twins. Errors carry the SDK's own words
 //! in their chain, so that a log names the action that was denied and the role it was denied to.
 
+mod bucket;
 mod connect;
 mod failure;
 mod line;
@@ -14,6 +15,7 @@ mod store;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod user_files;
 
 pub use connect::{Aws, ConnectError};
 pub use line::ManagementLine;
@@ -23,3 +25,4 @@ pub use secrets::{GenesysClient, GenesysSecret, MoreGenesysClient, SecretText, S
 pub use stack::{StackError, StackOutputs};
 pub use store::{DynamoStore, Tables};
 pub use stream::{Begin, KinesisSink, KinesisSource};
+pub use user_files::BucketUserFiles;

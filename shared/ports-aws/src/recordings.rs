@@ -6,25 +6,17 @@
 //! nobody picks up are left to the bucket's own rules of expiry.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use sidetone_model::SessionId;
 use sidetone_ports::{PartName, RecordingStore, StoreError};
 
-use crate::connect::timeouts;
+use crate::bucket::Bucket;
 use crate::failure::AwsFailure;
 
-/// One attempt: a recording of two hours has 115 MB and goes in one piece.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
-/// All attempts.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(300);
 /// As many objects as one request deletes.
 const DELETE_MAX: usize = 1_000;
 /// The longest name of a recording, as the embedded twin has it.
@@ -36,18 +28,12 @@ const RECORDINGS: &str = "recordings/";
 /// Parts of running sessions and finished recordings, in an S3 bucket. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BucketRecordings {
-    client: Client,
-    bucket: String,
+    bucket: Bucket,
 }
 
 impl BucketRecordings {
     pub(crate) fn new(config: &SdkConfig, bucket: String) -> Self {
-        let s3 = Builder::from(config)
-            // A bucket has a host name of its own on AWS, and nowhere else.
-            .force_path_style(config.endpoint_url().is_some())
-            .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
-            .build();
-        Self { client: Client::from_conf(s3), bucket }
+        Self { bucket: Bucket::new(config, bucket) }
     }
 
     /// Returns the names of the finished files that begin so, in order.
@@ -55,7 +41,7 @@ impl BucketRecordings {
     /// Errors: [`StoreError::Unavailable`].
     pub async fn names(&self, start: &str) -> Result<Vec<String>, StoreError> {
         let prefix = format!("{RECORDINGS}{start}");
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
+        let list = self.bucket.list().prefix(&prefix);
         let mut pages = list.into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
@@ -68,33 +54,6 @@ impl BucketRecordings {
         Ok(names)
     }
 
-    async fn put(
-        &self,
-        action: &'static str,
-        key: &str,
-        kind: &str,
-        body: ByteStream,
-    ) -> Result<(), StoreError> {
-        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(kind);
-        put.body(body).send().await.map(drop).map_err(|error| {
-            StoreError::unavailable(action, AwsFailure::new("s3:PutObject", &error))
-        })
-    }
-
-    async fn get(&self, action: &'static str, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(object) => object,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => {
-                let failure = AwsFailure::new("s3:GetObject", &error);
-                return Err(StoreError::unavailable(action, failure));
-            }
-        };
-        let body = object.body.collect().await;
-        let body = body.map_err(|error| StoreError::unavailable(action, error))?;
-        Ok(Some(body.into_bytes()))
-    }
-
     async fn delete(&self, action: &'static str, keys: &[String]) -> Result<(), StoreError> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             StoreError::unavailable(action, error)
@@ -104,7 +63,14 @@ impl BucketRecordings {
             objects.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.into()))?;
         let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
         let delete = delete.map_err(|error| failed(error.into()))?;
-        let answer = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let answer = self
+            .bucket
+            .client
+            .delete_objects()
+            .bucket(&self.bucket.name)
+            .delete(delete)
+            .send()
+            .await;
         let answer =
             answer.map_err(|error| failed(AwsFailure::new("s3:DeleteObject", &error).into()))?;
         // What is not there counts as deleted.
@@ -125,12 +91,12 @@ impl RecordingStore for BucketRecordings {
     ) -> Result<(), StoreError> {
         // A name says what is in it, so writing it again changes nothing.
         let key = part_key(session, &name);
-        self.put("put a part", &key, "application/octet-stream", data.into()).await
+        self.bucket.put("put a part", &key, "application/octet-stream", data.into()).await
     }
 
     async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
         let prefix = format!("{PARTS}{session}/");
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix);
+        let list = self.bucket.list().prefix(&prefix);
         let mut pages = list.into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
@@ -153,11 +119,11 @@ impl RecordingStore for BucketRecordings {
     }
 
     async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
-        self.get("read a part", &part_key(session, name)).await
+        self.bucket.get("read a part", &part_key(session, name), None).await
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
-        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(PARTS).delimiter("/");
+        let list = self.bucket.list().prefix(PARTS).delimiter("/");
         let mut pages = list.into_paginator().send();
         let mut sessions = Vec::new();
         while let Some(page) = pages.next().await {
@@ -190,16 +156,16 @@ impl RecordingStore for BucketRecordings {
         let key = recording_key(name)?;
         let body = ByteStream::from_path(&file).await;
         let body = body.map_err(|error| StoreError::unavailable(ACTION, error))?;
-        self.put(ACTION, &key, kind_of(name), body).await?;
+        self.bucket.put(ACTION, &key, kind_of(name), body).await?;
         if let Err(error) = tokio::fs::remove_file(&file).await {
             // The recording is safe; what is left over is a temporary file.
             tracing::warn!(%error, "a file that was put could not be removed");
         }
-        Ok(format!("s3://{}/{key}", self.bucket))
+        Ok(format!("s3://{}/{key}", self.bucket.name))
     }
 
     async fn recording(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.get("read a recording", &recording_key(name)?).await
+        self.bucket.get("read a recording", &recording_key(name)?, None).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! One function an operation: a request in, `users` called, an answer out.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
@@ -11,10 +9,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sidetone_model::{AgentId, User};
 use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, HistoryQuery, Revision, UserStore};
-use sidetone_user_file::{Fields, read, write};
+use sidetone_user_file::{Fields, write};
 use sidetone_users::{Absent, Intent, Users, UsersError};
 
 use crate::caller::Caller;
+use crate::import::import as import_file;
 use crate::problem::Problem;
 use crate::views::{
     HistoryParameters, HistoryView, ImportQuery, ListQuery, OutcomeView, TryQuery, UserFields,
@@ -139,16 +138,10 @@ pub(crate) async fn import<S: UserStore>(
         let (status, title) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not what is documented");
         return Err(Problem::new(status, title, "send text/csv"));
     }
-    let users: Vec<_> = read(&body?[..])?.users.into_iter().map(Arc::new).collect();
-    if users.is_empty() {
-        let (status, title) = (StatusCode::UNPROCESSABLE_ENTITY, "not a file of users");
-        return Err(Problem::new(status, title, "the file has no users"));
-    }
     let absent = if replace { Absent::Remove } else { Absent::Stay };
     let origin = api.origin(&caller, ChangeWay::Api);
     let intent = intent(dry_run, &origin);
-    let outcome = api.users.put(caller.organization, &users, absent, intent).await?;
-    Ok(Json(OutcomeView::new(outcome, dry_run)))
+    import_file(&api.users, caller.organization, &body?, absent, intent).await.map(Json)
 }
 
 /// Exports all users as the file that import reads.

@@ -9,12 +9,15 @@
 mod caller;
 mod genesys;
 mod handlers;
+mod import;
 mod platforms;
 mod problem;
 mod router;
 mod views;
 
 pub use caller::{ApiToken, Caller, Guard, GuardError, guarded};
+pub use import::import;
 pub use platforms::{NoClient, NoPlatforms, Platforms};
 pub use problem::{BadField, Problem};
 pub use router::{OPENAPI, router};
+pub use views::OutcomeView;

@@ -43,7 +43,8 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    /// Something else that a host of the router has to say.
+    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self { status, title, detail: detail.into(), errors: Vec::new() }
     }
 
@@ -106,7 +107,7 @@ impl Problem {
 
     fn fault(error: &dyn std::error::Error) -> Self {
         // Who called is not told what is behind the door.
-        tracing::error!(error = chain(error), "the users API cannot reach its store");
+        tracing::error!(error = chain(error), "the store of users cannot be reached");
         let detail = "the users cannot be reached at the moment; try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again", detail)
     }

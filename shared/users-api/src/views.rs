@@ -88,9 +88,9 @@ impl UserFields {
     }
 }
 
-/// What was changed, or would be.
+/// What was changed, or would be, as the API and the bucket tell it.
 #[derive(Debug, Serialize)]
-pub(crate) struct OutcomeView {
+pub struct OutcomeView {
     dry_run: bool,
     /// The number of the change, by which it can be undone; absent if nothing changed.
     change: Option<Revision>,
@@ -113,6 +113,16 @@ impl OutcomeView {
             absent: difference.absent,
             changes: difference.changes.into_iter().map(ChangeView::new).collect(),
         }
+    }
+
+    /// Returns how many users became what.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Returns the number of the change; nothing if nothing changed.
+    pub const fn change(&self) -> Option<Revision> {
+        self.change
     }
 }
 

@@ -1,0 +1,178 @@
+//! The function as API Gateway calls it, on the embedded store.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+use sidetone_ports_embedded::Store;
+
+use super::*;
+
+const CLAIM: &str = "sidetone_organization";
+const THEIRS: &str = "1f0e0d0c-0b0a-4908-8706-050403020100";
+const FILE: &str = "\
+name,email,adaptor,team
+Ada,ada@a.example,genesys-cloud,Billing
+Bo,bo@a.example,avaya,Billing
+";
+
+struct Bench(Handler<Store>);
+
+impl Bench {
+    fn new() -> Self {
+        Self(Handler::new(Store::in_memory().unwrap(), CLAIM.to_owned()))
+    }
+
+    async fn ask(&self, event: Value) -> Answer {
+        self.0.answer(serde_json::from_value(event).unwrap(), Clock::system()).await
+    }
+
+    async fn import(&self, file: &str) -> Answer {
+        let mut event = event("POST", "/v1/import", "");
+        event["headers"]["content-type"] = "text/csv".into();
+        event["body"] = file.into();
+        self.ask(event).await
+    }
+}
+
+/// A request of grace's, as AWS hands it over.
+fn event(method: &str, path: &str, query: &str) -> Value {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/list.json")).unwrap();
+    event["rawPath"] = path.into();
+    event["rawQueryString"] = query.into();
+    event["requestContext"]["http"]["method"] = method.into();
+    event
+}
+
+fn with_claim(mut event: Value, name: &str, value: Value) -> Value {
+    event["requestContext"]["authorizer"]["jwt"]["claims"][name] = value;
+    event
+}
+
+fn body(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn requests_are_answered_by_the_router_in_the_tokens_name() {
+    let bench = Bench::new();
+    let imported = bench.import(FILE).await;
+    assert_eq!((imported.status_code, &body(&imported)["change"]), (200, &json!(1)));
+    let listed = bench.ask(event("GET", "/v1/users", "limit=2&find=ada")).await;
+    assert_eq!(listed.headers["content-type"], "application/json");
+    assert_eq!(body(&listed)["users"][0]["agent"], "ada");
+    let mut create = event("POST", "/v1/users", "");
+    create["headers"]["content-type"] = "application/json".into();
+    let user = json!({ "name": "Di", "username": "di@a.example", "adaptor": "cisco" });
+    create["body"] = STANDARD.encode(user.to_string()).into();
+    create["isBase64Encoded"] = true.into();
+    let created = bench.ask(create).await;
+    assert_eq!((created.status_code, &*created.headers["location"]), (201, "/v1/users/di"));
+    let history = bench.ask(event("GET", "/v1/history", "agent=di")).await;
+    assert_eq!(body(&history)["history"][0]["by"], "grace@customer.example (00u1grace)");
+    assert_eq!(body(&history)["history"][0]["way"], "api");
+    let removed = bench.ask(event("DELETE", "/v1/users/di", "")).await;
+    assert_eq!((removed.status_code, &*removed.body), (204, ""));
+    let nothing = bench.ask(event("GET", "/v1/nothing", "")).await;
+    assert_eq!(nothing.status_code, 404);
+    assert_eq!(nothing.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn another_organizations_user_is_as_good_as_none() {
+    let bench = Bench::new();
+    bench.import(FILE).await;
+    let theirs = |event| with_claim(event, CLAIM, THEIRS.into());
+    let one = bench.ask(theirs(event("GET", "/v1/users/ada", ""))).await;
+    let none = bench.ask(theirs(event("GET", "/v1/users/zoe", ""))).await;
+    assert_eq!(one.status_code, 404);
+    assert_eq!((one.body.replace("ada", "zoe"), &one.headers), (none.body, &none.headers));
+    let export = bench.ask(theirs(event("GET", "/v1/export", ""))).await;
+    assert_eq!(export.body.lines().count(), 1, "the heading alone");
+}
+
+#[tokio::test]
+async fn nothing_is_answered_to_a_token_without_an_organization() {
+    let bench = Bench::new();
+    bench.import(FILE).await;
+    let mut asked = event("GET", "/v1/users", &format!("{CLAIM}={THEIRS}"));
+    asked["headers"][CLAIM] = THEIRS.into();
+    for (method, path) in
+        [("GET", "/v1/users"), ("DELETE", "/v1/users/ada"), ("GET", "/v1/openapi.json")]
+    {
+        asked["rawPath"] = path.into();
+        asked["requestContext"]["http"]["method"] = method.into();
+        let refused = bench.ask(with_claim(asked.clone(), CLAIM, Value::Null)).await;
+        assert_eq!(refused.status_code, 403);
+        assert_eq!(refused.headers["content-type"], "application/problem+json");
+        assert_eq!(body(&refused)["detail"], format!("the token has no claim {CLAIM}"));
+    }
+    let mut bare = asked;
+    bare["requestContext"]["authorizer"] = Value::Null;
+    assert_eq!(bench.ask(bare).await.status_code, 403);
+    assert_eq!(bench.ask(event("GET", "/v1/users/ada", "")).await.status_code, 200);
+}
+
+/// Fills the store with as many users as make an export of a few MiB.
+async fn filled(bench: &Bench) -> String {
+    for part in 0..2 {
+        let row = |number: u32| format!("A {number},a{part}x{number}@a.example,avaya,{TEAM}\n");
+        let rows: String = (0..20_000).map(row).collect();
+        let imported = bench.import(&format!("name,email,adaptor,team\n{rows}")).await;
+        assert_eq!(imported.status_code, 200);
+    }
+    let mut plain = Vec::new();
+    let users = bench.0.store.users(OURS.parse().unwrap()).await.unwrap();
+    sidetone_user_file::write(&mut plain, &users).unwrap();
+    assert!(plain.len() > 6 * 1024 * 1024, "{}", plain.len());
+    String::from_utf8(plain).unwrap()
+}
+
+const OURS: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
+const TEAM: &str = "a team whose name is long enough to fill a file that is larger than an answer \
+                    of a function may be and the same for everybody in it";
+
+#[tokio::test]
+async fn a_large_answer_is_compressed_and_whole() {
+    let bench = Bench::new();
+    let plain = filled(&bench).await;
+    for accept in [None, Some("gzip, deflate"), Some("*"), Some("br, GZIP;q=0.5")] {
+        let mut asked = event("GET", "/v1/export", "");
+        asked["headers"]["accept-encoding"] = json!(accept.unwrap_or_default());
+        if accept.is_none() {
+            asked["headers"].as_object_mut().unwrap().remove("accept-encoding");
+        }
+        let answer = bench.ask(asked).await;
+        assert_eq!((answer.status_code, &*answer.headers["content-encoding"]), (200, "gzip"));
+        assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8");
+        assert!(serde_json::to_string(&answer).unwrap().len() < 6 * 1024 * 1024);
+        let mut whole = String::new();
+        let zipped = STANDARD.decode(&answer.body).unwrap();
+        GzDecoder::new(&*zipped).read_to_string(&mut whole).unwrap();
+        assert!(answer.is_base64_encoded && whole == plain, "{accept:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_passed_on_says_so() {
+    let bench = Bench::new();
+    filled(&bench).await;
+    for accept in ["identity", "gzip;q=0", "br", "*;q=0"] {
+        let mut asked = event("GET", "/v1/export", "");
+        asked["headers"]["accept-encoding"] = accept.into();
+        let answer = bench.ask(asked).await;
+        assert_eq!(answer.status_code, 406, "{accept}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let detail = body(&answer)["detail"].to_string();
+        assert!(detail.contains("Accept-Encoding: gzip") && detail.contains("export"), "{detail}");
+    }
+    let mut undo = event("POST", "/v1/changes/1/undo", "");
+    undo["headers"]["accept-encoding"] = "identity".into();
+    let answer = bench.ask(undo).await;
+    let detail = body(&answer)["detail"].to_string();
+    assert!(answer.status_code == 500 && detail.contains("is done"), "{detail}");
+    let left = bench.0.store.users(OURS.parse().unwrap()).await.unwrap();
+    assert_eq!(left.len(), 20_000, "and so it is");
+}
