@@ -1,8 +1,8 @@
 //! One request: let in by its token, answered by the router.
 
 use axum::response::{IntoResponse, Response};
-use sidetone_ports::{Clock, UserStore};
-use sidetone_users_api::router;
+use sidetone_ports::{CallStore, Clock, OrganizationStore, UserStore};
+use sidetone_users_api::{Platforms, router};
 use tower::ServiceExt;
 
 use crate::answer::{Answer, Asked};
@@ -11,15 +11,20 @@ use crate::event::HttpEvent;
 use crate::request::request;
 
 /// Handles the function's events.
-pub(crate) struct Handler<S> {
+pub(crate) struct Handler<S, P> {
     store: S,
+    platforms: P,
     organization_claim: String,
 }
 
-impl<S: UserStore> Handler<S> {
+impl<S, P> Handler<S, P>
+where
+    S: UserStore + CallStore + OrganizationStore,
+    P: Platforms,
+{
     /// Prepares to answer for the users of a store.
-    pub(crate) const fn new(store: S, organization_claim: String) -> Self {
-        Self { store, organization_claim }
+    pub(crate) const fn new(store: S, platforms: P, organization_claim: String) -> Self {
+        Self { store, platforms, organization_claim }
     }
 
     /// Answers a request, whatever it is.
@@ -35,7 +40,8 @@ impl<S: UserStore> Handler<S> {
         match request {
             Ok((caller, mut request)) => {
                 request.extensions_mut().insert(caller);
-                router(self.store.clone(), clock).oneshot(request).await.into_response()
+                let router = router(self.store.clone(), self.platforms.clone(), clock);
+                router.oneshot(request).await.into_response()
             }
             Err(problem) => problem.into_response(),
         }

@@ -1,12 +1,14 @@
 //! The users API behind an HTTP API of API Gateway, whose authorizer has looked at the token.
 //!
 //! Source: SIDETONE_USERS_TABLE is where users stand, SIDETONE_ORGANIZATION_CLAIM the claim that
-//! says whose; see `caller`, `request` and `answer` for what API Gateway's forms become.
+//! says whose; SIDETONE_GENESYS_SECRET and SIDETONE_GENESYS_REGION say whom to ask about people.
+//! See `caller`, `request` and `answer` for what API Gateway's forms become.
 
 mod answer;
 mod caller;
 mod event;
 mod handler;
+mod platforms;
 mod request;
 
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use sidetone_ports_aws::{Aws, DynamoStore, Tables};
 
 use crate::event::HttpEvent;
 use crate::handler::Handler;
+use crate::platforms::{SecretPlatforms, hosts_of};
 
 fn main() -> ExitCode {
     run("users-api", async |environment: Environment| {
@@ -28,13 +31,19 @@ fn main() -> ExitCode {
     })
 }
 
-async fn set_up(environment: &Environment) -> Result<Handler<DynamoStore>, StartError> {
+async fn set_up(
+    environment: &Environment,
+) -> Result<Handler<DynamoStore, SecretPlatforms>, StartError> {
     let claim = environment.organization_claim()?.to_owned();
-    // Of the three tables it knows one.
+    let hosts = hosts_of(environment.genesys()?)?;
+    // Of the three tables it knows two.
     let tables = Tables {
-        calls: String::new(),
+        calls: environment.calls_table()?.to_owned(),
         users: environment.users_table()?.to_owned(),
         tracker: String::new(),
     };
-    Ok(Handler::new(Aws::connect().await?.store(tables), claim))
+    let secret = environment.genesys_secret()?;
+    let aws = Aws::connect().await?;
+    let platforms = SecretPlatforms::new(hosts, aws.genesys_secret(secret));
+    Ok(Handler::new(aws.store(tables), platforms, claim))
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use sidetone_ports_embedded::Store;
+use sidetone_users_api::NoPlatforms;
 
 use super::*;
 
@@ -18,11 +19,11 @@ Ada,ada@a.example,genesys-cloud,Billing
 Bo,bo@a.example,avaya,Billing
 ";
 
-struct Bench(Handler<Store>);
+struct Bench(Handler<Store, NoPlatforms>);
 
 impl Bench {
     fn new() -> Self {
-        Self(Handler::new(Store::in_memory().unwrap(), CLAIM.to_owned()))
+        Self(Handler::new(Store::in_memory().unwrap(), NoPlatforms, CLAIM.to_owned()))
     }
 
     async fn ask(&self, event: Value) -> Answer {
@@ -75,6 +76,8 @@ async fn requests_are_answered_by_the_router_in_the_tokens_name() {
     assert_eq!(body(&history)["history"][0]["way"], "api");
     let removed = bench.ask(event("DELETE", "/v1/users/di", "")).await;
     assert_eq!((removed.status_code, &*removed.body), (204, ""));
+    let coverage = bench.ask(event("GET", "/v1/coverage", "")).await;
+    assert_eq!(coverage.status_code, 409, "nobody entered a client: {}", coverage.body);
     let nothing = bench.ask(event("GET", "/v1/nothing", "")).await;
     assert_eq!(nothing.status_code, 404);
     assert_eq!(nothing.headers["content-type"], "application/problem+json");
