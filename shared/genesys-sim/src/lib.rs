@@ -15,7 +15,7 @@ pub use caller::{
 pub use conversation::{Beside, Conversation, Customer, LegTruth, Queue, Snapshot, StepError, Who};
 pub use platform::{
     Breach, Delivery, Failure, Limits, Platform, PlatformConfig, PlatformError, SimClient,
-    SimQueue, SimUser, Stats, UserState, Violation,
+    SimDivision, SimGroup, SimQueue, SimUser, Stats, UserState, Violation,
 };
 pub use player::{Administrator, Played, Stage, Town, Traffic};
 pub use script::{

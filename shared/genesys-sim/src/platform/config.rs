@@ -76,6 +76,26 @@ pub struct SimQueue {
     pub members: Vec<(UserId, bool)>,
 }
 
+/// A group with its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimGroup {
+    /// The group.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Who is in it.
+    pub members: Vec<UserId>,
+}
+
+/// A division; which users are in it, they say themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimDivision {
+    /// The division.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+}
+
 /// The platform's limits; the defaults are those of Genesys Cloud.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -145,6 +165,10 @@ pub struct PlatformConfig {
     pub users: Vec<SimUser>,
     /// The tenant's queues.
     pub queues: Vec<SimQueue>,
+    /// The tenant's groups.
+    pub groups: Vec<SimGroup>,
+    /// The tenant's divisions.
+    pub divisions: Vec<SimDivision>,
     /// Where the login host listens. The API and the streaming host take the two ports
     /// behind it, or any if the port is 0.
     pub bind: SocketAddr,
@@ -191,6 +215,8 @@ impl PlatformConfig {
             more_clients: Vec::new(),
             users,
             queues: Vec::new(),
+            groups: Vec::new(),
+            divisions: vec![SimDivision { id: HOME_DIVISION, name: "Home".to_owned() }],
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token_validity: Duration::from_secs(86_400),
             channels_die_with_tokens: true,

@@ -27,6 +27,19 @@ impl World {
     pub(super) fn list_users(&mut self, now: Timestamp, call: &Call) -> Result<Answer, ApiError> {
         let ids = self.wanted_ids(now, call)?;
         let page = self.page(now, call, PAGE_MAX)?;
+        let answer = self.page_of_users(call, page, ids.as_ref())?;
+        if let Some(user) = self.put_behind_page.pop_front() {
+            self.users.insert(user.id, user);
+        }
+        Ok(answer)
+    }
+
+    fn page_of_users(
+        &self,
+        call: &Call,
+        page: (usize, usize),
+        ids: Option<&BTreeSet<UserId>>,
+    ) -> Result<Answer, ApiError> {
         let wanted: Vec<&SimUser> = {
             let state = call.parameter("state").unwrap_or_else(|| "active".into());
             if !["active", "inactive", "deleted", "any"].contains(&state.as_str()) {
@@ -35,10 +48,10 @@ impl World {
             self.users
                 .values()
                 .filter(|user| state == "any" || state == user.state.as_str())
-                .filter(|user| ids.as_ref().is_none_or(|ids| ids.contains(&user.id)))
+                .filter(|user| ids.is_none_or(|ids| ids.contains(&user.id)))
                 .collect()
         };
-        Ok(listing(call, page, &wanted, |user| user_json(user)))
+        Ok(listing(call, page, &wanted, |user| self.user_json(user)))
     }
 
     /// Answers `GET /api/v2/users/{id}`; deleted users only for those who ask for them.
@@ -47,8 +60,37 @@ impl World {
         let id: Option<UserId> = id.parse().ok();
         id.and_then(|id| self.users.get(&id))
             .filter(|user| (user.state == UserState::Deleted) == deleted)
-            .map(|user| Answer::ok(&user_json(user)))
+            .map(|user| Answer::ok(&self.user_json(user)))
             .ok_or_else(|| ApiError::not_found("general.resource.not.found"))
+    }
+
+    /// Writes a user as every list does.
+    pub(super) fn user_json(&self, user: &SimUser) -> Value {
+        let division = user.division;
+        let named = self.config.divisions.iter().find(|one| one.id == division);
+        let name = named.map_or("", |one| one.name.as_str());
+        json!({
+            "id": user.id,
+            "name": user.name,
+            "division": {
+                "id": division,
+                "name": name,
+                "selfUri": format!("/api/v2/authorization/divisions/{division}"),
+            },
+            "chat": { "jabberId": format!("{}@example.orgspan.com", user.id.uuid().simple()) },
+            "department": "Billing",
+            "email": user.email,
+            "primaryContactInfo": [
+                { "address": user.email, "mediaType": "EMAIL", "type": "PRIMARY" }
+            ],
+            "addresses": [],
+            "state": user.state.as_str(),
+            "title": "Agent",
+            "username": user.username,
+            "version": 1,
+            "acdAutoAnswer": false,
+            "selfUri": format!("/api/v2/users/{}", user.id),
+        })
     }
 
     fn wanted_ids(
@@ -131,30 +173,4 @@ fn page_uri(call: &Call, size: usize, number: usize) -> String {
         .map(|(key, value)| format!("&{key}={value}"))
         .collect();
     format!("{}?pageSize={size}&pageNumber={number}{kept}", call.uri.path())
-}
-
-fn user_json(user: &SimUser) -> Value {
-    let division = user.division;
-    json!({
-        "id": user.id,
-        "name": user.name,
-        "division": {
-            "id": division,
-            "name": "Home",
-            "selfUri": format!("/api/v2/authorization/divisions/{division}"),
-        },
-        "chat": { "jabberId": format!("{}@example.orgspan.com", user.id.uuid().simple()) },
-        "department": "Billing",
-        "email": user.email,
-        "primaryContactInfo": [
-            { "address": user.email, "mediaType": "EMAIL", "type": "PRIMARY" }
-        ],
-        "addresses": [],
-        "state": user.state.as_str(),
-        "title": "Agent",
-        "username": user.username,
-        "version": 1,
-        "acdAutoAnswer": false,
-        "selfUri": format!("/api/v2/users/{}", user.id),
-    })
 }

@@ -12,6 +12,7 @@ mod config;
 mod delivery;
 mod details;
 mod directory;
+mod groups;
 mod login;
 mod notifications;
 mod queues;
@@ -23,7 +24,9 @@ mod topic;
 mod violation;
 mod world;
 
-pub use config::{Limits, PlatformConfig, SimClient, SimQueue, SimUser, UserState};
+pub use config::{
+    Limits, PlatformConfig, SimClient, SimDivision, SimGroup, SimQueue, SimUser, UserState,
+};
 pub use delivery::Delivery;
 pub use server::{Platform, PlatformError};
 pub use stats::Stats;

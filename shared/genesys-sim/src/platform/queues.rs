@@ -2,7 +2,6 @@
 //!
 //! Source: genesys-cloud.md, sections 2.8 and 5.3.
 
-use http::StatusCode;
 use serde_json::{Value, json};
 use sidetone_model::Timestamp;
 
@@ -24,7 +23,7 @@ const MEMBERS_MAX: usize = 100;
 impl World {
     /// Answers `GET /api/v2/routing/queues`.
     pub(super) fn list_queues(&mut self, now: Timestamp, call: &Call) -> Result<Answer, ApiError> {
-        self.may_see_queues()?;
+        self.must_have(PERMISSION)?;
         let page = self.page(now, call, QUEUES_MAX)?;
         Ok(listing(call, page, &self.config.queues, queue_json))
     }
@@ -36,7 +35,7 @@ impl World {
         id: &str,
         call: &Call,
     ) -> Result<Answer, ApiError> {
-        self.may_see_queues()?;
+        self.must_have(PERMISSION)?;
         let page = self.page(now, call, MEMBERS_MAX)?;
         let joined = call.parameter("joined");
         let queue = self.config.queues.iter().find(|queue| queue.id.to_string() == id);
@@ -59,15 +58,6 @@ impl World {
             })
             .collect();
         Ok(listing(call, page, &wanted, Value::clone))
-    }
-
-    fn may_see_queues(&self) -> Result<(), ApiError> {
-        if !self.config.missing_permissions.contains(PERMISSION) {
-            return Ok(());
-        }
-        let words = "Unable to perform the requested action. You are missing the following \
-                     permission(s): routing:queue:view";
-        Err(ApiError::new(StatusCode::FORBIDDEN, "missing.permissions", words))
     }
 }
 

@@ -182,6 +182,12 @@ impl Platform {
         self.shared.world().users.insert(user.id, user);
     }
 
+    /// Does the same as soon as one more page of users was read, so that what is on the pages
+    /// behind it shifts. Several wait for a page each.
+    pub fn put_user_behind_page(&self, user: SimUser) {
+        self.shared.world().put_behind_page.push_back(user);
+    }
+
     /// Lets the next requests fail, socket upgrades not among them.
     pub fn fail_next(&self, count: usize, failure: Failure) {
         self.fail_next_at("", count, failure);

@@ -86,6 +86,8 @@ pub(crate) struct Reply {
 pub(crate) struct World {
     pub(super) config: PlatformConfig,
     pub(super) users: BTreeMap<UserId, SimUser>,
+    /// Who comes, changes or goes as soon as one more page of users was read.
+    pub(super) put_behind_page: VecDeque<SimUser>,
     pub(super) tokens: Tokens,
     pub(super) channels: BTreeMap<String, Channel>,
     pub(super) channels_made: Recent,
@@ -108,6 +110,7 @@ impl World {
         Self {
             config,
             users,
+            put_behind_page: VecDeque::new(),
             tokens: Tokens::default(),
             channels: BTreeMap::new(),
             channels_made: Recent::default(),
@@ -259,6 +262,9 @@ impl World {
             ("GET", ["users", id]) => self.user(id, call),
             ("GET", ["routing", "queues"]) => self.list_queues(now, call),
             ("GET", ["routing", "queues", id, "members"]) => self.list_members(now, id, call),
+            ("GET", ["groups"]) => self.list_groups(now, call),
+            ("GET", ["groups", id, "members"]) => self.list_group_members(now, id, call),
+            ("GET", ["authorization", "divisions"]) => self.list_divisions(now, call),
             ("GET", ["conversations"]) => {
                 self.blame(now, Breach::ConversationsPolled);
                 Ok(Answer::ok(&json!({ "entities": [] })))
@@ -326,6 +332,17 @@ impl World {
     fn needs_user(&mut self, now: Timestamp, call: &Call) -> ApiError {
         self.blame(now, Breach::NeedsUser { path: call.path() });
         ApiError::bad_request("not.a.user", "This request requires a user context.")
+    }
+
+    /// Refuses if the OAuth client's role lacks a permission.
+    pub(super) fn must_have(&self, permission: &str) -> Result<(), ApiError> {
+        if !self.config.missing_permissions.contains(permission) {
+            return Ok(());
+        }
+        let words = "Unable to perform the requested action. You are missing the following \
+                     permission(s)";
+        let message = format!("{words}: {permission}");
+        Err(ApiError::new(StatusCode::FORBIDDEN, "missing.permissions", message))
     }
 
     fn judge_patience(&mut self, now: Timestamp, subject: &str) {
