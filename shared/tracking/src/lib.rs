@@ -9,6 +9,7 @@ mod clients;
 mod coverage;
 mod lease;
 mod legs;
+mod people;
 mod platform;
 mod repair;
 mod report;
@@ -25,6 +26,7 @@ pub use coverage::{
 };
 pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use legs::{LagFigures, Lags, PublishError};
+pub use people::{PeopleError, PeopleScope, Step, Watch};
 pub use platform::{
     GenesysQueue, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
     PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport,

@@ -22,4 +22,6 @@ pub(crate) use details::{DetailsQuery, Wanted};
 pub use error::PlatformError;
 pub use hosts::{Hosts, HostsError};
 pub use preflight::{NeededTopic, TopicPreflight, Transport};
+pub(crate) use queues::Named;
 pub use queues::{GenesysQueue, QueueMember};
+pub(crate) use users::Listed;

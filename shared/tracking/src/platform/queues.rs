@@ -1,6 +1,6 @@
-//! Queues, and who works in them.
+//! Queues, groups and divisions, and who is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sidetone_model::UserId;
@@ -16,6 +16,10 @@ const PAGE_QUEUES: usize = 500;
 /// Members asked for in one page: Genesys gives no more.
 const PAGE_MEMBERS: usize = 100;
 
+/// Groups, their members, and divisions asked for in one page; Genesys does not say how many it
+/// gives, and its own code asks for no more.
+const PAGE_OTHERS: usize = 100;
+
 /// The most pages of one listing; a listing that has no end is a fault.
 const PAGES_MAX: usize = 1_000;
 
@@ -26,6 +30,13 @@ pub struct GenesysQueue {
     pub id: String,
     /// Its name, which an administrator chose.
     pub name: String,
+}
+
+/// A group or a division.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// Somebody in a queue.
@@ -40,17 +51,46 @@ pub struct QueueMember {
 impl PlatformClient {
     /// Lists every queue that the OAuth client may see, once each, in order of name.
     pub async fn queues(&self) -> Result<Vec<GenesysQueue>, PlatformError> {
-        const ACTION: &str = "list queues";
-        let entries = self.list(ACTION, "/api/v2/routing/queues".to_owned(), PAGE_QUEUES).await?;
+        let queues = self.named("list queues", "/api/v2/routing/queues", PAGE_QUEUES).await?;
+        Ok(queues.into_iter().map(|Named { id, name }| GenesysQueue { id, name }).collect())
+    }
+
+    /// Lists every group that the OAuth client may see, once each, in order of name.
+    pub(crate) async fn groups(&self) -> Result<Vec<Named>, PlatformError> {
+        self.named("list groups", "/api/v2/groups", PAGE_OTHERS).await
+    }
+
+    /// Lists every division, once each, in order of name.
+    pub(crate) async fn divisions(&self) -> Result<Vec<Named>, PlatformError> {
+        self.named("list divisions", "/api/v2/authorization/divisions", PAGE_OTHERS).await
+    }
+
+    /// Lists who is in a group, whether they were put there or a rule of the group did.
+    pub(crate) async fn group_members(
+        &self,
+        group: &Named,
+    ) -> Result<BTreeSet<UserId>, PlatformError> {
+        let path = format!("/api/v2/groups/{}/members", group.id);
+        let entries = self.list("list a group's members", path, PAGE_OTHERS).await?;
+        Ok(entries.iter().filter_map(|entry| entry.get("id")?.as_str()?.parse().ok()).collect())
+    }
+
+    async fn named(
+        &self,
+        action: &'static str,
+        path: &str,
+        size: usize,
+    ) -> Result<Vec<Named>, PlatformError> {
+        let entries = self.list(action, path.to_owned(), size).await?;
         let read = entries.iter().filter_map(|entry| {
             let text = |name: &str| entry.get(name).and_then(Value::as_str);
             let (id, name) = (text("id")?.to_owned(), text("name").unwrap_or_default().to_owned());
-            Some((id.clone(), GenesysQueue { id, name }))
+            Some((id.clone(), Named { id, name }))
         });
-        let by_id: BTreeMap<String, GenesysQueue> = read.collect();
-        let mut queues: Vec<GenesysQueue> = by_id.into_values().collect();
-        queues.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
-        Ok(queues)
+        let by_id: BTreeMap<String, Named> = read.collect();
+        let mut named: Vec<Named> = by_id.into_values().collect();
+        named.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+        Ok(named)
     }
 
     /// Lists who is in a queue, joined or not, once each; nobody if the queue is gone meanwhile.

@@ -1,6 +1,6 @@
 //! Who the organization's users are: events name them by UUID, we by username.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,6 +8,7 @@ use sidetone_model::{GenesysUser, Pii, UserId};
 
 use super::client::{PlatformClient, Request};
 use super::error::PlatformError;
+use crate::people::{Step, Watch};
 
 /// Users asked for in one page: what Genesys' own code uses.
 const PAGE_USERS: usize = 500;
@@ -16,8 +17,26 @@ const PAGE_USERS: usize = 500;
 /// has no end is a fault.
 const PAGES_MAX: usize = 1_000;
 
+/// How often a listing is read because it shifted while it was read.
+const READINGS_MAX: usize = 3;
+
 /// The most ids in one look-up: Genesys refuses more.
 const IDS_MAX: usize = 100;
+
+/// A user as a listing has them.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) user: GenesysUser,
+    /// The division's id; empty if Genesys says none.
+    pub(crate) division: String,
+}
+
+impl Listed {
+    fn read(value: &Value) -> Option<Self> {
+        let division = value.pointer("/division/id").and_then(Value::as_str).unwrap_or_default();
+        Some(Self { user: read(value)?, division: division.to_owned() })
+    }
+}
 
 fn read(value: &Value) -> Option<GenesysUser> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
@@ -42,6 +61,8 @@ pub(super) struct Page {
     next_uri: Option<String>,
     #[serde(default)]
     page_count: Option<usize>,
+    #[serde(default)]
+    total: Option<usize>,
 }
 
 impl Page {
@@ -54,8 +75,35 @@ impl Page {
 impl PlatformClient {
     /// Lists every active user once, in order of id, however the pages shift meanwhile.
     pub async fn users(&self) -> Result<Vec<GenesysUser>, PlatformError> {
-        const ACTION: &str = "list users";
         let mut users = BTreeMap::new();
+        self.read_users(&mut users, &|_| {}).await?;
+        Ok(users.into_values().map(|listed| listed.user).collect())
+    }
+
+    /// Lists every active user once, and again while pages shifted: somebody who leaves while
+    /// they are read moves another one from a page that is yet to be read to one that was.
+    /// Whoever stands in any of the readings counts.
+    pub(crate) async fn every_user(
+        &self,
+        watch: &Watch<'_>,
+    ) -> Result<BTreeMap<UserId, Listed>, PlatformError> {
+        let mut users = BTreeMap::new();
+        for _ in 0..READINGS_MAX {
+            if self.read_users(&mut users, watch).await? {
+                break;
+            }
+        }
+        Ok(users)
+    }
+
+    /// Reads all pages once; returns whether nothing shifted, as far as it can be seen.
+    async fn read_users(
+        &self,
+        users: &mut BTreeMap<UserId, Listed>,
+        watch: &Watch<'_>,
+    ) -> Result<bool, PlatformError> {
+        const ACTION: &str = "list users";
+        let (mut seen, mut entries, mut totals) = (BTreeSet::new(), 0, BTreeSet::new());
         for number in 1..=PAGES_MAX {
             let mut request = Request::get(ACTION, "/api/v2/users");
             request.query = vec![
@@ -64,10 +112,16 @@ impl PlatformClient {
                 ("state", "active".to_owned()),
             ];
             let page: Page = self.value(request).await?;
-            let read = page.entities.iter().filter_map(read);
-            users.extend(read.map(|user| (user.id, user)));
+            entries += page.entities.len();
+            totals.extend(page.total);
+            for listed in page.entities.iter().filter_map(Listed::read) {
+                seen.insert(listed.user.id);
+                users.insert(listed.user.id, listed);
+            }
+            watch(Step { what: "users", done: entries, of: page.total.unwrap_or(entries) });
             if page.is_last(number) {
-                return Ok(users.into_values().collect());
+                let whole = totals.iter().all(|total| *total == entries);
+                return Ok(number == 1 || (whole && seen.len() == entries));
             }
         }
         Err(PlatformError::Unexpected { action: ACTION, what: "the list has no end" })

@@ -7,6 +7,7 @@ mod clients;
 mod holding;
 mod lease;
 mod logs;
+mod people;
 mod platform;
 mod repair;
 mod restarts;
@@ -27,7 +28,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Hosts, PlatformClient, Secret, Tracker, TrackerConfig, TrackerError, TrackerStatus};
+use crate::{
+    Hosts, PlatformClient, PlatformError, Secret, Tracker, TrackerConfig, TrackerError,
+    TrackerStatus,
+};
 
 const CLIENT_ID: &str = "b0a1c2d3-0000-4000-8000-0000000c1e47";
 const CLIENT_SECRET: &str = "not+a/real=secret";

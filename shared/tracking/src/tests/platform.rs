@@ -3,7 +3,6 @@
 use sidetone_genesys_sim::Failure;
 
 use super::*;
-use crate::PlatformError;
 
 async fn platform(users: Vec<SimUser>) -> (Clock, Platform, PlatformClient) {
     let clock = Clock::scaled(40.0);
