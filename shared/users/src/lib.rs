@@ -6,8 +6,10 @@
 
 mod difference;
 mod error;
+mod sync;
 mod users;
 
 pub use difference::{ChangeKind, Counts, Difference};
 pub use error::UsersError;
+pub use sync::{Collision, Findings, KnownOtherwise, Synced, Unusable};
 pub use users::{Absent, Edit, Intent, Outcome, Users};

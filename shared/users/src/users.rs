@@ -12,7 +12,7 @@ use crate::error::UsersError;
 
 /// How often a commit is planned anew because somebody was first; each try takes milliseconds,
 /// and administrators are few.
-const TRIES_MAX: u32 = 12;
+pub(crate) const TRIES_MAX: u32 = 12;
 /// How many entries of a history are read at once.
 const PAGE_ENTRIES: usize = 500;
 
@@ -155,20 +155,42 @@ impl<S: UserStore> Users<S> {
         for _ in 0..TRIES_MAX {
             let expected = self.store.user_revision(organization).await?;
             let difference = self.plan(organization, &wish).await?;
-            let Intent::Commit(origin) = intent else {
-                return Ok(Outcome { difference, revision: None });
-            };
-            let changes = &difference.changes;
-            match self.store.change_users(organization, expected, origin, changes).await {
-                Ok(revision) => {
-                    let revision = (revision != expected).then_some(revision);
-                    return Ok(Outcome { difference, revision });
-                }
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
+            if let Some(outcome) = self.commit(organization, expected, difference, intent).await? {
+                return Ok(outcome);
             }
         }
         Err(UsersError::Crowded)
+    }
+
+    /// Reads all users, and first the commit that they are of at least.
+    pub(crate) async fn read(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<(Revision, Vec<User>), UsersError> {
+        let revision = self.store.user_revision(organization).await?;
+        Ok((revision, self.store.users(organization).await?))
+    }
+
+    /// Commits a plan unless it is only to be shown; nothing if others were first.
+    pub(crate) async fn commit(
+        &self,
+        organization: OrganizationId,
+        expected: Revision,
+        difference: Difference,
+        intent: Intent<'_>,
+    ) -> Result<Option<Outcome>, UsersError> {
+        let Intent::Commit(origin) = intent else {
+            return Ok(Some(Outcome { difference, revision: None }));
+        };
+        let changes = &difference.changes;
+        match self.store.change_users(organization, expected, origin, changes).await {
+            Ok(revision) => {
+                let revision = (revision != expected).then_some(revision);
+                Ok(Some(Outcome { difference, revision }))
+            }
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn plan(
