@@ -1,16 +1,20 @@
-//! The operations that ask Genesys: who should be listened to and is not.
+//! The operations that ask Genesys: users as it has them, and who should be listened to and is
+//! not.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use sidetone_ports::{CallStore, Clock, OrganizationStore, UserStore};
-use sidetone_tracking::{Coverage, PlatformClient};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{Method, Uri};
+use sidetone_ports::{CallStore, ChangeOrigin, ChangeWay, Clock, OrganizationStore, UserStore};
+use sidetone_tracking::{Coverage, PeopleScope, PlatformClient};
+use sidetone_users::{Absent, Intent, Users};
 
 use crate::caller::Caller;
 use crate::platforms::Platforms;
 use crate::problem::Problem;
+use crate::views::{SyncRequest, SyncView};
 
 /// How long Genesys may be asked: a little less than an API Gateway waits for an answer.
 const ASKING_TIME_MAX: Duration = Duration::from_secs(25);
@@ -38,6 +42,39 @@ impl<S, P: Platforms> Asking<S, P> {
             None => Err(Problem::takes_too_long()),
         }
     }
+}
+
+/// What follows `/v1/users/` where it is no agent's id.
+const SYNC: &str = "sync";
+
+/// Adds and updates users as Genesys has them. An agent may be called `sync`, too, so the path is
+/// shared with the operations on one user.
+pub(crate) async fn sync<S, P>(
+    State(asking): State<Asking<S, P>>,
+    caller: Caller,
+    agent: Result<Path<String>, PathRejection>,
+    method: Method,
+    uri: Uri,
+    request: Result<Json<SyncRequest>, JsonRejection>,
+) -> Result<Json<SyncView>, Problem>
+where
+    S: UserStore,
+    P: Platforms,
+{
+    if agent?.0 != SYNC {
+        return Err(Problem::not_like_that(&method, &uri));
+    }
+    let Json(SyncRequest { queues, groups, divisions, dry_run, remove_vanished }) = request?;
+    let scope = PeopleScope { queues, groups, divisions };
+    let platform = asking.platform(&caller).await?;
+    let people = platform.people(caller.organization, &scope, &|_| {});
+    let people = asking.asked(people).await?;
+    let vanished = if remove_vanished { Absent::Remove } else { Absent::Stay };
+    let origin = ChangeOrigin { at: asking.clock.now(), by: caller.name, way: ChangeWay::Sync };
+    let intent = if dry_run { Intent::DryRun } else { Intent::Commit(&origin) };
+    let users = Users::new(asking.store);
+    let synced = users.sync(caller.organization, &people, vanished, intent).await?;
+    Ok(Json(SyncView::new(synced, dry_run)))
 }
 
 /// Says who should be listened to and is not.

@@ -1,4 +1,5 @@
-//! The users API: list, find, create, change, remove, import, export, history, undo, coverage.
+//! The users API: list, find, create, change, remove, import, export, sync, history, undo,
+//! coverage.
 //!
 //! The contract is `openapi.json`, which is served and which the tests hold against the server.
 //! The organization comes from the [`Caller`] alone, whom the host of the router puts beside

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sidetone_model::AgentId;
 use sidetone_ports::{StoreError, chain};
-use sidetone_tracking::{CoverageError, PlatformError};
+use sidetone_tracking::{CoverageError, PeopleError, PlatformError};
 use sidetone_user_file::{FieldError, FileError, RowError};
 use sidetone_users::UsersError;
 
@@ -72,6 +72,12 @@ impl Problem {
         let problem = Self::new(StatusCode::BAD_REQUEST, "a bad parameter", detail);
         let bad = BadField { row: None, field: field.to_owned(), reason };
         Self { errors: vec![bad], ..problem }
+    }
+
+    /// The path is there, and not for that method.
+    pub(crate) fn not_like_that(method: &Method, uri: &Uri) -> Self {
+        let detail = format!("{} does not know {method}", uri.path());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "not like that", detail)
     }
 
     /// Nobody is known who could be asked about the caller's organization.
@@ -186,7 +192,8 @@ impl From<PlatformError> for Problem {
 
 /// What to do about a role that lacks something.
 const PERMISSIONS: &str = "the OAuth client's role lacks a permission: it needs Directory > User > \
-    View, and Routing > Queue > View for queues, in all divisions of your agents and queues";
+    View; Routing > Queue > View for queues; Directory > Group > View for groups; Authorization > \
+    Division > View for divisions; each in all divisions of your agents and queues";
 
 impl From<CoverageError> for Problem {
     fn from(error: CoverageError) -> Self {
@@ -194,6 +201,19 @@ impl From<CoverageError> for Problem {
             CoverageError::Platform(error) => error.into(),
             CoverageError::Store(error) => error.into(),
             CoverageError::NoQueue { .. } => Self::parameter("queue", error.to_string()),
+        }
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PeopleError::Platform(error) => error.into(),
+            PeopleError::NoSuch { kind, .. } | PeopleError::Several { kind, .. } => {
+                Self::parameter(&format!("{kind}s"), detail)
+            }
+            PeopleError::Nobody => Self::new(StatusCode::CONFLICT, "nobody there", detail),
         }
     }
 }

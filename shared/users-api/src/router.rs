@@ -31,6 +31,7 @@ where
 {
     let asking = Router::new()
         .route("/v1/coverage", get(genesys::coverage::<S, P>))
+        .route("/v1/users/{agent}", post(genesys::sync::<S, P>))
         .with_state(Asking { store: store.clone(), platforms, clock });
     // One byte more, so that the file's own limit speaks.
     let file_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1);
@@ -62,6 +63,5 @@ async fn nothing_here() -> Problem {
 }
 
 async fn not_like_that(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{} does not know {method}", uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not like that", detail)
+    Problem::not_like_that(&method, &uri)
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sidetone_model::{AgentId, User};
 use sidetone_ports::{ChangeWay, HistoryEntry, HistoryPage, Revision, UserChange};
 use sidetone_user_file::Fields;
-use sidetone_users::{ChangeKind, Counts, Outcome};
+use sidetone_users::{ChangeKind, Counts, Findings, Outcome, Synced};
 
 /// A page of users.
 #[derive(Debug, Serialize)]
@@ -123,6 +123,33 @@ impl OutcomeView {
     /// Returns the number of the change; nothing if nothing changed.
     pub const fn change(&self) -> Option<Revision> {
         self.change
+    }
+}
+
+/// Whom to bring up to date from Genesys, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SyncRequest {
+    pub(crate) queues: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) divisions: Vec<String>,
+    pub(crate) dry_run: bool,
+    pub(crate) remove_vanished: bool,
+}
+
+/// What a sync changed, or would, and what it found beside that.
+#[derive(Debug, Serialize)]
+pub(crate) struct SyncView {
+    #[serde(flatten)]
+    outcome: OutcomeView,
+    #[serde(flatten)]
+    findings: Findings,
+}
+
+impl SyncView {
+    pub(crate) fn new(synced: Synced, dry_run: bool) -> Self {
+        let outcome = OutcomeView::new(synced.outcome, dry_run);
+        Self { outcome, findings: synced.findings }
     }
 }
 

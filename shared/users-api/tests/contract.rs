@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use sidetone_genesys_sim::{Failure, Platform, PlatformConfig, SimQueue, SimUser};
+use sidetone_genesys_sim::{
+    Failure, Platform, PlatformConfig, SimGroup, SimQueue, SimUser, UserState,
+};
 use sidetone_ports::Clock;
 use sidetone_ports_embedded::Store;
 use sidetone_tracking::{Hosts, PlatformClient, Secret};
@@ -29,6 +31,7 @@ const IMPORT: &str = "/v1/import";
 const EXPORT: &str = "/v1/export";
 const UNDO: &str = "/v1/changes/{change}/undo";
 const HISTORY: &str = "/v1/history";
+const SYNC: &str = "/v1/users/sync";
 const COVERAGE: &str = "/v1/coverage";
 const CLIENT_ID: &str = "b0a1c2d3-0000-4000-8000-0000000c1e47";
 const FILE: &str = "\
@@ -63,6 +66,11 @@ async fn genesys(alter: impl FnOnce(&mut PlatformConfig)) -> (Platform, Platform
     let mut config = PlatformConfig::new(clock, ours, CLIENT_ID, "invented", users);
     let members = [1, 2].map(|number| (sim_user(number, "").id, true)).to_vec();
     config.queues = vec![SimQueue { id: Uuid::from_u128(7), name: "Billing".to_owned(), members }];
+    config.groups = vec![SimGroup {
+        id: Uuid::from_u128(8),
+        name: "Night".to_owned(),
+        members: vec![sim_user(6, "").id],
+    }];
     alter(&mut config);
     let platform = Platform::start(config).await.unwrap();
     let (login, api) = platform.base_urls();
@@ -204,6 +212,7 @@ async fn every_documented_operation_answers_as_documented() {
     one_user(&bench).await;
     history_and_the_way_back(&bench).await;
     covered(&bench).await;
+    synced(&bench, &platform).await;
 
     let (_, file) = bench.ask(Method::GET, EXPORT, EXPORT, OUR_TOKEN, |it| it).await;
     let (_, again) = bench.import("/v1/import?replace=true", &file).await;
@@ -243,6 +252,70 @@ async fn covered(bench: &Bench) {
     for (at, field) in [("/v1/coverage?queue=Klaims", "queue"), ("/v1/coverage?q=x", "q")] {
         let (status, bad) = bench.json(Method::GET, COVERAGE, at, None).await;
         assert_eq!((status, &bad["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!(field)));
+    }
+}
+
+async fn synced(bench: &Bench, platform: &Platform) {
+    let (ada, gone) = (sim_user(1, "ada@new.example"), sim_user(2, "lou@a.example"));
+    platform.put_user(SimUser { name: "Ada Renamed".to_owned(), ..ada });
+    platform.put_user(sim_user(5, "@a.example"));
+    platform.put_user(sim_user(6, "eve@a.example"));
+    let billing = json!({ "queues": ["Billing"], "dry_run": true });
+    let (_, shown) = bench.json(Method::POST, SYNC, SYNC, Some(billing)).await;
+    let seen = (&shown["dry_run"], &shown["change"], &shown["listed"], &shown["looked_at"]);
+    assert_eq!(seen, (&json!(true), &Value::Null, &json!(6), &json!(2)));
+    let told = |answer: &Value| -> Vec<String> {
+        let changes = answer["changes"].as_array().unwrap().iter();
+        changes.map(|one| format!("{} {}", one["kind"], one["agent"])).collect()
+    };
+    assert_eq!(told(&shown), [r#""changed" "ada""#, r#""added" "lou""#]);
+
+    let (_, done) = bench.json(Method::POST, SYNC, SYNC, Some(json!({}))).await;
+    assert_eq!(told(&done), [r#""changed" "ada""#, r#""added" "eve""#, r#""added" "lou""#]);
+    let max = json!({ "agent": "max", "users": [Uuid::from_u128(3), Uuid::from_u128(4)] });
+    assert_eq!(done["collisions"], json!([max]));
+    assert_eq!(done["unusable"][0]["user_id"], json!(Uuid::from_u128(5)));
+    assert_eq!(done["vanished"], json!(["bo"]));
+    assert_eq!(done["other_username"], json!(["ada"]));
+    let (_, ada) = bench.json(Method::GET, USER, "/v1/users/ada", None).await;
+    assert_eq!((&ada["name"], &ada["team"]), (&json!("Ada Renamed"), &json!("Billing")));
+    let (_, history) = bench.json(Method::GET, HISTORY, "/v1/history?limit=1", None).await;
+    let last = &history["history"][0];
+    assert_eq!((&last["way"], &last["by"]), (&json!("sync"), &json!("grace")));
+
+    platform.put_user(SimUser { state: UserState::Inactive, ..gone });
+    let removing = json!({ "groups": ["Night"], "remove_vanished": true });
+    let (_, removed) = bench.json(Method::POST, SYNC, SYNC, Some(removing)).await;
+    assert_eq!(told(&removed), [r#""removed" "bo""#, r#""removed" "lou""#]);
+    for (body, field) in [
+        (json!({ "queues": ["Klaims"] }), "queues"),
+        (json!({ "groups": ["Klaims"] }), "groups"),
+        (json!({ "divisions": ["Home", "Klaims"] }), "divisions"),
+    ] {
+        let (status, bad) = bench.json(Method::POST, SYNC, SYNC, Some(body)).await;
+        assert_eq!((status, &bad["errors"][0]["field"]), (StatusCode::BAD_REQUEST, &json!(field)));
+    }
+    let (status, bad) = bench.json(Method::POST, SYNC, SYNC, Some(json!({ "team": 1 }))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(bad["detail"].as_str().unwrap().contains("team"), "{bad}");
+    back_as_it_was(bench).await;
+}
+
+/// An agent may have the name of an operation; and what a sync did is undone.
+async fn back_as_it_was(bench: &Bench) {
+    let new = json!({ "name": "S", "username": "sync@a.example", "adaptor": "avaya" });
+    bench.json(Method::POST, USERS, USERS, Some(new)).await;
+    let (status, found) = bench.json(Method::GET, USER, SYNC, None).await;
+    assert_eq!((status, &found["agent"]), (StatusCode::OK, &json!("sync")));
+    let (status, _) = bench.json(Method::DELETE, USER, SYNC, None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let post = bench.client.post(format!("{}/v1/users/ada", bench.base)).bearer_auth(OUR_TOKEN);
+    let post = post.json(&json!({})).send().await.unwrap();
+    assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+    for change in [7, 6] {
+        let at = format!("/v1/changes/{change}/undo");
+        let (status, undone) = bench.json(Method::POST, UNDO, &at, None).await;
+        assert_eq!(status, StatusCode::OK, "{undone}");
     }
 }
 
@@ -427,9 +500,14 @@ async fn genesys_is_asked_only_with_a_client_of_the_callers_own_organization() {
 
     let (_platform, client) = genesys(|_| {}).await;
     let bench = Bench::asking(client).await;
-    let (status, text) = bench.ask(Method::GET, COVERAGE, COVERAGE, THEIR_TOKEN, |it| it).await;
-    assert_eq!(status, StatusCode::CONFLICT);
-    assert!(text.contains("another organization") && !text.contains("a.example"), "{text}");
+    for (method, path) in [(Method::GET, COVERAGE), (Method::POST, SYNC)] {
+        let with = |request: RequestBuilder| request.json(&json!({}));
+        let (status, text) = bench.ask(method, path, path, THEIR_TOKEN, with).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert!(text.contains("another organization") && !text.contains("a.example"), "{text}");
+    }
+    let (_, page) = bench.ask(Method::GET, USERS, USERS, THEIR_TOKEN, |it| it).await;
+    assert_eq!(page, r#"{"users":[],"next":null}"#);
 }
 
 #[tokio::test]
@@ -446,6 +524,13 @@ async fn what_genesys_says_no_to_is_said_with_what_to_do() {
     platform.fail_next_at("/queues", 1, failure);
     let (status, failed) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
     assert_eq!((status, &failed["title"]), (StatusCode::BAD_GATEWAY, &json!("try again")));
+    // The first page is read, and the second fails: nobody of the first is added.
+    (7..=600).for_each(|number| platform.put_user(sim_user(number, &format!("a{number}@a"))));
+    platform.fail_next_at("pageNumber=2", 1, failure);
+    let (status, failed) = bench.json(Method::POST, SYNC, SYNC, Some(json!({}))).await;
+    assert_eq!((status, &failed["title"]), (StatusCode::BAD_GATEWAY, &json!("try again")));
+    let (_, page) = bench.json(Method::GET, USERS, USERS, None).await;
+    assert_eq!(page["users"], json!([]), "nothing was changed");
     platform.stop().await;
     let (status, late) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
     assert_eq!((status, &late["title"]), (StatusCode::GATEWAY_TIMEOUT, &json!("try again")));

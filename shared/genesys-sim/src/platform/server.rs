@@ -193,7 +193,7 @@ impl Platform {
         self.fail_next_at("", count, failure);
     }
 
-    /// Lets the next requests whose path contains `path_part` fail.
+    /// Lets the next requests whose path or query contains `path_part` fail.
     pub fn fail_next_at(&self, path_part: &str, count: usize, failure: Failure) {
         self.shared.world().plant(path_part, count, failure);
     }

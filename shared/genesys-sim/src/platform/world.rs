@@ -353,13 +353,13 @@ impl World {
         }
     }
 
-    /// Lets the next requests whose path contains `path_part` fail.
+    /// Lets the next requests whose path or query contains `path_part` fail.
     pub(crate) fn plant(&mut self, path_part: &str, left: usize, failure: Failure) {
         self.faults.push(Fault { path_part: path_part.to_owned(), failure, left });
     }
 
     fn take_fault(&mut self, call: &Call) -> Option<Failure> {
-        let path = call.uri.path();
+        let path = call.uri.path_and_query()?.as_str();
         let place = self.faults.iter().position(|fault| path.contains(&fault.path_part))?;
         let fault = &mut self.faults[place];
         let failure = fault.failure;
