@@ -24,7 +24,7 @@ pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
 pub use users::{
     ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs,
-    SetUserArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
+    SetUserArgs, SyncArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
 };
 #[cfg(feature = "aws")]
 pub use value::DoorAddress;

@@ -26,8 +26,8 @@ pub use args::{
     Args, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs,
     GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs, NewSecretArgs,
     NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, Plant, RemoveArgs, RunArgs,
-    ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, TailArgs, TailFrom, UndoArgs,
-    UserListArgs, UserScope, UsersCommand, WhyArgs,
+    ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, SyncArgs, TailArgs, TailFrom,
+    UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,

@@ -8,6 +8,7 @@ mod killed;
 mod organizations;
 mod pauses;
 mod scenarios;
+mod sync;
 mod template;
 mod tidy;
 mod why;

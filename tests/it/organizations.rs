@@ -11,7 +11,7 @@ use crate::world::{
 const CLIENT: &str = "5ecbeef0-0000-4000-8000-0000000000c1";
 
 /// Sets the site's organization up for its platform, with more said.
-async fn add(site: &Site, secret: &str, more: &[&str]) -> Finished {
+pub(crate) async fn add(site: &Site, secret: &str, more: &[&str]) -> Finished {
     let file = site.path("client-secret");
     std::fs::write(&file, format!("{secret}\n")).expect("writable");
     let (login, api) = site.platform.base_urls();

@@ -13,6 +13,9 @@ pub enum UsersCommand {
     /// Add or replace users from a CSV file, all of them or none
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
+    /// Add and update users as Genesys Cloud has them, all of them or none
+    #[command(after_help = SYNC_HELP)]
+    Sync(SyncArgs),
     /// Write the CSV file that `import` reads
     #[command(after_help = EXPORT_HELP)]
     Export(ExportArgs),
@@ -68,6 +71,32 @@ pub struct ImportArgs {
     /// Remove every user who is not in the file; otherwise they stay
     #[arg(long)]
     pub replace: bool,
+}
+
+/// What `users sync` understands.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct SyncArgs {
+    /// Look at the members of this queue, joined or not; may be said several times, as may the
+    /// others [default: everybody whom the OAuth client may see]
+    #[arg(long = "queue", value_name = "NAME|ID")]
+    pub queues: Vec<String>,
+    /// Look at the members of this group
+    #[arg(long = "group", value_name = "NAME|ID")]
+    pub groups: Vec<String>,
+    /// Look at the users of this division
+    #[arg(long = "division", value_name = "NAME|ID")]
+    pub divisions: Vec<String>,
+    /// Print what would be added, changed and removed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove users of Genesys Cloud who are no active user there any more; otherwise they are
+    /// only named
+    #[arg(long)]
+    pub remove_vanished: bool,
+    /// Whose users [default: those of the OAuth client that the configuration names, else of the
+    /// one organization that `sidetone org add` has set up]
+    #[arg(long, value_name = "UUID")]
+    pub organization: Option<OrganizationId>,
 }
 
 /// What `users export` understands.
@@ -254,6 +283,29 @@ Examples:
   sidetone users import agents.csv
   sidetone users import everybody.csv --replace
   sidetone users import - --organization 0f0e0d0c-0b0a-4908-8706-050403020100 < agents.csv";
+
+const SYNC_HELP: &str = "\
+The telephony agent id is what precedes the @ of the Genesys username, lower-cased. Who is new is
+added with adaptor genesys-cloud, active. Of who stands here the name and the username are brought
+up to date; adaptor, team, supervisor, site and status stay as an administrator set them, so
+whoever was moved to another adaptor stays there.
+
+Named and left alone are: two people who share an agent id; people whose username stands here
+under another agent id; people whose fields cannot be, by their Genesys id. Vanished is who is no
+active user in the whole organization, not who is outside of the queues, groups and divisions.
+
+What cannot be read whole changes nothing. It is one change, and `users undo` takes it back.
+
+The OAuth client's role needs Directory > User > View in all divisions: who is in a division that
+it may not see looks vanished. With --queue it needs Routing > Queue > View, with --group
+Directory > Group > View, with --division Authorization > Division > View. One request reads 500
+users, or 100 members; beyond the rate limit it waits.
+
+Examples:
+  sidetone users sync --config sidetone.toml --dry-run
+  sidetone users sync --config sidetone.toml --queue Billing --queue Claims
+  sidetone users sync --organization 0f0e0d0c-0b0a-4908-8706-050403020100 --division Lisbon
+  sidetone users sync --remove-vanished --dry-run --json | jq -r '.vanished[]'";
 
 const EXPORT_HELP: &str = "\
 What a spreadsheet would take for a formula is written with an apostrophe before it, which

@@ -102,14 +102,31 @@ const fn in_words(reason: UncoveredReason) -> &'static str {
 
 impl From<PlatformError> for Failure {
     fn from(error: PlatformError) -> Self {
-        let is_ours = error.is_misconfiguration() || error.is_forbidden();
+        let hint = match &error {
+            PlatformError::OtherOrganization { .. } => Some(OTHER_ORGANIZATION),
+            PlatformError::Credentials { .. } => Some(PERMISSIONS),
+            error if error.is_forbidden() => Some(PERMISSIONS),
+            PlatformError::Refused { .. }
+            | PlatformError::Throttled { .. }
+            | PlatformError::Unavailable { .. }
+            | PlatformError::Unreachable { .. }
+            | PlatformError::TimedOut { .. }
+            | PlatformError::Unexpected { .. } => None,
+        };
         let failure = Self::fault("Genesys could not be asked").because(error);
-        if is_ours { failure.hint(PERMISSIONS) } else { failure }
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 
-const PERMISSIONS: &str = "check the OAuth client, its secret and its role: Routing > Queue > View \
-    and Directory > User > View, in all divisions of your queues and agents";
+const OTHER_ORGANIZATION: &str = "name the organization of that OAuth client, or enter a client of \
+    the one you mean with `sidetone org add`";
+
+const PERMISSIONS: &str = "check the OAuth client, its secret and its role: Directory > User > View, \
+    for queues Routing > Queue > View, for groups Directory > Group > View, for divisions \
+    Authorization > Division > View, in all divisions of your queues and agents";
 
 impl From<CoverageError> for Failure {
     fn from(error: CoverageError) -> Self {

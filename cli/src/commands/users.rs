@@ -3,6 +3,7 @@
 mod change;
 mod place;
 mod show;
+mod sync;
 mod tell;
 
 use sidetone_user_file::SAMPLE;
@@ -21,6 +22,7 @@ pub(crate) async fn users(
 ) -> Result<Exit, Failure> {
     match command {
         UsersCommand::Import(args) => change::import(global, args, output).await,
+        UsersCommand::Sync(args) => sync::sync(global, args, output).await,
         UsersCommand::Export(args) => show::export(global, args, output).await,
         UsersCommand::List(args) => show::list(global, args, output).await,
         UsersCommand::Find(args) => show::find(global, args, output).await,

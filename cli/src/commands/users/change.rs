@@ -13,13 +13,13 @@ use sidetone_user_file::{Fields, FileError, read};
 use sidetone_users::{Absent, Intent, Outcome, Users, UsersError};
 
 use super::place::{Either, Place, open};
-use super::tell::{outcome_json, tell};
+use super::tell::{other_usernames, outcome_json, tell};
 use super::{SAMPLE_HINT, counted};
 use crate::args::{
     FieldArgs, GlobalArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs, SetUserArgs, UndoArgs,
 };
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, printable};
+use crate::output::Output;
 
 /// Adds or replaces the users of a file.
 pub(super) async fn import(
@@ -47,13 +47,7 @@ pub(super) async fn import(
     let Place { organization, ref store } = place;
     let outcome = Users::new(store.clone()).put(organization, &users, absent, intent).await?;
     let seconds = started.elapsed().as_secs_f64();
-    for agent in outcome.difference.other_usernames() {
-        output.note(format_args!(
-            "{}: had another username until now; if these are two people, give one of them a \
-             telephony agent id of their own",
-            printable(agent.as_str()),
-        ));
-    }
+    other_usernames(&outcome, output);
     if args.dry_run {
         tell(&place, &outcome, true, output)?;
         return Ok(Exit::Done);
@@ -195,13 +189,13 @@ impl Change {
 }
 
 /// Says who does it: whoever is logged in here.
-fn origin(way: ChangeWay) -> ChangeOrigin {
+pub(super) fn origin(way: ChangeWay) -> ChangeOrigin {
     let named = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     let by = named("LOGNAME").or_else(|| named("USER")).unwrap_or_else(|| "unknown".to_owned());
     ChangeOrigin { at: Clock::system().now(), by, way }
 }
 
-const fn intent(dry_run: bool, origin: &ChangeOrigin) -> Intent<'_> {
+pub(super) const fn intent(dry_run: bool, origin: &ChangeOrigin) -> Intent<'_> {
     if dry_run { Intent::DryRun } else { Intent::Commit(origin) }
 }
 

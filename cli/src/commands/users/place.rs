@@ -7,12 +7,14 @@ use sidetone_ports::{
 #[cfg(feature = "aws")]
 use sidetone_ports_aws::DynamoStore;
 use sidetone_ports_embedded::Store;
+use sidetone_tracking::PlatformClient;
 
 use crate::args::{GlobalArgs, UserScope};
 use crate::commands::{data, existing_data};
 use crate::failure::Failure;
 use crate::organization::{SIMULATED_ORGANIZATION, chosen};
 use crate::output::Output;
+use crate::platforms::asked;
 #[cfg(feature = "aws")]
 use crate::stack::Stack;
 
@@ -41,6 +43,28 @@ pub(super) async fn open(
         SIMULATED_ORGANIZATION
     });
     Ok(Place { organization, store: Either::Here(Store::open(&data.store())?) })
+}
+
+/// Opens the place that the command line names, with the client to ask Genesys about its people.
+pub(super) async fn open_asking(
+    global: &GlobalArgs,
+    named: Option<OrganizationId>,
+    makes: bool,
+) -> Result<(Place, PlatformClient), Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(stack) = Stack::named(global).await? {
+        let platform = stack.platform().await?;
+        let organization = match named {
+            Some(named) => named,
+            None => platform.organization().await?,
+        };
+        let store = Either::Stack(stack.store().clone());
+        return Ok((Place { organization, store }, platform));
+    }
+    let data = if makes { data(global)? } else { existing_data(global)? };
+    let store = Store::open(&data.store())?;
+    let (organization, platform) = asked(global, named, &data, &store).await?;
+    Ok((Place { organization, store: Either::Here(store) }, platform))
 }
 
 /// Either twin.

@@ -25,16 +25,34 @@ pub(super) fn tell(
     if output.is_json() {
         return output.json(&outcome_json(place, outcome, dry_run, true));
     }
-    let changes = &outcome.difference.changes;
-    for change in changes.iter().take(LINES_MAX) {
-        output.line(line(change))?;
-    }
-    if changes.len() > LINES_MAX {
-        let more = changes.len() - LINES_MAX;
-        output.line(format_args!("… and {more} more; --json shows all"))?;
-    }
+    lines(outcome.difference.changes.iter().map(line), output)?;
     summary(outcome, dry_run, output);
     Ok(())
+}
+
+/// Tells a person a list, and how much longer it is.
+pub(super) fn lines(
+    mut lines: impl ExactSizeIterator<Item = String>,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    for line in lines.by_ref().take(LINES_MAX) {
+        output.line(line)?;
+    }
+    match lines.len() {
+        0 => Ok(()),
+        more => output.line(format_args!("… and {more} more; --json shows all")),
+    }
+}
+
+/// Tells a person whose username changed, as it may be another one's.
+pub(super) fn other_usernames(outcome: &Outcome, output: &mut Output<'_>) {
+    for agent in outcome.difference.other_usernames() {
+        output.note(format_args!(
+            "{}: had another username until now; if these are two people, give one of them a \
+             telephony agent id of their own",
+            printable(agent.as_str()),
+        ));
+    }
 }
 
 /// Tells a person how many changes there are, and the way back.
