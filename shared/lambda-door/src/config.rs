@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sidetone_driver::EngineConfig;
 use sidetone_engine::Hearing;
-use sidetone_model::{DoorKind, Listen, OnHold};
+use sidetone_model::{DoorKind, Listen, OnHold, Organization};
 
 /// How the door works; cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,10 +25,28 @@ impl DoorConfig {
         Self { engine: Arc::new(engine), pace: Pace::default() }
     }
 
+    /// Returns the settings for an organization's connections.
+    pub(crate) fn of(&self, organization: Option<&Organization>) -> Self {
+        let Some(Organization { listen, on_hold, .. }) = organization else { return self.clone() };
+        Self { engine: listening(&self.engine, *listen, *on_hold), pace: self.pace }
+    }
+
     /// Returns whether media is taken from text messages.
     pub(crate) fn takes_media(&self) -> bool {
         self.engine.hears == Hearing::Audio
     }
+}
+
+/// Returns settings of an engine that listens so.
+pub(crate) fn listening(
+    usual: &Arc<EngineConfig>,
+    listen: Listen,
+    on_hold: OnHold,
+) -> Arc<EngineConfig> {
+    if (usual.listen, usual.on_hold) == (listen, on_hold) {
+        return Arc::clone(usual);
+    }
+    Arc::new(EngineConfig { listen, on_hold, ..EngineConfig::clone(usual) })
 }
 
 /// How long things may take.

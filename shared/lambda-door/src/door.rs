@@ -13,8 +13,8 @@ use futures_util::FutureExt as _;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_model::ConnectionId;
 use sidetone_ports::{
-    CallStore, ClientLine, Clock, ConnectionItem, ConnectionStore, Mailbox, OwnerStore, RecordSink,
-    StoreError, chain,
+    CallStore, ClientLine, Clock, ConnectionItem, ConnectionStore, Mailbox, OrganizationStore,
+    OwnerStore, RecordSink, StoreError, chain,
 };
 
 use crate::chance::Chance;
@@ -61,10 +61,24 @@ pub struct Door<S, R, L> {
     told: Arc<Mutex<VecDeque<ConnectionId>>>,
 }
 
-/// Creates the state of a connection whose handshake is about to be accepted.
+/// Creates the state of a connection whose handshake is about to be accepted, which listens as
+/// its organization was set up, or else as the door does.
 ///
-/// Errors: [`StoreError`] if it cannot be kept; the handshake is then to be refused.
-pub async fn admit<S: ConnectionStore>(
+/// Errors: [`StoreError`] if that cannot be read or kept; the handshake is then to be refused.
+pub async fn admit<S: ConnectionStore + OrganizationStore>(
+    store: &S,
+    clock: &Clock,
+    config: &DoorConfig,
+    connection: ConnectionId,
+    handshake: Handshake,
+) -> Result<(), StoreError> {
+    let settings = store.organization(handshake.organization).await?;
+    let config = config.of(settings.as_ref());
+    create(store, clock, &config, connection, handshake).await
+}
+
+/// Creates the state of a connection that listens as it is said.
+pub(crate) async fn create<S: ConnectionStore>(
     store: &S,
     clock: &Clock,
     config: &DoorConfig,

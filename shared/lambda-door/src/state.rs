@@ -10,9 +10,10 @@ use sidetone_audiohook_proto::{Handshake, SessionEvent};
 use sidetone_delivery_wire::{DecodeError, Heading};
 use sidetone_driver::{EngineConfig, Outbox, OutboxSnapshot};
 use sidetone_engine::{Engine, SnapshotError};
-use sidetone_model::{ConnectionId, OwnerId, SessionId, SessionItem, Timestamp};
+use sidetone_model::{ConnectionId, Listen, OnHold, OwnerId, SessionId, SessionItem, Timestamp};
 use sidetone_ports::{ConnectionItem, Revision};
 
+use crate::config::listening;
 use crate::desk::{Desk, Duty, PerDuty};
 use crate::inbox::Inbox;
 
@@ -76,6 +77,10 @@ pub(crate) struct ConnectionState {
 pub(crate) struct Rest {
     pub(crate) connection: ConnectionId,
     pub(crate) created_at: Timestamp,
+    /// How it listens, from its handshake to its end; as the door does, where an earlier version
+    /// wrote the state.
+    #[serde(default)]
+    pub(crate) listens: Option<(Listen, OnHold)>,
     /// The latest moment the engine was told: machines' clocks differ, its time does not go back.
     pub(crate) latest: Timestamp,
     /// The client's next `seq`.
@@ -149,10 +154,12 @@ impl ConnectionState {
         connection: ConnectionId,
         handshake: Handshake,
     ) -> Self {
+        let listens = Some((config.listen, config.on_hold));
         let engine = Engine::new(now, config, handshake, connection.clone(), OwnerId::new(OWNER));
         let rest = Rest {
             connection,
             created_at: now,
+            listens,
             latest: now,
             expected: 1,
             next_frame: 1,
@@ -183,7 +190,11 @@ impl ConnectionState {
         }
         let Stored { engine, outbox, rest } =
             rmp_serde::from_slice(bytes).map_err(StateError::Unreadable)?;
-        let engine = Engine::restore(Arc::clone(config), &engine).map_err(StateError::Engine)?;
+        let config = match rest.listens {
+            Some((listen, on_hold)) => listening(config, listen, on_hold),
+            None => Arc::clone(config),
+        };
+        let engine = Engine::restore(config, &engine).map_err(StateError::Engine)?;
         let outbox = match (outbox, &rest.own) {
             (Some(outbox), Some(own)) => {
                 Some(Outbox::restore(heading(own), outbox).map_err(StateError::Records)?)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use sidetone_audiohook_proto::Handshake;
-use sidetone_model::{Listen, OnHold};
-use sidetone_ports::{Clock, ConnectionStore};
+use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
+use sidetone_ports::{Clock, ConnectionStore, OrganizationStore};
 use sidetone_ports_embedded::{NullStream, Store};
 use sidetone_testkit::MemoryLine;
 
@@ -56,4 +56,35 @@ async fn twenty_at_once_are_answered_in_order() {
     // What is left is the end of the connection, which nobody told.
     assert_eq!(store.due_connections(far, 9).await.unwrap(), []);
     assert!(sink.records() >= 2);
+}
+
+#[tokio::test]
+async fn a_connection_listens_as_its_organization_was_set_when_it_came() {
+    let (clock, store) = (Clock::system(), Store::in_memory().unwrap());
+    let config = DoorConfig::new(Listen::Matched, OnHold::Keep, true);
+    let (line, sink) = (MemoryLine::new(), NullStream::new());
+    let door = Door::new(clock, config.clone(), store.clone(), sink, line.clone());
+    let own = ORGANIZATION.parse().unwrap();
+    let handshake = Handshake { organization: own, session_id: SESSION.parse().unwrap() };
+    let set = async |listen: Listen| {
+        let settings = Organization {
+            id: own,
+            platform: PlatformPlace::Region("usw2".to_owned()),
+            client_ids: Vec::new(),
+            listen,
+            on_hold: OnHold::Pause,
+            queues: Vec::new(),
+        };
+        store.put_organization(&settings).await.unwrap();
+    };
+    set(Listen::Always).await;
+    admit(&store, &clock, &config, connection(), handshake).await.unwrap();
+    // For whoever comes from now on.
+    set(Listen::Matched).await;
+    message(&door, open()).await;
+    let opened: serde_json::Value = serde_json::from_str(&line.said(&connection())[0]).unwrap();
+    assert_eq!(opened["parameters"]["startPaused"], false, "{opened}");
+    let item = store.connection(&connection(), clock.now()).await.unwrap().unwrap();
+    let state = crate::state::ConnectionState::decode(&config.engine, &item.bytes).unwrap();
+    assert_eq!(state.rest.listens, Some((Listen::Always, OnHold::Pause)));
 }

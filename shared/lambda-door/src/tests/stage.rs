@@ -25,8 +25,9 @@ use sidetone_ports::{
 };
 use sidetone_testkit::MemoryLine;
 
+use crate::door::create;
 use crate::state::ConnectionState;
-use crate::{DisconnectEvent, Door, DoorConfig, MessageEvent, admit};
+use crate::{DisconnectEvent, Door, DoorConfig, MessageEvent};
 
 pub(super) const SESSION: &str = "5a1b7c30-9f42-4d0e-8b6a-2c3d4e5f6071";
 pub(super) const ORGANIZATION: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
@@ -129,7 +130,7 @@ impl World {
             session_id: SESSION.parse().unwrap(),
         };
         let door = self.door(i64::MAX);
-        admit(&door.store, &self.clock, &self.config, connection(), handshake).await.unwrap();
+        create(&door.store, &self.clock, &self.config, connection(), handshake).await.unwrap();
     }
 
     pub(super) async fn message(self: &Arc<Self>, text: &str) {
