@@ -16,7 +16,6 @@ mod simulated;
 mod stack;
 mod system;
 mod table;
-mod tenants;
 mod users_api;
 
 pub use announce::{Announced, Finished};
@@ -43,4 +42,3 @@ pub use output::{Looks, Output};
 pub use simulated::Simulated;
 pub use system::{Settings, System, SystemError};
 pub use table::{LogLines, Mode, Recorded, Screen, Started};
-pub use tenants::TenantStatuses;

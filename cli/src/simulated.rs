@@ -9,9 +9,10 @@ use base64::prelude::BASE64_STANDARD;
 use rand::Rng;
 use sidetone_audiohook_proto::{KeyId, Secret};
 use sidetone_genesys_sim::{Cast, Platform, PlatformConfig, PlatformError, Source, Stage, Target};
-use sidetone_model::{Listen, OnHold, Organization, OrganizationId, PlatformPlace};
-use sidetone_ports::{Clock, OrganizationStore, StoredKey, UserStore};
-use sidetone_ports_embedded::{ClientFile, DataDir, KeyFile, Store, StoredClient};
+use sidetone_model::{OrganizationId, PlatformPlace};
+use sidetone_organizations::{Change, NewClient, Organizations};
+use sidetone_ports::{Clock, StoredKey, UserStore};
+use sidetone_ports_embedded::{DataDir, KeyFile, SecretFiles, Store};
 use sidetone_tracking::{Hosts, TrackerConfig};
 
 use crate::failure::Failure;
@@ -129,22 +130,15 @@ impl Simulated {
     /// Errors: a fault if it cannot be written.
     pub(crate) async fn settle(&self, data: &DataDir) -> Result<(), Failure> {
         self.provision(data).await?;
-        let client = StoredClient {
-            organization: self.organization,
-            client_id: self.credentials.client_id.clone(),
-            client_secret: self.credentials.client_secret.clone(),
-        };
         let (login, api) = self.platform.base_urls();
-        let settings = Organization {
-            id: self.organization,
-            platform: PlatformPlace::Hosts { login, api },
-            client_ids: vec![client.client_id.clone()],
-            listen: Listen::default(),
-            on_hold: OnHold::default(),
-            queues: Vec::new(),
+        let Credentials { client_id, client_secret, .. } = self.credentials.clone();
+        let change = Change {
+            place: Some(PlatformPlace::Hosts { login, api }),
+            clients: Some(vec![NewClient { id: client_id, secret: client_secret }]),
+            ..Change::default()
         };
-        ClientFile::new(&data.clients()).replace(self.organization, vec![client])?;
-        Store::open(&data.store())?.put_organization(&settings).await?;
+        let (store, secrets) = (Store::open(&data.store())?, SecretFiles::open(data)?);
+        Organizations::new(store, secrets).put(self.organization, &change, "simulate").await?;
         Ok(())
     }
 

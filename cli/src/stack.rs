@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use sidetone_genesys_sim::Cast;
-use sidetone_model::{Listen, OrganizationId};
+use sidetone_model::{Listen, OrganizationId, PlatformPlace};
 use sidetone_ports::{Clock, SecretSource, UserStore};
 use sidetone_ports_aws::{
-    Aws, Begin, BucketRecordings, ConnectError, DynamoStore, KinesisSource, SecretsSource,
-    StackOutputs, Tables,
+    Aws, Begin, BucketRecordings, ConnectError, DynamoStore, GenesysClient, KinesisSource,
+    ManagedSecrets, SecretsSource, StackOutputs, Tables,
 };
-use sidetone_tracking::{Hosts, PlatformClient, Secret};
+use sidetone_tracking::{PlatformClient, StoredTenants};
+use sidetone_users_api::{Platforms, TenantPlatforms};
+use uuid::Uuid;
 
 use crate::args::{GlobalArgs, TailFrom};
 use crate::failure::Failure;
@@ -60,6 +62,14 @@ impl Stack {
 
     pub(crate) const fn recordings(&self) -> &BucketRecordings {
         &self.recordings
+    }
+
+    /// Returns where the secrets of all organizations are changed.
+    ///
+    /// Errors: the stack has no secrets.
+    pub(crate) fn secrets(&self) -> Result<ManagedSecrets, Failure> {
+        let (keys, clients) = ("KeysSecretArn", "GenesysSecretArn");
+        Ok(self.aws.secrets(self.outputs.output(keys)?, self.outputs.output(clients)?))
     }
 
     /// Returns a reader of the stream that begins there.
@@ -128,23 +138,51 @@ impl Stack {
         })
     }
 
-    /// Returns a client of the platform that the stack follows.
+    /// Returns the OAuth client of the stack's own region.
+    async fn configured_client(&self) -> Result<GenesysClient, Failure> {
+        let secret = self.aws.genesys_secret(self.outputs.output("GenesysSecretArn")?);
+        secret.clients().await?.configured.ok_or_else(|| {
+            Failure::bad_input("no OAuth client of the stack's own region was entered")
+        })
+    }
+
+    /// Returns whose people a command is about, and the client to ask for them: of the
+    /// organization that was named, else the one of the stack's own region.
     ///
-    /// Errors: its secret cannot be read, or its region is none.
-    pub(crate) async fn platform(&self) -> Result<PlatformClient, Failure> {
-        let parameter = |name| self.outputs.parameter(name).unwrap_or_default();
-        let hosts = match self.outputs.parameter("GenesysLoginUrl") {
-            Some(login) => Hosts::loopback(login, parameter("GenesysApiUrl")).map_err(|error| {
-                Failure::bad_input("the stack's platform cannot be asked").because(error)
-            })?,
-            None => Hosts::resolve(parameter("GenesysRegion")).map_err(|error| {
-                Failure::bad_input("the stack's Genesys region is none").because(error)
-            })?,
+    /// Errors: settings or secrets cannot be read; bad input if no client is known.
+    pub(crate) async fn asked(
+        &self,
+        named: Option<OrganizationId>,
+    ) -> Result<(OrganizationId, PlatformClient), Failure> {
+        let parameter = |name| self.outputs.parameter(name).unwrap_or_default().to_owned();
+        let configured = match self.outputs.parameter("GenesysLoginUrl") {
+            Some(login) => {
+                PlatformPlace::Hosts { login: login.to_owned(), api: parameter("GenesysApiUrl") }
+            }
+            None => PlatformPlace::Region(parameter("GenesysRegion")),
         };
-        let client = self.aws.genesys_secret(self.outputs.output("GenesysSecretArn")?);
-        let client = client.client().await?;
-        let secret = Secret::new(client.client_secret.reveal());
-        Ok(PlatformClient::new(hosts, client.client_id, secret, Clock::system())?)
+        let source = StoredTenants {
+            store: self.store.clone(),
+            clients: self.aws.genesys_secret(self.outputs.output("GenesysSecretArn")?),
+            configured: Some(configured),
+            elsewhere: None,
+        };
+        let platforms = TenantPlatforms::new(source, None, Clock::system());
+        // Nobody has the nil id, so what is found is the stack's own.
+        let whose = named.unwrap_or(OrganizationId::new(Uuid::nil()));
+        let platform = platforms
+            .platform(whose)
+            .await
+            .map_err(|error| Failure::fault("the OAuth client cannot be had").because(error))?;
+        let platform = platform.ok_or_else(|| {
+            Failure::bad_input("no OAuth client is known for that")
+                .hint("name an organization of `org list`, or see docs/deploy.md")
+        })?;
+        let organization = match named {
+            Some(named) => named,
+            None => platform.organization().await?,
+        };
+        Ok((organization, platform))
     }
 
     /// Starts the simulated Genesys Cloud that the stack follows, with the credentials that the
@@ -153,8 +191,7 @@ impl Stack {
     /// Errors: the stack follows a real one, its secrets cannot be read, or the address is taken.
     pub(crate) async fn simulated(&self, clock: Clock) -> Result<Simulated, Failure> {
         let address = self.platform_address()?;
-        let client = self.aws.genesys_secret(self.outputs.output("GenesysSecretArn")?);
-        let client = client.client().await?;
+        let client = self.configured_client().await?;
         let key = self.keys.key(KEY_ID).await?;
         let Some(key_secret) = key.and_then(|key| key.secrets.into_iter().next()) else {
             return Err(Failure::bad_input(format!("the stack's secret has no key {KEY_ID}")));

@@ -8,24 +8,31 @@ use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::{RECORDER_NAME, Recorder};
 use sidetone_driver::{EngineConfig, Host, HostConfig};
 use sidetone_model::OwnerId;
-use sidetone_ports::{Checkpoints, Clock, OrganizationStore, OwnerStore, RecordSink, RecordSource};
+use sidetone_ports::{
+    Checkpoints, Clock, OrganizationStore, OwnerStore, RecordSink, RecordSource, StoreError, chain,
+};
 use sidetone_ports_embedded::{
-    ClientFile, DataDir, KeyFile, KeyFileError, OpenError, Recordings, Store, Stream,
+    DataDir, KeyFile, KeyFileError, OpenError, Recordings, SecretFiles, Store, Stream,
 };
 use sidetone_socket_door::{
     Door, DoorConfig, DoorError, DoorLimits, DoorPace, ReadinessCheck, Replays, Stop,
 };
-use sidetone_tracking::{Lags, Tracker, TrackerConfig, TrackerError, TrackerStatus};
+use sidetone_tracking::{
+    Lags, StoredTenants, TenantStatuses, Tenants, Tracker, TrackerConfig, TrackerError,
+    TrackerStatus, problem_of,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announced;
-use crate::tenants::{TenantStatuses, Tenants, problem_of};
 
 /// How often old records are dropped from the stream. Units: the clock's time.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
+
+/// How often the organizations' settings are read. Units: the clock's time.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the recorder may take to catch up when the system stops. Units: real time.
 const CATCH_UP_MAX: Duration = Duration::from_secs(20);
@@ -56,6 +63,9 @@ pub enum SystemError {
     /// The key file cannot be used.
     #[error("the key file cannot be used")]
     Keys(#[from] KeyFileError),
+    /// The organizations' settings cannot be read.
+    #[error("the organizations cannot be read")]
+    Organizations(#[from] StoreError),
     /// The door cannot open.
     #[error("the door cannot open on {listen}")]
     Door {
@@ -120,7 +130,6 @@ impl<R: RecordSink> System<R> {
         let host = Host::new(clock, host_config, owner, store.clone(), sink.clone());
 
         let mut checks = vec![store_check(&store), stream_check(&stream)];
-        let (statuses, tenants) = watch::channel(TenantStatuses::new());
         let tracker = match tracker {
             None => None,
             Some(config) => {
@@ -132,19 +141,25 @@ impl<R: RecordSink> System<R> {
             }
         };
         let has_tenants = store.organizations().await.is_ok_and(|all| !all.is_empty());
+        let source = StoredTenants {
+            store: store.clone(),
+            clients: SecretFiles::open(&data)?,
+            configured: None,
+            elsewhere: tracker.clone(),
+        };
+        let followed = Tenants::new(clock, store.clone(), sink, source, None);
+        let tenants = followed.statuses();
         if tracker.is_some() || has_tenants {
             checks.push(tracker_check(tracker.clone(), tenants.clone()));
         }
-        let followed = Tenants {
-            clock,
-            store: store.clone(),
-            sink,
-            host: host.clone(),
-            clients: ClientFile::new(&data.clients()),
-            configured: tracker.clone(),
-            statuses,
-        };
-        tasks.spawn(followed.run(stop_tracker.clone()));
+        host.look_at_organizations().await?;
+        tasks.spawn(host.clone().follow_organizations(LOOK_EVERY, stop_tracker.clone()));
+        let stop = stop_tracker.clone();
+        tasks.spawn(async move {
+            if let Err(error) = followed.run(stop).await {
+                tracing::error!(error = chain(&error), "organizations are not followed");
+            }
+        });
         let door = Door::bind(door_config(listen, &audiohook), host.clone(), keys, checks)
             .map_err(|source| SystemError::Door { listen, source })?;
         let address = door.local_addr();

@@ -1,26 +1,29 @@
 //! The door from its first connection to AWS to its last record.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_driver::Host;
 use sidetone_lambda_start::Metrics;
 use sidetone_model::OwnerId;
 use sidetone_ports::{
-    CallStore, Clock, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource, chain,
+    CallStore, Clock, Mailbox, NonceStore, OrganizationStore, OwnerStore, RecordSink, SecretSource,
+    chain,
 };
 use sidetone_ports_aws::{Aws, ConnectError};
 use sidetone_socket_door::{Door, DoorError, ReadinessCheck, Stop};
+use sidetone_tracking::{StoredTenants, TenantTurns, Tenants};
 use tokio_util::sync::CancellationToken;
 
 use crate::ecs::Task;
 use crate::protection;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::tracker::Turns;
 
 /// How often metrics are written.
 const METRICS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often the organizations' settings are read: what is set takes effect within a minute.
+const ORGANIZATIONS_EVERY: Duration = Duration::from_secs(30);
 
 /// How long signing off and giving protection back may take; both lapse otherwise.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
@@ -56,18 +59,20 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
     let keys = aws.keys(&settings.keys_secret);
     let sink = aws.sink(&settings.stream);
     let stop = Stop::new();
-    let turns = settings.tracker.as_ref().map(|tracker| Turns {
-        clock: Clock::system(),
-        hosts: tracker.hosts.clone(),
-        hold: tracker.hold,
-        name: owner.as_str().to_owned(),
-        store: store.clone(),
-        sink: sink.clone(),
-        clients: aws.genesys_secret(&tracker.secret),
-        were_refused: Arc::default(),
-    });
     let stop_turns = CancellationToken::new();
-    let turns = turns.map(|turns| tokio::spawn(turns.take(stop_turns.clone())));
+    let turns = settings.tracker.as_ref().map(|tracker| {
+        let source = StoredTenants {
+            store: store.clone(),
+            clients: aws.genesys_secret(&tracker.secret),
+            configured: Some(tracker.place.clone()),
+            elsewhere: None,
+        };
+        let (holder, hold) = (owner.as_str().to_owned(), tracker.hold);
+        let turns = TenantTurns { holder, hold, once: false };
+        let (store, sink) = (store.clone(), sink.clone());
+        let tenants = Tenants::new(Clock::system(), store, sink, source, Some(turns));
+        tokio::spawn(tenants.run(stop_turns.clone()))
+    });
     let passing = signals.pass_on(stop.clone());
     tokio::select! {
         served = serve(settings, &task, owner, store, sink, keys, stop) => served?,
@@ -96,7 +101,7 @@ async fn serve<S, R, K>(
     stop: Stop,
 ) -> Result<(), DoorError>
 where
-    S: CallStore + Mailbox + NonceStore + OwnerStore,
+    S: CallStore + Mailbox + NonceStore + OwnerStore + OrganizationStore,
     R: RecordSink,
     K: SecretSource,
 {
@@ -105,6 +110,11 @@ where
     let door = Door::bind(settings.door, host.clone(), keys, checks)?;
     let stop_host = CancellationToken::new();
     let host_task = tokio::spawn(run_host(host.clone(), stop_host.clone()));
+    // Before anybody calls.
+    if let Err(error) = host.look_at_organizations().await {
+        tracing::error!(error = chain(&error), "no organization's settings are known yet");
+    }
+    tokio::spawn(host.clone().follow_organizations(ORGANIZATIONS_EVERY, stop_host.clone()));
     let drained = {
         let keep = async {
             protection::keep(task, || host.session_count()).await;

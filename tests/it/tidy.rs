@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ports-embedded", &["ports", "model"]),
     ("ports-aws", &["ports", "model"]),
     ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),
+    ("organizations", &["audiohook-proto", "tracking", "ports", "model"]),
     ("user-file", &["model"]),
     ("users", &["user-file", "ports", "model"]),
     ("users-api", &["tracking", "users", "user-file", "ports", "model"]),

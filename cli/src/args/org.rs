@@ -50,6 +50,13 @@ pub struct OrgAddArgs {
     /// said several times, and replaces the clients that there were
     #[arg(long = "client", value_name = "ID=FILE")]
     pub clients: Vec<ClientArg>,
+    /// The AudioHook key that Genesys Cloud sends, or is about to
+    #[arg(long, value_name = "KEY", requires = "key_secret_file")]
+    pub key_id: Option<String>,
+    /// The file that holds the key's client secret alone, in base64, `-` for standard input; the
+    /// newest one that the key had stays good beside it
+    #[arg(long, value_name = "FILE", requires = "key_id")]
+    pub key_secret_file: Option<PathBuf>,
     /// When its calls are listened to [default: matched]
     #[arg(long, value_name = "WHEN", value_enum)]
     pub listen: Option<ListenArg>,
@@ -130,18 +137,22 @@ impl From<OnHoldArg> for OnHold {
 const ADD_HELP: &str = "\
 The id of an organization stands in Genesys Cloud under Admin > Account Settings > Organization
 Settings. What is left out stays as it is. A running `sidetone run` on the same data follows the
-organization within seconds. Secrets go into the data directory's clients.json, which its owner
-alone may read, and are never shown.
+organization within seconds, a stack within a minute or two. Secrets go into the data directory's
+clients.json and keys.json, which their owner alone may read, or with --stack into the stack's two
+secrets in Secrets Manager, and are never shown.
 
 Examples:
   sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --region usw2 \\
     --client 5ecbeef0-0000-4000-8000-0000000000c1=/run/secrets/genesys
   pass genesys | sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --region euc1 --client ID=-
-  sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --listen ready --queue Billing";
+  sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --listen ready --queue Billing
+  sidetone --stack sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --region usw2 \\
+    --client ID=/run/secrets/genesys --key-id acme-7f31 --key-secret-file /run/secrets/audiohook";
 
 const LIST_HELP: &str = "\
 Examples:
   sidetone org list
+  sidetone --stack sidetone org list
   sidetone org list --json | jq -r '.organizations[].organization'";
 
 const SHOW_HELP: &str = "\

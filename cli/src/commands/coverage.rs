@@ -23,11 +23,7 @@ pub(crate) async fn coverage(
     sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
     #[cfg(feature = "aws")]
     if let Some(stack) = crate::stack::Stack::named(global).await? {
-        let platform = stack.platform().await?;
-        let organization = match args.organization {
-            Some(named) => named,
-            None => platform.organization().await?,
-        };
+        let (organization, platform) = stack.asked(args.organization).await?;
         return show(&platform, stack.store(), organization, args, output).await;
     }
     let data = existing_data(global)?;

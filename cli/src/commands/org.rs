@@ -5,12 +5,13 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
-use sidetone_audiohook_proto::KeyId;
 use sidetone_delivery_wire::listen_name;
-use sidetone_model::{Listen, OnHold, Organization, OrganizationId, PlatformPlace};
-use sidetone_ports::{OrganizationStore, StoredKey, UserStore};
-use sidetone_ports_embedded::{ClientFile, DataDir, KeyFile, Store, StoredClient};
-use sidetone_tracking::Hosts;
+use sidetone_model::{OnHold, Organization, PlatformPlace};
+use sidetone_organizations::{
+    Change, KeyStanding, NewClient, NewKey, Organizations, OrganizationsError, Standing,
+};
+use sidetone_ports::{OrganizationSecrets, OrganizationStore, UserStore};
+use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::{data, existing_data};
 use crate::args::{ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand};
@@ -20,6 +21,9 @@ use crate::output::{Output, printable};
 /// The largest file that is read for a secret.
 const SECRET_BYTES_MAX: u64 = 4 * 1024;
 
+/// Who changes organizations by this command, in the log.
+const BY: &str = "sidetone org";
+
 /// Does what was asked with organizations.
 pub(crate) async fn org(
     global: &GlobalArgs,
@@ -27,153 +31,150 @@ pub(crate) async fn org(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     #[cfg(feature = "aws")]
-    if global.stack.is_some() {
-        return Err(Failure::bad_input("organizations of a stack cannot be set up from here yet")
-            .hint("a stack serves the organization of its parameters; see docs/deploy.md"));
+    if let Some(stack) = crate::stack::Stack::named(global).await? {
+        let secrets = stack.secrets()?;
+        return House::new(stack.store().clone(), secrets).work(command, output).await;
     }
-    match command {
-        OrgCommand::Add(args) => add(&House::open(data(global)?)?, args, output).await,
-        OrgCommand::List => list(&House::open(existing_data(global)?)?, output).await,
-        OrgCommand::Show(args) => show(&House::open(existing_data(global)?)?, args, output).await,
-        OrgCommand::Remove(args) => {
-            remove(&House::open(existing_data(global)?)?, args, output).await
-        }
-    }
+    let data = match command {
+        OrgCommand::Add(_) => data(global)?,
+        OrgCommand::List | OrgCommand::Show(_) | OrgCommand::Remove(_) => existing_data(global)?,
+    };
+    House::of(&data)?.work(command, output).await
 }
 
 /// Where settings and secrets lie.
-struct House {
-    store: Store,
-    clients: ClientFile,
-    keys: KeyFile,
+struct House<S, X> {
+    store: S,
+    organizations: Organizations<S, X>,
 }
 
-/// An organization with what is known of its secrets.
+/// An organization with how many users it has.
 struct Shown {
-    settings: Organization,
-    /// The ids of the clients whose secret is there.
-    with_secret: Vec<String>,
-    keys: Vec<StoredKey>,
+    standing: Standing,
     users: usize,
 }
 
-impl House {
-    fn open(data: DataDir) -> Result<Self, Failure> {
-        Ok(Self {
-            store: Store::open(&data.store())?,
-            clients: ClientFile::new(&data.clients()),
-            keys: KeyFile::open(&data.keys())?,
-        })
-    }
-
-    async fn shown(&self, settings: Organization) -> Result<Shown, Failure> {
-        let clients = self.clients.clients(settings.id)?;
-        let mut keys = self.keys.keys()?;
-        keys.retain(|key| key.organizations.contains(&settings.id));
-        Ok(Shown {
-            with_secret: clients.into_iter().map(|client| client.client_id).collect(),
-            keys,
-            users: self.store.users(settings.id).await?.len(),
-            settings,
-        })
-    }
-
-    async fn known(&self, id: OrganizationId) -> Result<Organization, Failure> {
-        self.store.organization(id).await?.ok_or_else(|| {
-            Failure::bad_input(format!("organization {id} is not served here"))
-                .hint("`sidetone org list` shows which are; `sidetone org add` adds one")
-        })
+impl House<Store, SecretFiles> {
+    fn of(data: &DataDir) -> Result<Self, Failure> {
+        Ok(Self::new(Store::open(&data.store())?, SecretFiles::open(data)?))
     }
 }
 
-async fn add(house: &House, args: &OrgAddArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let before = house.store.organization(args.organization).await?;
-    let settings = settings(args, before)?;
-    let clients = clients(args)?;
-    // The secret first: a tracker that starts in between finds all that it needs.
-    if !clients.is_empty() {
-        house.clients.replace(args.organization, clients)?;
+impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
+    fn new(store: S, secrets: X) -> Self {
+        Self { organizations: Organizations::new(store.clone(), secrets), store }
     }
-    house.store.put_organization(&settings).await?;
-    let shown = house.shown(settings).await?;
-    if output.is_json() {
-        output.json(&value_of(&shown))?;
-        return Ok(Exit::Done);
-    }
-    print(&shown, output)?;
-    let id = shown.settings.id;
-    if shown.with_secret.is_empty() {
-        output.note(
-            "It has no OAuth client yet, so nobody tells of its calls: give one with --client.",
-        );
-    }
-    if shown.keys.is_empty() {
-        output.note(format_args!(
-            "It has no AudioHook key yet: `sidetone secrets new --organization {id}` makes one."
-        ));
-    }
-    Ok(Exit::Done)
-}
 
-/// Returns the settings as they are to be: what was said, else what was there, else the usual.
-fn settings(args: &OrgAddArgs, before: Option<Organization>) -> Result<Organization, Failure> {
-    let platform = match (&args.region, &args.login_url, &args.api_url) {
-        (Some(region), _, _) => {
-            Hosts::resolve(region).map_err(|error| {
-                Failure::bad_input("--region is no Genesys Cloud region").because(error)
-            })?;
-            Some(PlatformPlace::Region(region.clone()))
+    async fn work(&self, command: &OrgCommand, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        match command {
+            OrgCommand::Add(args) => self.add(args, output).await,
+            OrgCommand::List => self.list(output).await,
+            OrgCommand::Show(args) => self.show(args, output).await,
+            OrgCommand::Remove(args) => self.remove(args, output).await,
         }
+    }
+
+    async fn shown(&self, standing: Standing) -> Result<Shown, Failure> {
+        let users = self.store.users(standing.settings.id).await?.len();
+        Ok(Shown { standing, users })
+    }
+
+    async fn add(&self, args: &OrgAddArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let standing = self.organizations.put(args.organization, &change(args)?, BY).await?;
+        let shown = self.shown(standing).await?;
+        if output.is_json() {
+            output.json(&value_of(&shown))?;
+            return Ok(Exit::Done);
+        }
+        print(&shown, output)?;
+        let id = args.organization;
+        if shown.standing.with_secret.is_empty() {
+            output.note(
+                "It has no OAuth client yet, so nobody tells of its calls: give one with --client.",
+            );
+        }
+        if shown.standing.keys.is_empty() {
+            output.note(format_args!(
+                "It has no AudioHook key yet: `sidetone secrets new --organization {id}` makes one."
+            ));
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn list(&self, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let mut all = Vec::new();
+        for standing in self.organizations.list().await? {
+            all.push(self.shown(standing).await?);
+        }
+        if output.is_json() {
+            let all: Vec<Value> = all.iter().map(value_of).collect();
+            output.json(&json!({ "organizations": all }))?;
+        } else if all.is_empty() {
+            output.note("no organization is set up here; `sidetone org add` adds one");
+        } else {
+            output.line(table(&all))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn show(&self, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let standing = self.organizations.show(args.organization).await?;
+        let shown = self.shown(standing).await?;
+        if output.is_json() {
+            output.json(&value_of(&shown))?
+        } else {
+            print(&shown, output)?
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn remove(&self, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let id = args.organization;
+        let removed = self.organizations.remove(id, BY).await?;
+        let (keys, clients) = (removed.keys, removed.clients);
+        if output.is_json() {
+            output.json(&json!({ "organization": id, "keys": keys, "clients": clients }))?;
+        } else {
+            output.line(format_args!(
+                "organization {id} is no longer served; {keys} of its keys are no longer good for it"
+            ))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Returns what was said on the command line, with the secrets that it names.
+fn change(args: &OrgAddArgs) -> Result<Change, Failure> {
+    let place = match (&args.region, &args.login_url, &args.api_url) {
+        (Some(region), _, _) => Some(PlatformPlace::Region(region.clone())),
         (None, Some(login), Some(api)) => {
-            Hosts::loopback(login, api).map_err(|error| {
-                Failure::bad_input("--login-url and --api-url cannot be used").because(error)
-            })?;
             Some(PlatformPlace::Hosts { login: login.clone(), api: api.clone() })
         }
         (None, _, _) => None,
     };
-    let mut settings = match (before, platform) {
-        (Some(before), None) => before,
-        (Some(before), Some(platform)) => Organization { platform, ..before },
-        (None, Some(platform)) => Organization {
-            id: args.organization,
-            platform,
-            client_ids: Vec::new(),
-            listen: Listen::default(),
-            on_hold: OnHold::default(),
-            queues: Vec::new(),
-        },
-        (None, None) => {
-            return Err(Failure::bad_input("a new organization needs its --region")
-                .hint("such as --region usw2; it stands in the address of Genesys Cloud"));
-        }
-    };
-    if !args.clients.is_empty() {
-        settings.client_ids = args.clients.iter().map(|one| one.client_id.clone()).collect();
-    }
-    if !args.queues.is_empty() {
-        settings.queues.clone_from(&args.queues);
-    }
-    settings.listen = args.listen.map_or(settings.listen, Into::into);
-    settings.on_hold = args.on_hold.map_or(settings.on_hold, Into::into);
-    Ok(settings)
-}
-
-fn clients(args: &OrgAddArgs) -> Result<Vec<StoredClient>, Failure> {
-    let from_input = args.clients.iter().filter(|one| is_input(&one.secret_file)).count();
-    if from_input > 1 {
+    let clients = args.clients.iter().map(|client| &client.secret_file);
+    let files = clients.chain(&args.key_secret_file);
+    if files.filter(|file| is_input(file)).count() > 1 {
         return Err(Failure::bad_input(
             "standard input holds one secret; name files for the others",
         ));
     }
-    let read = |one: &ClientArg| {
-        Ok(StoredClient {
-            organization: args.organization,
-            client_id: one.client_id.clone(),
-            client_secret: secret(&one.secret_file)?,
-        })
+    let client = |one: &ClientArg| {
+        Ok::<_, Failure>(NewClient { id: one.client_id.clone(), secret: secret(&one.secret_file)? })
     };
-    args.clients.iter().map(read).collect()
+    let clients = args.clients.iter().map(client).collect::<Result<Vec<_>, _>>()?;
+    let key = match (&args.key_id, &args.key_secret_file) {
+        (Some(id), Some(file)) => Some(NewKey { id: id.clone(), secret: secret(file)? }),
+        (_, _) => None,
+    };
+    Ok(Change {
+        place,
+        clients: (!clients.is_empty()).then_some(clients),
+        key,
+        listen: args.listen.map(Into::into),
+        on_hold: args.on_hold.map(Into::into),
+        queues: (!args.queues.is_empty()).then(|| args.queues.clone()),
+    })
 }
 
 fn is_input(file: &Path) -> bool {
@@ -202,109 +203,64 @@ fn secret(file: &Path) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-async fn list(house: &House, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let mut all = Vec::new();
-    for settings in house.store.organizations().await? {
-        all.push(house.shown(settings).await?);
-    }
-    if output.is_json() {
-        let all: Vec<Value> = all.iter().map(value_of).collect();
-        output.json(&json!({ "organizations": all }))?;
-        return Ok(Exit::Done);
-    }
-    if all.is_empty() {
-        output.note("no organization is set up here; `sidetone org add` adds one");
-        return Ok(Exit::Done);
-    }
+fn table(all: &[Shown]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).force_no_tty();
     table.set_header(["ORGANIZATION", "PLATFORM", "CLIENTS", "KEYS", "LISTEN", "HOLD", "USERS"]);
-    for one in &all {
+    for Shown { standing, users } in all {
+        let settings = &standing.settings;
         table.add_row([
-            one.settings.id.to_string(),
-            printable(&place_of(&one.settings)).into_owned(),
-            format!("{} of {}", one.with_secret.len(), one.settings.client_ids.len()),
-            one.keys.len().to_string(),
-            listen_name(one.settings.listen).to_owned(),
-            on_hold_name(one.settings.on_hold).to_owned(),
-            one.users.to_string(),
+            settings.id.to_string(),
+            printable(&place_of(settings)).into_owned(),
+            format!("{} of {}", standing.with_secret.len(), settings.client_ids.len()),
+            standing.keys.len().to_string(),
+            listen_name(settings.listen).to_owned(),
+            on_hold_name(settings.on_hold).to_owned(),
+            users.to_string(),
         ]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    output.line(table.trim_fmt())?;
-    Ok(Exit::Done)
-}
-
-async fn show(house: &House, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let settings = house.known(args.organization).await?;
-    let shown = house.shown(settings).await?;
-    if output.is_json() {
-        output.json(&value_of(&shown))?
-    } else {
-        print(&shown, output)?
-    }
-    Ok(Exit::Done)
-}
-
-async fn remove(house: &House, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let id = args.organization;
-    let settings = house.known(id).await?;
-    // The keys first: from here on nobody comes in.
-    let keys = house.keys.remove_organization(id)?;
-    house.store.remove_organization(id).await?;
-    house.clients.replace(id, Vec::new())?;
-    if output.is_json() {
-        let clients = settings.client_ids.len();
-        output.json(&json!({ "organization": id, "keys": keys, "clients": clients }))?;
-    } else {
-        output.line(format_args!(
-            "organization {id} is no longer served; {keys} of its keys are no longer good for it"
-        ))?;
-    }
-    Ok(Exit::Done)
+    table.trim_fmt()
 }
 
 fn value_of(shown: &Shown) -> Value {
-    let settings = &shown.settings;
-    let client = |id: &String| json!({ "id": id, "has_secret": shown.with_secret.contains(id) });
-    let key = |key: &StoredKey| {
-        json!({
-            "fingerprint": KeyId::new(key.key_id.as_str()).fingerprint(),
-            "live_secrets": key.secrets.len(),
-        })
-    };
+    let Shown { standing, users } = shown;
+    let settings = &standing.settings;
+    let client = |id: &String| json!({ "id": id, "has_secret": standing.with_secret.contains(id) });
+    let key = |key: &KeyStanding| json!({ "fingerprint": key.fingerprint, "live_secrets": key.live_secrets });
     json!({
         "organization": settings.id,
         "platform": place_of(settings),
         "clients": settings.client_ids.iter().map(client).collect::<Vec<_>>(),
-        "keys": shown.keys.iter().map(key).collect::<Vec<_>>(),
+        "keys": standing.keys.iter().map(key).collect::<Vec<_>>(),
         "listen": settings.listen,
         "on_hold": settings.on_hold,
         "queues": settings.queues,
-        "users": shown.users,
+        "users": users,
     })
 }
 
 fn print(shown: &Shown, output: &mut Output<'_>) -> Result<(), Failure> {
-    let settings = &shown.settings;
+    let Shown { standing, users } = shown;
+    let settings = &standing.settings;
     output.line(format_args!("organization  {}", settings.id))?;
     output.line(format_args!("platform      {}", printable(&place_of(settings))))?;
     for id in &settings.client_ids {
-        let secret = if shown.with_secret.contains(id) { "" } else { " (its secret is missing)" };
+        let secret =
+            if standing.with_secret.contains(id) { "" } else { " (its secret is missing)" };
         output.line(format_args!("OAuth client  {}{secret}", printable(id)))?;
     }
-    for key in &shown.keys {
-        let fingerprint = KeyId::new(key.key_id.as_str()).fingerprint();
-        output.line(format_args!("AudioHook key {fingerprint}"))?;
+    for key in &standing.keys {
+        output.line(format_args!("AudioHook key {}", key.fingerprint))?;
     }
     let (listen, on_hold) = (listen_name(settings.listen), on_hold_name(settings.on_hold));
     output.line(format_args!("listens       {listen}, on hold {on_hold}"))?;
     if !settings.queues.is_empty() {
         output.line(format_args!("queues        {}", printable(&settings.queues.join(", "))))?;
     }
-    output.line(format_args!("users         {}", shown.users))
+    output.line(format_args!("users         {users}"))
 }
 
 fn place_of(settings: &Organization) -> String {
@@ -318,5 +274,27 @@ const fn on_hold_name(on_hold: OnHold) -> &'static str {
     match on_hold {
         OnHold::Keep => "keep",
         OnHold::Pause => "pause",
+    }
+}
+
+impl From<OrganizationsError> for Failure {
+    fn from(error: OrganizationsError) -> Self {
+        match error {
+            OrganizationsError::Store(error) => error.into(),
+            error @ OrganizationsError::Unknown(_) => Self::bad_input(error.to_string())
+                .hint("`sidetone org list` shows which are; `sidetone org add` adds one"),
+            error @ OrganizationsError::Field { field: "region", .. } => {
+                Self::bad_input("--region is no Genesys Cloud region")
+                    .because(error)
+                    .hint("such as --region usw2; it stands in the address of Genesys Cloud")
+            }
+            error @ OrganizationsError::Field { field: "hosts", .. } => {
+                Self::bad_input("--login-url and --api-url cannot be used").because(error)
+            }
+            error @ (OrganizationsError::Exists(_)
+            | OrganizationsError::Field { .. }
+            | OrganizationsError::KeyTaken
+            | OrganizationsError::Full { .. }) => Self::bad_input(error.to_string()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use sidetone_consumer::Sidecar;
 use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
 use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
-use sidetone_ports_embedded::{ClientFile, DataDir, Stream};
+use sidetone_ports_embedded::{DataDir, SecretFiles, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
 use sidetone_tracking::{PlatformClient, Secret, TrackerConfig, TrackerStatus};
@@ -21,7 +21,7 @@ use crate::announce::Finished;
 use crate::args::{GlobalArgs, RunArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::platforms::{LocalPlatforms, hosts_of};
+use crate::platforms::{hosts_of, local};
 use crate::simulated::Simulated;
 use crate::system::{Settings, System};
 use crate::table::{Mode, Recorded, Screen, Started};
@@ -74,14 +74,14 @@ pub(crate) async fn run(
     let api = config.api.as_ref().map(|api| Plan::new(api, &data)).transpose()?;
     let started =
         Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
-    let clients = ClientFile::new(&data.clients());
+    let secrets = SecretFiles::open(&data)?;
     let configured = tracker.as_ref().map(|tracker| platform_of(tracker, clock)).transpose()?;
     let system = System::start(settings(&config, clock, tracker), data, |stream| stream).await?;
     screen.started(&Started { url: system.audiohook_url(), ..started });
     let api = match api {
         Some(plan) => {
             let store = system.store().clone();
-            let platforms = LocalPlatforms::new(store.clone(), clients, configured, clock);
+            let platforms = local(&store, secrets, configured, clock);
             Some(UsersApi::start(plan, store, platforms, clock).await?)
         }
         None => None,

@@ -1,10 +1,11 @@
-//! Holds the notification sockets of one OAuth client for some minutes.
+//! Holds the notification sockets of every organization that is to be followed, for some minutes.
 //!
-//! Started once a minute; whoever finds them held by another returns at once. The event says
-//! nothing that matters.
+//! Started once a minute; whoever finds all of them held by others returns at once. The event
+//! says nothing that matters.
 //!
-//! Source: SIDETONE_GENESYS_SECRET and SIDETONE_GENESYS_REGION say whose, the three tables and
-//! SIDETONE_STREAM where what is heard goes, SIDETONE_HOLD_SECONDS for how long; see `stay`.
+//! Source: SIDETONE_GENESYS_SECRET and the table of users say whose, SIDETONE_GENESYS_REGION where
+//! the platform of the configured client is; the three tables and SIDETONE_STREAM where what is
+//! heard goes, SIDETONE_HOLD_SECONDS for how long; see `stay`.
 
 mod stay;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use sidetone_lambda_start::{Environment, Invocation, StartError, run};
 use sidetone_ports_aws::{Aws, Tables};
+use sidetone_tracking::{Hosts, StoredTenants};
 
-use crate::stay::{Site, hosts_of};
+use crate::stay::Site;
 
 fn main() -> ExitCode {
     run("tracker", async |environment: Environment| {
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
 }
 
 async fn set_up(environment: &Environment) -> Result<Site, StartError> {
-    let hosts = hosts_of(environment.genesys()?)?;
+    let configured = environment.genesys()?;
+    // A region that is none is said before anything is asked.
+    Hosts::at(&configured)?;
     let hold = environment.hold()?;
     let tables = Tables {
         calls: environment.calls_table()?.to_owned(),
@@ -37,5 +41,11 @@ async fn set_up(environment: &Environment) -> Result<Site, StartError> {
     };
     let (secret, stream) = (environment.genesys_secret()?, environment.stream()?);
     let aws = Aws::connect().await?;
-    Ok(Site::new(hosts, hold, aws.genesys_secret(secret), aws.store(tables), aws.sink(stream)))
+    let tenants = StoredTenants {
+        store: aws.store(tables),
+        clients: aws.genesys_secret(secret),
+        configured: Some(configured),
+        elsewhere: None,
+    };
+    Ok(Site::new(hold, tenants, aws.sink(stream)))
 }

@@ -8,18 +8,19 @@ mod answer;
 mod caller;
 mod event;
 mod handler;
-mod platforms;
 mod request;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use sidetone_lambda_start::{Environment, Invocation, StartError, run};
-use sidetone_ports_aws::{Aws, DynamoStore, Tables};
+use sidetone_ports::Clock;
+use sidetone_ports_aws::{Aws, DynamoStore, GenesysSecret, Tables};
+use sidetone_tracking::{Hosts, StoredTenants};
+use sidetone_users_api::TenantPlatforms;
 
 use crate::event::HttpEvent;
 use crate::handler::Handler;
-use crate::platforms::{SecretPlatforms, hosts_of};
 
 fn main() -> ExitCode {
     run("users-api", async |environment: Environment| {
@@ -33,9 +34,11 @@ fn main() -> ExitCode {
 
 async fn set_up(
     environment: &Environment,
-) -> Result<Handler<DynamoStore, SecretPlatforms>, StartError> {
+) -> Result<Handler<DynamoStore, TenantPlatforms<DynamoStore, GenesysSecret>>, StartError> {
     let claim = environment.organization_claim()?.to_owned();
-    let hosts = hosts_of(environment.genesys()?)?;
+    let configured = environment.genesys()?;
+    // A region that is none is said before anything is asked.
+    Hosts::at(&configured)?;
     // Of the three tables it knows two.
     let tables = Tables {
         calls: environment.calls_table()?.to_owned(),
@@ -44,6 +47,12 @@ async fn set_up(
     };
     let secret = environment.genesys_secret()?;
     let aws = Aws::connect().await?;
-    let platforms = SecretPlatforms::new(hosts, aws.genesys_secret(secret));
+    let source = StoredTenants {
+        store: aws.store(tables.clone()),
+        clients: aws.genesys_secret(secret),
+        configured: Some(configured),
+        elsewhere: None,
+    };
+    let platforms = TenantPlatforms::new(source, None, Clock::system());
     Ok(Handler::new(aws.store(tables), platforms, claim))
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
-use sidetone_model::{
-    ConnectionId, ConversationKey, Organization, OwnerId, SessionId, SessionItem,
-};
+use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
 use sidetone_ports::{
     CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, OwnerStore, RecordSink, Revision,
     StoreError, chain,
@@ -238,15 +236,13 @@ where
         &self.0.store
     }
 
-    /// Has sessions of these organizations listen as their settings say, those of all others as
-    /// the host's own; for sessions that open from now on.
-    pub fn serve_organizations(&self, organizations: &[Organization]) {
-        self.0.engine.replace(organizations);
-    }
-
     /// Returns where refused handshakes are noted, for whoever explains why a call did not come.
     pub fn refusals(&self) -> Refusals {
         self.0.refusals.clone()
+    }
+
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.0.engine
     }
 
     pub(crate) fn producer(&self) -> &Producer<R> {

@@ -4,9 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sidetone_engine::EngineConfig;
 use sidetone_model::{Organization, OrganizationId};
+use sidetone_ports::{
+    CallStore, Mailbox, NonceStore, OrganizationStore, OwnerStore, RecordSink, StoreError, chain,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::host::Host;
 
 /// The engine's settings by organization.
 #[derive(Debug)]
@@ -35,6 +42,30 @@ impl Policies {
         };
         let mut own = self.own.write().unwrap_or_else(PoisonError::into_inner);
         *own = organizations.iter().map(of).collect();
+    }
+}
+
+impl<S, R> Host<S, R>
+where
+    S: CallStore + Mailbox + NonceStore + OwnerStore + OrganizationStore,
+    R: RecordSink,
+{
+    /// Has sessions that open from now on listen as the settings of their organization say,
+    /// those of all others as the host's own.
+    ///
+    /// Errors: [`StoreError`] if the settings cannot be read; those that were known hold.
+    pub async fn look_at_organizations(&self) -> Result<(), StoreError> {
+        self.policies().replace(&self.store().organizations().await?);
+        Ok(())
+    }
+
+    /// Looks at the settings every so often, until told to stop.
+    pub async fn follow_organizations(self, every: Duration, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.clock().sleep(every)).await.is_some() {
+            if let Err(error) = self.look_at_organizations().await {
+                tracing::warn!(error = chain(&error), "organizations cannot be read");
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use sidetone_model::{Listen, OnHold};
+use sidetone_model::{Listen, OnHold, PlatformPlace};
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "SIDETONE_";
@@ -54,20 +54,6 @@ pub enum EnvironmentError {
         expected: &'static str,
         /// What it is.
         got: String,
-    },
-}
-
-/// Where the Genesys platform answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GenesysPlace {
-    /// A region as people write it: `usw2`, `us-west-2`, `mypurecloud.de`, …
-    Region(String),
-    /// Base URLs: a simulated platform.
-    Hosts {
-        /// The base of `/oauth/token`.
-        login: String,
-        /// The base of `/api/v2`.
-        api: String,
     },
 }
 
@@ -148,9 +134,9 @@ impl Environment {
         self.text("SIDETONE_KEYS_SECRET", "the ARN of the secret with the AudioHook keys")
     }
 
-    /// Returns the ARN of the secret that holds the OAuth client.
+    /// Returns the ARN of the secret that holds the OAuth clients.
     pub fn genesys_secret(&self) -> Result<&str, EnvironmentError> {
-        self.text("SIDETONE_GENESYS_SECRET", "the ARN of the secret with the OAuth client")
+        self.text("SIDETONE_GENESYS_SECRET", "the ARN of the secret with the OAuth clients")
     }
 
     /// Returns the bucket of recordings.
@@ -170,7 +156,7 @@ impl Environment {
     }
 
     /// Returns where the Genesys platform answers: explicit hosts, else a region.
-    pub fn genesys(&self) -> Result<GenesysPlace, EnvironmentError> {
+    pub fn genesys(&self) -> Result<PlatformPlace, EnvironmentError> {
         const HOST: &str = "the base URL of a platform (the other of SIDETONE_GENESYS_LOGIN and \
                             SIDETONE_GENESYS_API is set)";
         let login = self.optional("SIDETONE_GENESYS_LOGIN");
@@ -178,10 +164,10 @@ impl Environment {
         if login.is_none() && api.is_none() {
             let expected = "a Genesys Cloud region such as usw2 or mypurecloud.de";
             let region = self.text("SIDETONE_GENESYS_REGION", expected)?;
-            return Ok(GenesysPlace::Region(region.to_owned()));
+            return Ok(PlatformPlace::Region(region.to_owned()));
         }
         let host = |variable| self.checked(variable, HOST, is_http).map(str::to_owned);
-        Ok(GenesysPlace::Hosts {
+        Ok(PlatformPlace::Hosts {
             login: host("SIDETONE_GENESYS_LOGIN")?,
             api: host("SIDETONE_GENESYS_API")?,
         })
@@ -382,7 +368,7 @@ mod tests {
     #[test]
     fn hosts_come_before_the_region_and_both_are_needed() {
         let region = with("SIDETONE_GENESYS_REGION", "usw2").genesys();
-        assert_eq!(region, Ok(GenesysPlace::Region("usw2".into())));
+        assert_eq!(region, Ok(PlatformPlace::Region("usw2".into())));
         let (login, api) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
         let half = with("SIDETONE_GENESYS_LOGIN", login).genesys();
         assert!(matches!(
@@ -394,7 +380,7 @@ mod tests {
             ("SIDETONE_GENESYS_LOGIN", login),
             ("SIDETONE_GENESYS_API", api),
         ]);
-        let expected = GenesysPlace::Hosts { login: login.into(), api: api.into() };
+        let expected = PlatformPlace::Hosts { login: login.into(), api: api.into() };
         assert_eq!(hosts.genesys(), Ok(expected));
     }
 

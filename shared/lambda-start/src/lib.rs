@@ -12,7 +12,7 @@ mod start;
 mod tls;
 
 pub use emf::Metrics;
-pub use environment::{Environment, EnvironmentError, GenesysPlace, TextMedia, Tracking};
+pub use environment::{Environment, EnvironmentError, TextMedia, Tracking};
 pub use lambda::{HandlerError, Invocation, StartError, run};
 pub use log::start_log;
 pub use start::{Started, start};

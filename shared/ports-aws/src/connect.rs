@@ -12,7 +12,7 @@ use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 
 use crate::line::ManagementLine;
 use crate::recordings::BucketRecordings;
-use crate::secrets::{GenesysSecret, SecretsSource};
+use crate::secrets::{GenesysSecret, ManagedSecrets, SecretsSource};
 #[cfg(feature = "stack")]
 use crate::stack::{StackError, StackOutputs};
 use crate::store::{DynamoStore, Tables};
@@ -90,9 +90,15 @@ impl Aws {
         SecretsSource::new(&self.config, secret.into())
     }
 
-    /// Returns the OAuth client in a secret, by its ARN or name.
+    /// Returns the OAuth clients in a secret, by its ARN or name.
     pub fn genesys_secret(&self, secret: impl Into<String>) -> GenesysSecret {
         GenesysSecret::new(&self.config, secret.into())
+    }
+
+    /// Returns the secrets of all organizations where they can be changed, by the ARNs or names of
+    /// the secret with the AudioHook keys and of the one with the OAuth clients.
+    pub fn secrets(&self, keys: impl Into<String>, clients: impl Into<String>) -> ManagedSecrets {
+        ManagedSecrets::new(&self.config, keys.into(), clients.into())
     }
 
     /// Returns the recordings in a bucket.

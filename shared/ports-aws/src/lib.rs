@@ -20,7 +20,10 @@ mod user_files;
 pub use connect::{Aws, ConnectError};
 pub use line::ManagementLine;
 pub use recordings::BucketRecordings;
-pub use secrets::{GenesysClient, GenesysSecret, MoreGenesysClient, SecretText, SecretsSource};
+pub use secrets::{
+    GenesysClient, GenesysClients, GenesysSecret, ManagedSecrets, MoreGenesysClient, SecretText,
+    SecretsSource,
+};
 #[cfg(feature = "stack")]
 pub use stack::{StackError, StackOutputs};
 pub use store::{DynamoStore, Tables};

@@ -1,10 +1,12 @@
-//! Secrets: AudioHook keys, and the OAuth client.
+//! Secrets: AudioHook keys, and OAuth clients.
 //!
 //! Refuses: to quote any of a secret in an error or a log.
 
+mod change;
 mod document;
 mod genesys;
 mod keys;
+mod organizations;
 
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -21,8 +23,9 @@ use aws_secretsmanager_caching::SecretsManagerCachingClient;
 use crate::connect::timeouts;
 use crate::failure::AwsFailure;
 
-pub use genesys::{GenesysClient, GenesysSecret, MoreGenesysClient, SecretText};
+pub use genesys::{GenesysClient, GenesysClients, GenesysSecret, MoreGenesysClient, SecretText};
 pub use keys::SecretsSource;
+pub use organizations::ManagedSecrets;
 
 /// One attempt; a handshake waits for it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);

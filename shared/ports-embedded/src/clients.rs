@@ -1,32 +1,12 @@
 //! OAuth clients' secrets: a JSON file for its owner alone, beside the settings in the store.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sidetone_model::OrganizationId;
+use sidetone_ports::StoredClient;
 
 use crate::private_file::{KeyFileError, failed, load, lock_directory, save};
-
-/// An OAuth client of an organization, with its secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredClient {
-    /// Whose.
-    pub organization: OrganizationId,
-    /// Its id.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: String,
-}
-
-impl fmt::Debug for StoredClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredClient")
-            .field("organization", &self.organization)
-            .finish_non_exhaustive()
-    }
-}
 
 /// OAuth clients in a JSON file.
 ///
@@ -48,13 +28,11 @@ impl ClientFile {
         Self(path.into())
     }
 
-    /// Returns the clients of an organization, in order of their id.
+    /// Returns the clients of all organizations, in order of organization and id.
     ///
     /// Errors: [`KeyFileError`] if others may read the file or it is something else.
-    pub fn clients(&self, organization: OrganizationId) -> Result<Vec<StoredClient>, KeyFileError> {
-        let mut clients = self.read()?.clients;
-        clients.retain(|client| client.organization == organization);
-        Ok(clients)
+    pub fn clients(&self) -> Result<Vec<StoredClient>, KeyFileError> {
+        Ok(self.read()?.clients)
     }
 
     /// Puts the clients of an organization in the place of those that it had.
@@ -105,14 +83,19 @@ mod tests {
         let path = directory.path().join("clients.json");
         let file = ClientFile::new(&path);
         let (one, other) = (fresh_organization(), fresh_organization());
-        assert_eq!(file.clients(one).unwrap(), []);
+        let of = |id| {
+            let mut clients = file.clients().unwrap();
+            clients.retain(|client| client.organization == id);
+            clients
+        };
+        assert_eq!(of(one), []);
         file.replace(one, vec![client(one, "b"), client(one, "a")]).unwrap();
         file.replace(other, vec![client(other, "c")]).unwrap();
-        assert_eq!(file.clients(one).unwrap(), [client(one, "a"), client(one, "b")]);
+        assert_eq!(of(one), [client(one, "a"), client(one, "b")]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         file.replace(one, Vec::new()).unwrap();
-        assert_eq!(file.clients(one).unwrap(), []);
-        assert_eq!(file.clients(other).unwrap(), [client(other, "c")]);
+        assert_eq!(of(one), []);
+        assert_eq!(of(other), [client(other, "c")]);
         assert!(!format!("{:?}", client(one, "a")).contains("secret of"));
     }
 
@@ -124,7 +107,7 @@ mod tests {
         let one = fresh_organization();
         file.replace(one, vec![client(one, "a")]).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(file.clients(one), Err(KeyFileError::TooOpen { mode: 0o644, .. })));
+        assert!(matches!(file.clients(), Err(KeyFileError::TooOpen { mode: 0o644, .. })));
         let again = file.replace(one, Vec::new());
         assert!(matches!(again, Err(KeyFileError::TooOpen { .. })));
     }

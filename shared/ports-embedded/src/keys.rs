@@ -8,15 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sidetone_model::OrganizationId;
 use sidetone_ports::{SecretSource, StoreError, StoredKey};
 
 use crate::private_file::{self, KeyFileError, Stamp, failed, lock_directory, save, stamp};
 
 /// How long what was read counts as current. Real time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How many secrets of one key are good at a time: the one in use and its successor.
-const SECRETS_MAX: usize = 2;
 
 /// AudioHook keys in a JSON file.
 ///
@@ -73,45 +70,41 @@ impl KeyFile {
     /// Errors: [`KeyFileError::Incomplete`] for a key that nobody could use.
     pub fn add(&self, key: StoredKey) -> Result<StoredKey, KeyFileError> {
         check(&key)?;
+        self.change(|keys| {
+            let old = keys.iter().position(|old| old.key_id == key.key_id);
+            let mut secrets = key.secrets;
+            secrets.extend(old.map(|place| keys.remove(place).secrets).unwrap_or_default());
+            let mut key = StoredKey { secrets: Vec::new(), ..key };
+            secrets.into_iter().rev().for_each(|secret| key.renew(secret));
+            keys.push(key.clone());
+            Ok(key)
+        })
+    }
+
+    /// Changes the keys; the file changes whole or not at all. Blocks.
+    ///
+    /// Errors: those of `edit`, and [`KeyFileError`] if the file cannot be used; it is as it
+    /// was then.
+    pub(crate) fn change<T, E: From<KeyFileError>>(
+        &self,
+        edit: impl FnOnce(&mut Vec<StoredKey>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let path = &self.0.path;
         // Held until the file is replaced, so that of two commands at once neither is lost.
         let _lock = lock_directory(path).map_err(failed(path))?;
-        let (mut keys, _) = load(path)?;
-        let old = keys.remove(&key.key_id).map(|old| old.secrets).unwrap_or_default();
-        let mut secrets: Vec<String> = Vec::new();
-        for secret in key.secrets.into_iter().chain(old) {
-            if !secrets.contains(&secret) {
-                secrets.push(secret);
-            }
-        }
-        secrets.truncate(SECRETS_MAX);
-        let key = StoredKey { secrets, ..key };
-        keys.insert(key.key_id.clone(), key.clone());
-        self.replace(keys)?;
-        Ok(key)
-    }
-
-    /// Takes every key from an organization; keys that nobody else may use go. Returns how many
-    /// it could use. Blocks.
-    ///
-    /// Errors: [`KeyFileError`] if the file cannot be used; it is as it was then.
-    pub fn remove_organization(&self, id: OrganizationId) -> Result<usize, KeyFileError> {
-        let path = &self.0.path;
-        let _lock = lock_directory(path).map_err(failed(path))?;
-        let (mut keys, _) = load(path)?;
-        let used = keys.values().filter(|key| key.organizations.contains(&id)).count();
-        if used > 0 {
-            keys.values_mut().for_each(|key| key.organizations.retain(|one| *one != id));
-            keys.retain(|_, key| !key.organizations.is_empty());
+        let mut keys = self.keys()?;
+        let (before, edited) = (keys.clone(), edit(&mut keys)?);
+        if keys != before {
             self.replace(keys)?;
         }
-        Ok(used)
+        Ok(edited)
     }
 
     /// Writes the keys and remembers them; the directory is locked.
-    fn replace(&self, keys: Keys) -> Result<(), KeyFileError> {
+    fn replace(&self, mut keys: Vec<StoredKey>) -> Result<(), KeyFileError> {
         let path = &self.0.path;
-        let document = Document { keys: keys.into_values().collect() };
+        keys.sort_by(|one, other| one.key_id.cmp(&other.key_id));
+        let document = Document { keys };
         save(path, &document).map_err(failed(path))?;
         let (keys, stamp) = load(path)?;
         *self.cache() = Cache { keys: Arc::new(keys), stamp, looked_at: Instant::now() };
@@ -357,25 +350,5 @@ mod tests {
         }
         let unsigned = StoredKey { secrets: Vec::new(), api_key_only: true, ..key("one", "x") };
         file.add(unsigned).unwrap();
-    }
-
-    #[test]
-    fn a_removed_organization_can_use_no_key_and_others_keep_theirs() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = KeyFile::open(&directory.path().join("keys.json")).unwrap();
-        let (gone, stays) = (fresh_organization(), fresh_organization());
-        let of = |id: &str, organizations: &[OrganizationId]| StoredKey {
-            organizations: organizations.to_vec(),
-            ..key(id, "secret")
-        };
-        file.add(of("own", &[gone])).unwrap();
-        file.add(of("shared", &[gone, stays])).unwrap();
-        file.add(of("another's", &[stays])).unwrap();
-        assert_eq!(file.remove_organization(gone).unwrap(), 2);
-        assert_eq!(file.remove_organization(gone).unwrap(), 0);
-        let left = file.keys().unwrap();
-        let ids: Vec<&str> = left.iter().map(|key| key.key_id.as_str()).collect();
-        assert_eq!(ids, ["another's", "shared"]);
-        assert!(left.iter().all(|key| key.organizations == [stays]));
     }
 }

@@ -14,14 +14,16 @@ mod keys;
 mod private_file;
 mod recordings;
 mod schema;
+mod secrets;
 mod store;
 mod stream;
 
-pub use clients::{ClientFile, StoredClient};
+pub use clients::ClientFile;
 pub use data_dir::{DataDir, DataDirError};
 pub use error::OpenError;
 pub use keys::{KeyFile, MemoryKeys};
 pub use private_file::KeyFileError;
 pub use recordings::Recordings;
+pub use secrets::SecretFiles;
 pub use store::Store;
 pub use stream::{NullStream, Stream};

@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod lease;
 mod part;
+mod secrets;
 mod store;
 mod stream;
 mod user;
@@ -17,6 +18,9 @@ pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Sai
 pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};
 pub use part::{PartName, PartNameError};
+pub use secrets::{
+    ClientSource, ConfiguredClient, KnownClients, OrganizationSecrets, SecretsError, StoredClient,
+};
 pub use store::{
     CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OrganizationStore,
     OwnedItem, OwnerStore, Revision, SecretSource, StoredKey,

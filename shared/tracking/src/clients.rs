@@ -21,7 +21,7 @@ use crate::status::StatusBoard;
 const MISCONFIGURED_WAIT: Duration = Duration::from_secs(120);
 
 /// An OAuth client of the platform.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuthClient {
     /// Its id.
     pub id: String,

@@ -16,9 +16,10 @@ mod report;
 mod roster;
 mod secret;
 mod status;
+mod tenants;
 mod tracker;
 
-pub use bus::{BusError, PartnerEvents, Taken};
+pub use bus::{BusError, PartnerEvents, Taken, TenantEventError, TenantEvents};
 pub use clients::OAuthClient;
 pub use coverage::{
     Coverage, CoverageError, CoverageFacts, QueueCoverage, Uncovered, UncoveredReason, cover,
@@ -28,12 +29,16 @@ pub use lease::{Departure, Holding, Mandate, Stay, Tenure, Terms, lease_name};
 pub use legs::{LagFigures, Lags, PublishError};
 pub use people::{PeopleError, PeopleScope, Step, Watch};
 pub use platform::{
-    GenesysQueue, Hosts, HostsError, NeededTopic, NotificationChannel, PlatformClient,
+    GenesysQueue, Hosts, HostsError, NeededTopic, NotificationChannel, PlaceError, PlatformClient,
     PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport,
 };
 pub use roster::RosterError;
 pub use secret::Secret;
 pub use status::TrackerStatus;
+pub use tenants::{
+    StoredTenants, Tenant, TenantFailure, TenantName, TenantStatuses, TenantStay, TenantTurns,
+    Tenants, TenantsOutcome, problem_of,
+};
 pub use tracker::{Refused, Tracker, TrackerConfig, TrackerError};
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ pub struct TrackerConfig {
     pub refused: Refused,
 }
 
-/// What a tracker does where Genesys refuses its OAuth client: a person must act.
+/// What a tracker does where its OAuth client is refused, or another organization's: a person
+/// must act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Refused {
     /// Tries again every two minutes.
@@ -102,6 +103,14 @@ pub enum TrackerError {
     /// Genesys refused the OAuth client, and the tracker was to end then.
     #[error("not signed in to Genesys")]
     Refused(#[source] PlatformError),
+    /// The OAuth client belongs to another organization, and the tracker was to end then.
+    #[error("the OAuth client belongs to organization {found}, not to {expected}")]
+    Foreign {
+        /// The organization that it was entered for.
+        expected: OrganizationId,
+        /// Whose it is.
+        found: OrganizationId,
+    },
     /// One of its tasks panicked: a bug.
     #[error("a task of the tracker died")]
     TaskDied(#[source] JoinError),
@@ -179,7 +188,8 @@ where
     /// Tracks until told to stop. Whatever Genesys or the store do, it goes on trying.
     ///
     /// Errors: [`TrackerError::TaskDied`] for a bug, everything was stopped then;
-    /// [`TrackerError::Refused`] if it is to end where Genesys refuses its OAuth client.
+    /// [`TrackerError::Refused`] and [`TrackerError::Foreign`] if it is to end where Genesys
+    /// refuses its OAuth client or names another organization.
     pub async fn run(self, stop: CancellationToken) -> Result<(), TrackerError> {
         self.run_under(Tenure::undisputed(stop)).await
     }
@@ -263,6 +273,11 @@ where
             match asked {
                 // Nothing of one organization is reached with another's credentials.
                 Ok(other) if self.config.organization.is_some_and(|own| own != other) => {
+                    if let (Refused::End, Some(expected)) =
+                        (self.config.refused, self.config.organization)
+                    {
+                        return Err(TrackerError::Foreign { expected, found: other });
+                    }
                     tracing::error!(organization = %other, "the OAuth client is another organization's");
                     let problem = format!("the OAuth client belongs to organization {other}");
                     self.wait(problem, MISCONFIGURED_WAIT, stop).await;

@@ -18,7 +18,7 @@ mod views;
 
 pub use caller::{ApiToken, Caller, Guard, GuardError, guarded};
 pub use import::import;
-pub use platforms::{NoClient, NoPlatforms, Platforms};
+pub use platforms::{NoClient, NoPlatforms, Platforms, TenantPlatforms};
 pub use problem::{BadField, Problem};
 pub use router::{OPENAPI, router};
 pub use views::OutcomeView;

@@ -53,11 +53,7 @@ pub(super) async fn open_asking(
 ) -> Result<(Place, PlatformClient), Failure> {
     #[cfg(feature = "aws")]
     if let Some(stack) = Stack::named(global).await? {
-        let platform = stack.platform().await?;
-        let organization = match named {
-            Some(named) => named,
-            None => platform.organization().await?,
-        };
+        let (organization, platform) = stack.asked(named).await?;
         let store = Either::Stack(stack.store().clone());
         return Ok((Place { organization, store }, platform));
     }

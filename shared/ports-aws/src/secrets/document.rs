@@ -1,15 +1,13 @@
 //! The secret with the AudioHook keys, as a document.
 //!
-//! **Shape**: `{"keys": [{"key_id": "…", "secrets": ["base64"], "organizations": ["uuid"]}]}`.
+//! **Shape**: `{"keys": [{"key_id": "…", "secrets": ["base64"], "organizations": ["uuid"]}]}`;
+//! with `"complete": true` beside the keys, the version before counts no more.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sidetone_ports::StoredKey;
-
-/// How many secrets of one key are good at a time.
-const SECRETS_MAX: usize = 2;
 
 /// Keys by their id.
 pub(super) type Keys = BTreeMap<String, StoredKey>;
@@ -35,21 +33,57 @@ pub(super) struct EntryError {
 struct Document<'a> {
     #[serde(borrow)]
     keys: Vec<&'a RawValue>,
+    #[serde(default)]
+    complete: bool,
 }
 
-/// Reads the keys, and what is wrong with those that cannot be used: one bad entry closes no
-/// door to the others.
-pub(super) fn read(text: &str) -> Result<(Vec<StoredKey>, Vec<EntryError>), DocumentError> {
+/// What a version of the secret says.
+#[derive(Default)]
+pub(super) struct Stage {
+    /// The keys that can be used: one bad entry closes no door to the others.
+    pub(super) keys: Vec<StoredKey>,
+    /// What is wrong with the others.
+    pub(super) errors: Vec<EntryError>,
+    /// The others, as they stand there.
+    others: Vec<Box<RawValue>>,
+    /// Whether these are all keys that are good, whatever an earlier version says.
+    pub(super) complete: bool,
+}
+
+/// Reads the keys.
+pub(super) fn read(text: &str) -> Result<Stage, DocumentError> {
     let document: Document<'_> = serde_json::from_str(text)
         .map_err(|error| DocumentError { line: error.line(), column: error.column() })?;
-    let (mut keys, mut errors) = (Vec::new(), Vec::new());
-    for (index, entry) in document.keys.iter().enumerate() {
+    let mut stage = Stage { complete: document.complete, ..Stage::default() };
+    for (index, entry) in document.keys.into_iter().enumerate() {
         match key(entry) {
-            Ok(key) => keys.push(key),
-            Err(problem) => errors.push(EntryError { index, problem }),
+            Ok(key) => stage.keys.push(key),
+            Err(problem) => {
+                stage.errors.push(EntryError { index, problem });
+                stage.others.push(entry.to_owned());
+            }
         }
     }
-    Ok((keys, errors))
+    Ok(stage)
+}
+
+/// Writes a version that says all of it: `keys` in the place of those that can be used now, and
+/// what cannot be used as it stands in `current`.
+pub(super) fn write(keys: &[StoredKey], current: &Stage) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Entry<'a> {
+        Key(&'a StoredKey),
+        Other(&'a RawValue),
+    }
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        keys: Vec<Entry<'a>>,
+        complete: bool,
+    }
+    let others = current.others.iter().map(|other| Entry::Other(other));
+    let keys = keys.iter().map(Entry::Key).chain(others).collect();
+    serde_json::to_string(&Whole { keys, complete: true })
 }
 
 fn key(entry: &RawValue) -> Result<StoredKey, String> {
@@ -75,10 +109,12 @@ fn key(entry: &RawValue) -> Result<StoredKey, String> {
 }
 
 /// Joins what two stages say, the current one first: a key of both has the secrets of both, as
-/// many as may be good at a time, and is otherwise as the current stage has it.
-pub(super) fn join(current: Vec<StoredKey>, previous: Vec<StoredKey>) -> Keys {
+/// many as may be good at a time, and is otherwise as the current stage has it. A complete
+/// current stage stands alone.
+pub(super) fn join(current: &Stage, previous: &Stage) -> Keys {
     let mut keys = Keys::new();
-    for key in current.into_iter().chain(previous) {
+    let previous = if current.complete { &[][..] } else { &previous.keys };
+    for key in current.keys.iter().chain(previous).cloned() {
         let Some(known) = keys.get_mut(&key.key_id) else {
             keys.insert(key.key_id.clone(), key);
             continue;
@@ -93,7 +129,7 @@ pub(super) fn join(current: Vec<StoredKey>, previous: Vec<StoredKey>) -> Keys {
         }
     }
     for key in keys.values_mut() {
-        key.secrets.truncate(SECRETS_MAX);
+        key.secrets.truncate(StoredKey::SECRETS_MAX);
     }
     keys
 }
@@ -125,9 +161,9 @@ mod tests {
                 "hush"
             ]}}"#
         );
-        let (keys, errors) = read(&text).unwrap();
-        assert!(keys == [stored("good", &["c2VjcmV0"])]);
-        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let stage = read(&text).unwrap();
+        assert!(stage.keys == [stored("good", &["c2VjcmV0"])]);
+        let errors: Vec<_> = stage.errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), 5);
         assert!(errors[0].starts_with("entry 1 of the keys is left out"), "{errors:?}");
         assert!(!format!("{errors:?}").contains("hush"));
@@ -136,20 +172,39 @@ mod tests {
     #[test]
     fn what_is_no_document_is_not_quoted() {
         for text in ["hush", "{\"keys\": \"hush\"}", "[\"hush\"]", "{}", ""] {
-            let error = read(text).unwrap_err();
+            let Err(error) = read(text) else { panic!("{text}") };
             assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
         }
+    }
+
+    fn stage(keys: Vec<StoredKey>) -> Stage {
+        Stage { keys, ..Stage::default() }
     }
 
     #[test]
     fn both_stages_are_good_the_current_one_first() {
         let current = vec![stored("a", &["new", "extra"]), stored("b", &["only"])];
         let previous = vec![stored("a", &["old"]), stored("c", &["gone"]), stored("b", &["only"])];
-        let keys = join(current, previous);
+        let (mut current, previous) = (stage(current), stage(previous));
+        let keys = join(&current, &previous);
         assert_eq!(keys["a"].secrets, ["new", "extra"], "no more than may be good at a time");
         assert_eq!(keys["b"].secrets, ["only"], "the same secret counts once");
         assert_eq!(keys["c"].secrets, ["gone"]);
-        let keys = join(vec![stored("a", &["new"])], vec![stored("a", &["old"])]);
-        assert_eq!(keys["a"].secrets, ["new", "old"]);
+        current.complete = true;
+        let keys = join(&current, &previous);
+        assert_eq!((keys["b"].secrets.len(), keys.get("c")), (1, None), "what is whole is all");
+        let new_and_old = (stage(vec![stored("a", &["new"])]), stage(vec![stored("a", &["old"])]));
+        assert_eq!(join(&new_and_old.0, &new_and_old.1)["a"].secrets, ["new", "old"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_nothing_that_is_not_understood_is_lost() {
+        let odd = r#"{"key_id": "odd", "secrets": "typed wrongly", "organizations": 5}"#;
+        let current = read(&format!(r#"{{"keys": [{odd}], "complete": false}}"#)).unwrap();
+        let keys = [stored("a", &["one", "two"])];
+        let written = write(&keys, &current).unwrap();
+        assert!(written.contains(odd), "{written}");
+        let again = read(&written).unwrap();
+        assert!(again.complete && again.keys == keys && again.errors.len() == 1);
     }
 }

@@ -1,26 +1,32 @@
-//! The OAuth client with which the platform is asked.
+//! The OAuth clients with which the platform is asked.
 //!
 //! **Shape**: `{"client_id": "…", "client_secret": "…"}`, and for more than 10,000 agents beside
-//! them `"more_clients": [{"client_id": "…", "client_secret": "…"}, …]`.
+//! them `"more_clients": [{"client_id": "…", "client_secret": "…"}, …]`: the clients of the one
+//! organization whose region stands in the settings. Those of organizations that are set up by
+//! themselves stand beside or instead of them, under `"organizations": {"<uuid>": {"clients":
+//! [{"client_id": "…", "client_secret": "…"}]}}`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use serde::Deserialize;
-use sidetone_ports::StoreError;
+use serde_json::value::RawValue;
+use sidetone_model::OrganizationId;
+use sidetone_ports::{ClientSource, ConfiguredClient, KnownClients, StoreError, StoredClient};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Fetch, Secret};
 
-/// How long a client that was read is believed; who is refused asks for a fresh one.
-const LIFE: Duration = Duration::from_secs(300);
+/// How long clients that were read are believed; who is refused asks for fresh ones.
+const LIFE: Duration = Duration::from_secs(60);
 
 /// The stage that holds; a client has no two secrets that are good at a time.
 const STAGE: &str = "AWSCURRENT";
 
-const ACTION: &str = "read the secret with the OAuth client";
+const ACTION: &str = "read the secret with the OAuth clients";
 
 /// A secret, which never prints and leaves nothing behind.
 #[derive(Clone, PartialEq, Eq, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -61,7 +67,16 @@ pub struct MoreGenesysClient {
     pub client_secret: SecretText,
 }
 
-/// Where the OAuth client is kept. Cheap to clone.
+/// All OAuth clients of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GenesysClients {
+    /// The one of the settings' region, if one was entered.
+    pub configured: Option<GenesysClient>,
+    /// Those of organizations that are set up by themselves, in their order.
+    pub organizations: BTreeMap<OrganizationId, Vec<StoredClient>>,
+}
+
+/// Where the OAuth clients are kept. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct GenesysSecret(Arc<Secret>);
 
@@ -70,53 +85,115 @@ impl GenesysSecret {
         Self(Arc::new(Secret::new(config, id, LIFE)))
     }
 
-    /// Returns the client as it was read a few minutes ago at most.
+    /// Returns the clients as they were read a minute ago at most.
     ///
-    /// Errors: [`StoreError::Unavailable`] if it cannot be read, [`StoreError::Unreadable`] if it
-    /// is something else.
-    pub async fn client(&self) -> Result<GenesysClient, StoreError> {
+    /// Errors: [`StoreError::Unavailable`] if they cannot be read, [`StoreError::Unreadable`] if
+    /// the secret is something else.
+    pub async fn clients(&self) -> Result<GenesysClients, StoreError> {
         self.read(Fetch::IfOld).await
     }
 
-    /// Returns the client past any memory: the platform has refused the one that was known.
-    ///
-    /// Errors: as [`GenesysSecret::client`].
-    pub async fn fresh_client(&self) -> Result<GenesysClient, StoreError> {
-        self.read(Fetch::Always).await
-    }
-
-    async fn read(&self, fetch: Fetch) -> Result<GenesysClient, StoreError> {
+    async fn read(&self, fetch: Fetch) -> Result<GenesysClients, StoreError> {
         let mut text = self
             .0
             .text(STAGE, fetch)
             .await
             .map_err(|fault| StoreError::unavailable(ACTION, fault))?;
-        let client = parse(&text);
+        let clients = parse(&text);
         text.zeroize();
-        client
+        clients
     }
 }
 
-fn parse(text: &str) -> Result<GenesysClient, StoreError> {
-    // The parser's own words may quote the secret; where it stopped is enough.
-    serde_json::from_str(text).map_err(|error| StoreError::Unreadable {
-        what: "the OAuth client".into(),
-        source: format!(
-            "it is not {{\"client_id\": \"…\", \"client_secret\": \"…\"}} at line {}, column {}",
-            error.line(),
-            error.column()
-        )
-        .into(),
-    })
+impl ClientSource for GenesysSecret {
+    async fn known_clients(&self, afresh: bool) -> Result<KnownClients, StoreError> {
+        let fetch = if afresh { Fetch::Always } else { Fetch::IfOld };
+        let GenesysClients { configured, organizations } = self.read(fetch).await?;
+        let client = |client_id, secret: &SecretText| {
+            let client_secret = secret.reveal().to_owned();
+            ConfiguredClient { client_id, client_secret }
+        };
+        let configured = configured.into_iter().flat_map(|first| {
+            let more = first.more_clients.into_iter();
+            let more = more.map(|more| client(more.client_id, &more.client_secret));
+            std::iter::once(client(first.client_id, &first.client_secret)).chain(more)
+        });
+        let organizations = organizations.into_values().flatten().collect();
+        Ok(KnownClients { configured: configured.collect(), organizations })
+    }
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    client_id: Option<String>,
+    client_secret: Option<SecretText>,
+    #[serde(default)]
+    more_clients: Vec<MoreGenesysClient>,
+    #[serde(borrow, default)]
+    organizations: BTreeMap<OrganizationId, &'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct OrganizationEntry {
+    clients: Vec<MoreGenesysClient>,
+}
+
+pub(super) fn parse(text: &str) -> Result<GenesysClients, StoreError> {
+    // The parser's own words may quote a secret; where it stopped is enough.
+    let unreadable = |expected: &str, line: usize, column: usize| StoreError::Unreadable {
+        what: "the OAuth clients".into(),
+        source: format!("it is not {expected} at line {line}, column {column}").into(),
+    };
+    let document: Document<'_> = serde_json::from_str(text)
+        .map_err(|error| unreadable(SHAPE, error.line(), error.column()))?;
+    let configured = match (document.client_id, document.client_secret) {
+        (Some(client_id), Some(client_secret)) => {
+            Some(GenesysClient { client_id, client_secret, more_clients: document.more_clients })
+        }
+        (None, None) if !document.organizations.is_empty() => None,
+        (_, _) => return Err(unreadable(SHAPE, 1, 1)),
+    };
+    // As the template makes it, for somebody to fill in.
+    let configured = configured.filter(|client| !client.client_id.is_empty());
+    let mut organizations = BTreeMap::new();
+    for (id, entry) in document.organizations {
+        // One organization's bad entry is no other's affair.
+        match serde_json::from_str::<OrganizationEntry>(entry.get()) {
+            Ok(entry) => drop(organizations.insert(id, stored(id, &entry.clients))),
+            Err(error) => {
+                let error = unreadable("{\"clients\": […]}", error.line(), error.column());
+                let problem = sidetone_ports::chain(&error);
+                tracing::error!(organization = %id, problem, "its OAuth clients are left out");
+            }
+        }
+    }
+    Ok(GenesysClients { configured, organizations })
+}
+
+const SHAPE: &str = "{\"client_id\": \"…\", \"client_secret\": \"…\"} or {\"organizations\": {…}}";
+
+fn stored(organization: OrganizationId, clients: &[MoreGenesysClient]) -> Vec<StoredClient> {
+    let stored = |client: &MoreGenesysClient| StoredClient {
+        organization,
+        client_id: client.client_id.clone(),
+        client_secret: client.client_secret.reveal().to_owned(),
+    };
+    clients.iter().map(stored).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
+
+    fn configured(text: &str) -> GenesysClient {
+        parse(text).unwrap().configured.unwrap()
+    }
+
     #[test]
     fn a_client_is_read_and_its_secret_never_printed() {
-        let client = parse(r#"{"client_id": "id", "client_secret": "hush"}"#).unwrap();
+        let client = configured(r#"{"client_id": "id", "client_secret": "hush"}"#);
         assert_eq!((client.client_id.as_str(), client.client_secret.reveal()), ("id", "hush"));
         assert!(!format!("{client:?}").contains("hush"));
     }
@@ -125,19 +202,49 @@ mod tests {
     fn further_clients_may_stand_beside_the_first() {
         let text = r#"{"client_id": "id", "client_secret": "hush",
                        "more_clients": [{"client_id": "id2", "client_secret": "hush2"}]}"#;
-        let client = parse(text).unwrap();
+        let client = configured(text);
         let [second] = &client.more_clients[..] else { panic!("one more") };
         assert_eq!((second.client_id.as_str(), second.client_secret.reveal()), ("id2", "hush2"));
         assert!(!format!("{client:?}").contains("hush"));
-        assert_eq!(parse(r#"{"client_id": "i", "client_secret": "h"}"#).unwrap().more_clients, []);
+        let alone = configured(r#"{"client_id": "i", "client_secret": "h"}"#);
+        assert_eq!(alone.more_clients, []);
+    }
+
+    #[test]
+    fn organizations_have_their_own_beside_it_or_instead() {
+        let entries = format!(
+            r#""organizations": {{
+                "{ORGANIZATION}": {{"clients": [{{"client_id": "a", "client_secret": "hush"}}]}},
+                "00000000-0000-4000-8000-000000000002": {{"clients": "hush"}}
+            }}"#
+        );
+        let both = format!(r#"{{"client_id": "id", "client_secret": "h", {entries}}}"#);
+        let alone = format!("{{{entries}}}");
+        let empty = format!(r#"{{"client_id": "", "client_secret": "", {entries}}}"#);
+        for (text, is_configured) in [(both, true), (alone, false), (empty, false)] {
+            let clients = parse(&text).unwrap();
+            assert_eq!(clients.configured.is_some(), is_configured);
+            let id: OrganizationId = ORGANIZATION.parse().unwrap();
+            let ids: Vec<_> = clients.organizations.keys().collect();
+            assert_eq!(ids, [&id], "a bad entry is left out, and alone");
+            let [client] = &clients.organizations[&id][..] else { panic!("one") };
+            assert_eq!((client.client_id.as_str(), client.client_secret.as_str()), ("a", "hush"));
+            assert!(!format!("{clients:?}").contains("hush"));
+        }
     }
 
     #[test]
     fn what_is_no_client_is_not_quoted() {
-        for text in ["hush", r#"{"client_id": "id", "client_secret": ["hush"]}"#, r#"{"hush": 1}"#]
-        {
+        for text in [
+            "hush",
+            r#"{"client_id": "id", "client_secret": ["hush"]}"#,
+            r#"{"client_id": "hush"}"#,
+            r#"{"hush": 1}"#,
+            r#"{"organizations": {"hush": {}}}"#,
+        ] {
             let error = parse(text).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+            let words = sidetone_ports::chain(&error);
+            assert!(!format!("{words} {error:?}").contains("hush"), "{error:?}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! AudioHook keys from one secret, whose current and previous versions are both good.
 //!
 //! Genesys and Secrets Manager are changed by hand, one after the other: while one of them is
-//! behind, calls come with the old secret or with the new one, and both are let in.
+//! behind, calls come with the old secret or with the new one, and both are let in. A current
+//! version that says that it is complete stands alone; programs write such.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use sidetone_model::OrganizationId;
 use sidetone_ports::{SecretSource, StoreError, StoredKey, chain};
 use tokio::time::Instant;
 
-use super::document::{self, Keys};
+use super::document::{self, Keys, Stage};
 use super::{Fetch, Secret, SecretFault};
 
 /// How long what was read is believed. A secret that was retired is refused after that, so it is
@@ -132,7 +133,7 @@ impl SecretsSource {
             secret.text("AWSPREVIOUS", Fetch::Always),
         );
         let current = match current {
-            Ok(text) => keys_of("AWSCURRENT", &text)?,
+            Ok(text) => stage_of("AWSCURRENT", &text)?,
             Err(fault) => {
                 // That is an answer: whoever deletes the secret closes the door.
                 if matches!(fault, SecretFault::Absent { .. }) {
@@ -142,14 +143,16 @@ impl SecretsSource {
             }
         };
         let previous = match previous {
-            Ok(text) => keys_of("AWSPREVIOUS", &text)?,
+            // What it says is of no matter then, be it readable or not.
+            Ok(_) if current.complete => Stage::default(),
+            Ok(text) => stage_of("AWSPREVIOUS", &text)?,
             // A secret that was never changed.
-            Err(SecretFault::Absent { .. }) => Vec::new(),
+            Err(SecretFault::Absent { .. }) => Stage::default(),
             Err(fault @ (SecretFault::Binary | SecretFault::Unread(_))) => {
                 return Err(unavailable(fault));
             }
         };
-        Ok(document::join(current, previous))
+        Ok(document::join(&current, &previous))
     }
 }
 
@@ -168,15 +171,15 @@ impl SecretSource for SecretsSource {
     }
 }
 
-fn keys_of(stage: &'static str, text: &str) -> Result<Vec<StoredKey>, StoreError> {
-    let (keys, errors) = document::read(text).map_err(|error| StoreError::Unreadable {
-        what: format!("stage {stage} of the secret with the AudioHook keys"),
+pub(super) fn stage_of(name: &'static str, text: &str) -> Result<Stage, StoreError> {
+    let stage = document::read(text).map_err(|error| StoreError::Unreadable {
+        what: format!("stage {name} of the secret with the AudioHook keys"),
         source: error.into(),
     })?;
-    for error in errors {
-        tracing::error!(stage, %error, "an AudioHook key cannot be used");
+    for error in &stage.errors {
+        tracing::error!(stage = name, %error, "an AudioHook key cannot be used");
     }
-    Ok(keys)
+    Ok(stage)
 }
 
 #[cfg(test)]

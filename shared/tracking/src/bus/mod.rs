@@ -6,6 +6,7 @@
 //! Source: docs/wire/notification.md, "Event bus".
 
 mod desk;
+mod tenants;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use crate::platform::{PlatformClient, PlatformError};
 use crate::roster::RosterError;
 use crate::tracker::{TrackerConfig, TrackerError};
 use desk::{Desk, Place};
+
+pub use tenants::{TenantEventError, TenantEvents};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,4 +7,5 @@ mod terms;
 
 pub use holding::{Departure, Holding, Stay};
 pub use tenure::{Mandate, Tenure};
+pub(crate) use terms::organization_lease;
 pub use terms::{Terms, lease_name};

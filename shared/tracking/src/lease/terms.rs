@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
+use sidetone_model::OrganizationId;
+
 /// Returns the name of the lease on an OAuth client's notification channels: Genesys counts
 /// them by client, and whoever wants the lease knows the client before it knows the
 /// organization. Where there are several clients, the first one names it for all.
 pub fn lease_name(client_id: &str) -> String {
     format!("tracker-{client_id}")
+}
+
+/// Returns the name of the lease on an organization that is known beforehand, whichever OAuth
+/// clients it has.
+pub(crate) fn organization_lease(organization: OrganizationId) -> String {
+    format!("tracker-organization-{organization}")
 }
 
 /// How a lease is held.

@@ -3,6 +3,7 @@
 //! Refuses every other host, because the client secret is sent there.
 
 use http::Uri;
+use sidetone_model::PlatformPlace;
 use sidetone_notification_proto::{Region, UnknownRegion};
 
 /// The hosts of one platform.
@@ -27,7 +28,28 @@ pub struct HostsError {
     pub address: String,
 }
 
+/// A place where no platform is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// Genesys has no such region.
+    #[error(transparent)]
+    Region(#[from] UnknownRegion),
+    /// It is on another machine, and in no region.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+}
+
 impl Hosts {
+    /// Returns the hosts of a platform by where it was said to be.
+    ///
+    /// Errors: [`PlaceError`].
+    pub fn at(place: &PlatformPlace) -> Result<Self, PlaceError> {
+        Ok(match place {
+            PlatformPlace::Region(region) => Self::resolve(region)?,
+            PlatformPlace::Hosts { login, api } => Self::loopback(login, api)?,
+        })
+    }
+
     /// Returns the hosts of a Genesys Cloud region.
     pub fn of_region(region: &'static Region) -> Self {
         Self { login: region.login_url(), api: region.api_url(), place: Place::Region(region) }

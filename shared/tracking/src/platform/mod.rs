@@ -20,7 +20,7 @@ pub use channels::{NotificationChannel, RejectedTopic};
 pub use client::PlatformClient;
 pub(crate) use details::{DetailsQuery, Wanted};
 pub use error::PlatformError;
-pub use hosts::{Hosts, HostsError};
+pub use hosts::{Hosts, HostsError, PlaceError};
 pub use preflight::{NeededTopic, TopicPreflight, Transport};
 pub(crate) use queues::Named;
 pub use queues::{GenesysQueue, QueueMember};

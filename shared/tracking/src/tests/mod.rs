@@ -12,6 +12,7 @@ mod platform;
 mod repair;
 mod restarts;
 mod store;
+mod tenants;
 
 use std::future::Future;
 use std::time::Duration;

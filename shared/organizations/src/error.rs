@@ -1,0 +1,55 @@
+//! Why an organization was not set up.
+
+use sidetone_model::OrganizationId;
+use sidetone_ports::{SecretsError, StoreError};
+
+/// Why an organization is as it was, or as far as it got.
+#[derive(Debug, thiserror::Error)]
+pub enum OrganizationsError {
+    /// Nobody of that id is served.
+    #[error("organization {0} is not served here")]
+    Unknown(OrganizationId),
+    /// Somebody of that id is served already.
+    #[error("organization {0} is served here already")]
+    Exists(OrganizationId),
+    /// What was said of it cannot be.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Which field, as the API calls it.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The AudioHook key is another's.
+    #[error("key: that AudioHook key is in use by another organization")]
+    KeyTaken,
+    /// Its secrets are too many.
+    #[error("{what} would have {bytes} bytes, of at most {bytes_max}")]
+    Full {
+        /// Which secrets.
+        what: &'static str,
+        /// How many bytes they would have.
+        bytes: usize,
+        /// How many there may be.
+        bytes_max: usize,
+    },
+    /// Settings or secrets could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl OrganizationsError {
+    pub(crate) fn field(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Field { field, reason: reason.into() }
+    }
+}
+
+impl From<SecretsError> for OrganizationsError {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Taken => Self::KeyTaken,
+            SecretsError::Full { what, bytes, bytes_max } => Self::Full { what, bytes, bytes_max },
+            SecretsError::Store(error) => Self::Store(error),
+        }
+    }
+}

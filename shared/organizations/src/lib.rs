@@ -1,0 +1,12 @@
+//! The one place where organizations are set up: settings and secrets together.
+//!
+//! Every change leaves one line in the log that says who changed what of whom. Refuses: returning
+//! a secret, and touching any of another organization's.
+
+mod change;
+mod error;
+mod organizations;
+
+pub use change::{Change, NewClient, NewKey};
+pub use error::OrganizationsError;
+pub use organizations::{KeyStanding, Organizations, Removed, Standing};
