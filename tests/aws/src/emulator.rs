@@ -119,7 +119,7 @@ impl Emulator {
 /// Finds consecutive free ports of this machine, and returns the first with its address.
 ///
 /// Errors: [`LocalError::Listen`] if there are none.
-pub(crate) fn free_ports(count: u16) -> Result<SocketAddr, LocalError> {
+pub fn free_ports(count: u16) -> Result<SocketAddr, LocalError> {
     const TRIES_MAX: usize = 50;
     let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     for _ in 0..TRIES_MAX {

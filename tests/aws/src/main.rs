@@ -9,8 +9,8 @@ use clap::Parser;
 use sidetone_genesys_sim::{Town, Traffic};
 use sidetone_ports::Clock;
 use sidetone_tests_aws::{
-    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, cargo, provision,
-    simulate,
+    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, build_sidetone,
+    cargo, provision, simulate,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,7 @@ async fn judge(
     tests: &[String],
     progress: &Progress,
 ) -> Result<(), LocalError> {
+    build_sidetone(root, addresses, progress).await?;
     if !tests.is_empty() {
         return test(root, addresses, tests).await;
     }

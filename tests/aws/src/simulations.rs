@@ -21,10 +21,10 @@ const TEXT_CALLS: &str = "2";
 /// The frame that is lost on its way; each call has more.
 const LOST_FRAME: &str = "40";
 
-/// Plays all simulations, one after another, as each plays Genesys Cloud at the same address.
+/// Builds the `sidetone` command with `--stack`.
 ///
-/// Errors: [`LocalError::Failed`] of those whose verdict is no, or that cannot be played.
-pub async fn simulate(
+/// Errors: [`LocalError::Failed`] with the compiler's log.
+pub async fn build_sidetone(
     root: &Path,
     addresses: &Addresses,
     progress: &Progress,
@@ -33,7 +33,17 @@ pub async fn simulate(
     let mut build = Command::new(cargo());
     build.current_dir(root).args(["build", "--locked", "--workspace", "--bin", "sidetone"]);
     build.args(["--features", "sidetone-cli/aws"]);
-    Child::start("sidetone-build", build, &addresses.run)?.finish().await?;
+    Child::start("sidetone-build", build, &addresses.run)?.finish().await
+}
+
+/// Plays all simulations, one after another, as each plays Genesys Cloud at the same address.
+///
+/// Errors: [`LocalError::Failed`] of those whose verdict is no, or that cannot be played.
+pub async fn simulate(
+    root: &Path,
+    addresses: &Addresses,
+    progress: &Progress,
+) -> Result<(), LocalError> {
     let mut outcome = Ok(());
     for simulation in simulations(addresses) {
         progress.say(&format!("simulating {}", simulation.name));

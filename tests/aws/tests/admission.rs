@@ -96,19 +96,25 @@ struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Makes a client secret the key's current one; the one before stays valid.
+    /// Makes a client secret the key's current one, as people do by hand; the one before stays
+    /// valid.
     async fn to(&self, secret: &str) {
-        let genesys = &self.world.at.genesys;
-        let mut keys = genesys.keys_secret();
-        let own = json!({
+        let name = self.world.stack().output("KeysSecretArn").expect("an output");
+        let question = json!({ "SecretId": name });
+        let target = "secretsmanager.GetSecretValue";
+        let answer = self.world.cloud.json("secretsmanager", target, &question).await;
+        let text = answer.expect("readable")["SecretString"].as_str().expect("a text").to_owned();
+        let mut document: Value = serde_json::from_str(&text).expect("JSON");
+        let keys = document["keys"].as_array_mut().expect("a list");
+        keys.retain(|key| key["key_id"] != self.key_id.as_str());
+        keys.push(json!({
             "key_id": self.key_id,
             "secrets": [secret],
-            "organizations": [genesys.organization],
+            "organizations": [self.world.at.genesys.organization],
             "api_key_only": false,
-        });
-        keys["keys"].as_array_mut().expect("a list").push(own);
-        let name = self.world.stack().output("KeysSecretArn").expect("an output");
-        put_secret(&self.world.cloud, name, &keys).await.expect("it is taken");
+        }));
+        let document = json!({ "keys": keys });
+        put_secret(&self.world.cloud, name, &document).await.expect("it is taken");
     }
 
     fn knock(&self, door: &str, secret: &str) -> Knock {
@@ -134,6 +140,7 @@ impl Rotation<'_> {
 #[test]
 fn a_secret_changes_under_load_without_a_refusal_and_the_retired_one_is_refused() {
     deployed(async |world| {
+        let _alone = world.secrets.lock().await;
         let rotation = Rotation { world, key_id: format!("rotating-{}", Uuid::new_v4()) };
         let [first, second, third] = [random_secret(), random_secret(), random_secret()];
         rotation.to(&first).await;

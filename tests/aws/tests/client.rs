@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
 use sidetone_audiohook_proto::{KeyId, Secret, SigningRequest, sign};
-use sidetone_model::{ConversationId, SessionId, Timestamp};
+use sidetone_model::{ConversationId, OrganizationId, SessionId, Timestamp};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -206,8 +206,16 @@ impl Client {
 
 /// Returns what `open` says of a call.
 pub(crate) fn open_parameters(world: &World, conversation: ConversationId) -> Value {
+    open_parameters_of(world.at.genesys.organization, conversation)
+}
+
+/// Returns what `open` says of an organization's call.
+pub(crate) fn open_parameters_of(
+    organization: OrganizationId,
+    conversation: ConversationId,
+) -> Value {
     json!({
-        "organizationId": world.at.genesys.organization.to_string(),
+        "organizationId": organization.to_string(),
         "conversationId": conversation.to_string(),
         "participant": {
             "id": Uuid::new_v4().to_string(),

@@ -10,6 +10,7 @@ mod client;
 mod event_bus;
 mod figures;
 mod hand_over;
+mod organizations;
 mod roles;
 mod stream;
 mod swarm;

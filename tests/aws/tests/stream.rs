@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sidetone_consumer::{Record, decode};
+use sidetone_consumer::{Origin, Record, decode};
 use sidetone_delivery_wire::{Audio, Body};
 use sidetone_model::SessionId;
 use sidetone_ports::RecordSource;
@@ -47,6 +47,12 @@ impl Ledger {
         let mut records: Vec<_> = self.records.iter().filter(own).collect();
         records.sort_by_key(|record| record.number);
         records.into_iter().filter_map(|record| record.body.as_ref()).collect()
+    }
+
+    /// Returns what records of a session come from.
+    pub(crate) fn origins(&self, session: SessionId) -> impl Iterator<Item = &Origin> {
+        let all = self.records.iter().map(|record| &*record.origin);
+        all.filter(move |origin| origin.session.session == Some(session))
     }
 
     /// Returns a session's audio, in order.

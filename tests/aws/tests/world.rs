@@ -13,6 +13,7 @@ use sidetone_ports::Clock;
 use sidetone_ports_aws::Aws;
 use sidetone_tests_aws::{Addresses, Cloud, Stack};
 use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
 
 use crate::client::Knock;
 
@@ -32,6 +33,9 @@ pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) clock: Clock,
     pub(crate) platform: Platform,
+    /// Held by whoever changes the stack's secrets, so that a rotation by hand, which takes
+    /// several steps, is nobody else's affair.
+    pub(crate) secrets: Mutex<()>,
 }
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -64,7 +68,7 @@ impl World {
             let name = at.stack.output(function).expect("an output");
             cloud.start(name).await.expect("it starts");
         }
-        Self { at, cloud, aws, clock, platform }
+        Self { at, cloud, aws, clock, platform, secrets: Mutex::default() }
     }
 
     /// Returns the stack as it is by default.
