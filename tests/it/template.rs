@@ -12,8 +12,17 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 /// Every function, without the word.
-const FUNCTIONS: &[&str] =
-    &["Connect", "Message", "Disconnect", "Sweep", "Tracker", "GenesysEvents", "Recorder"];
+const FUNCTIONS: &[&str] = &[
+    "Connect",
+    "Message",
+    "Disconnect",
+    "Sweep",
+    "Tracker",
+    "GenesysEvents",
+    "Recorder",
+    "UsersImport",
+    "UsersApi",
+];
 
 /// What the command, the tests on a deployment and people look up.
 const OUTPUTS: &[&str] = &[
@@ -36,6 +45,10 @@ const OUTPUTS: &[&str] = &[
     "SweepFunction",
     "TrackerFunction",
     "TrackerTable",
+    "UsersApiFunction",
+    "UsersApiUri",
+    "UsersBucketName",
+    "UsersImportFunction",
     "UsersTable",
 ];
 
@@ -195,6 +208,10 @@ fn what_others_look_up_is_there() {
         ("GenesysEvents", "GENESYS_SECRET"),
         ("GenesysEvents", "GENESYS_REGION"),
         ("Recorder", "RECORDINGS_BUCKET"),
+        ("UsersImport", "USERS_BUCKET"),
+        ("UsersApi", "ORGANIZATION_CLAIM"),
+        ("UsersApi", "GENESYS_SECRET"),
+        ("UsersApi", "GENESYS_REGION"),
     ];
     for (function, variable) in own {
         let properties = &template["Resources"][format!("{function}Function")]["Properties"];
@@ -224,7 +241,8 @@ fn every_function_has_a_log_that_is_kept_for_a_while_and_encrypted() {
 fn what_holds_calls_is_encrypted_backed_up_and_kept() {
     let template = template();
     let kept = ["CallsTable", "UsersTable", "TrackerTable", "CallStream", "KeysSecret"];
-    for name in kept.into_iter().chain(["GenesysSecret", "RecordingsBucket", "Key"]) {
+    for name in kept.into_iter().chain(["GenesysSecret", "RecordingsBucket", "UsersBucket", "Key"])
+    {
         let resource = &template["Resources"][name];
         assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
         assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
