@@ -9,6 +9,7 @@ use crate::certificates::Trust;
 use crate::cloud::{Cloud, Keys};
 use crate::error::LocalError;
 use crate::genesys::Genesys;
+use crate::issuer::Issuer;
 
 /// The variable in which tests find the addresses, as JSON.
 pub const ADDRESSES_VARIABLE: &str = "SIDETONE_AWS_LOCAL";
@@ -59,6 +60,8 @@ pub struct Addresses {
     /// otherwise whoever wants calls starts it there. The other stack has the same credentials,
     /// and its parameter `GenesysLoginUrl` names another address.
     pub genesys: Genesys,
+    /// Who issues tokens for the users API of the usual stack.
+    pub issuer: Issuer,
     /// The process ids of the local AWS, `ministack`, and of the ALB doors, `door…`.
     pub processes: BTreeMap<String, u32>,
     /// Where logs and state are.

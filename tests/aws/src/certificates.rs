@@ -89,7 +89,7 @@ impl Trust {
     /// Returns an HTTP client.
     ///
     /// Errors: what `reqwest` has against it.
-    pub(crate) fn http(&self, limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    pub fn http(&self, limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
         let tls = (*self.config).clone();
         reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(limit).no_proxy().build()
     }

@@ -4,7 +4,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
 use aws_sigv4::sign::v4;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -183,6 +186,37 @@ impl Cloud {
         self.send("lambda", &invocations(function), &headers, b"{}".to_vec()).await.map(drop)
     }
 
+    /// Makes a bucket.
+    ///
+    /// Errors: [`CloudError`].
+    pub async fn make_bucket(&self, bucket: &str) -> Result<(), CloudError> {
+        let path = format!("/{bucket}");
+        self.request("s3", Method::PUT, &path, &[], Vec::new()).await.map(drop)
+    }
+
+    /// Puts an object into a bucket.
+    ///
+    /// Errors: [`CloudError`].
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+    ) -> Result<(), CloudError> {
+        self.request("s3", Method::PUT, &object(bucket, key), &[], body).await.map(drop)
+    }
+
+    /// Reads an object that is text; nothing if it is not there.
+    ///
+    /// Errors: [`CloudError`].
+    pub async fn object(&self, bucket: &str, key: &str) -> Result<Option<String>, CloudError> {
+        match self.request("s3", Method::GET, &object(bucket, key), &[], Vec::new()).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(CloudError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns the size of a function's package.
     ///
     /// Errors: [`CloudError`].
@@ -295,7 +329,7 @@ impl Cloud {
             .region(REGION)
             .name(service)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings_of(service))
             .build()
             .map_err(|e| failed(Box::new(e)))?
             .into();
@@ -311,6 +345,22 @@ impl Cloud {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Ok(instructions.headers().map(owned).collect())
     }
+}
+
+/// S3 signs the path as it is, and what is in the body.
+fn settings_of(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
+}
+
+fn object(bucket: &str, key: &str) -> String {
+    let parts: Vec<String> = key.split('/').map(escaped).collect();
+    format!("/{bucket}/{}", parts.join("/"))
 }
 
 fn invocations(function: &str) -> String {
@@ -362,7 +412,7 @@ fn unescaped(value: &str) -> String {
     String::from_utf8_lossy(&bytes).replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-/// Writes a value as a form wants it.
+/// Writes a value as a form, or a part of a path, wants it.
 fn escaped(value: &str) -> String {
     let mut written = String::new();
     for byte in value.bytes() {

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::error::LocalError;
+use crate::issuer::Issuer;
 use crate::tools::Tools;
 
 /// Which of the two stacks.
@@ -48,6 +49,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) public_url: &'a str,
     /// Login service and API of the simulated Genesys Cloud.
     pub(crate) genesys: (String, String),
+    /// Who issues tokens for the users API.
+    pub(crate) issuer: &'a Issuer,
 }
 
 /// A template, and where it is built.
@@ -133,7 +136,7 @@ fn parameters(kind: Kind, around: &Surroundings<'_>) -> Vec<(&'static str, Strin
         ("ShardCount", "2".to_owned()),
     ];
     parameters.extend(match kind {
-        Kind::Usual => audio_door(),
+        Kind::Usual => [audio_door(), users_api(around.issuer)].concat(),
         Kind::TextMedia => {
             vec![("TextMedia", "enabled".to_owned()), ("Alarms", "disabled".to_owned())]
         }
@@ -153,6 +156,10 @@ fn audio_door() -> Vec<(&'static str, String)> {
         // Nobody but Genesys may put its events there, so tests call the function.
         ("EventBusName", "default".to_owned()),
     ]
+}
+
+fn users_api(issuer: &Issuer) -> Vec<(&'static str, String)> {
+    vec![("UsersApiIssuer", issuer.url.clone()), ("UsersApiAudience", issuer.audience.clone())]
 }
 
 async fn outputs(cloud: &Cloud, stack: &str) -> Result<BTreeMap<String, String>, LocalError> {

@@ -19,6 +19,7 @@ use crate::emulator::{Emulator, free_ports};
 use crate::error::LocalError;
 use crate::front::{Api, AskConnect, Front, FrontConfig, Limits};
 use crate::genesys::Genesys;
+use crate::issuer::Issuer;
 use crate::progress::Progress;
 use crate::tools::Tools;
 
@@ -55,7 +56,8 @@ impl Running {
         };
         progress.say("starting the local AWS");
         let emulator = Emulator::start(&tools, args.port, run).await?;
-        let site = Site { deployment: &deployment, emulator: &emulator };
+        let issuer = Issuer::publish(emulator.endpoint(), &emulator.cloud()?).await?;
+        let site = Site { deployment: &deployment, emulator: &emulator, issuer: &issuer };
         progress.say("deploying template.yaml (sam deploy)");
         let genesys = Genesys::new(free_ports(3)?);
         let (stack, front) = site.deploy(Kind::Usual, &genesys).await?;
@@ -72,6 +74,7 @@ impl Running {
             stack,
             text_stack,
             genesys,
+            issuer: issuer.clone(),
             processes: BTreeMap::new(),
             run: run.to_owned(),
             build: deployment.build_folder().to_owned(),
@@ -107,6 +110,7 @@ impl Running {
 struct Site<'a> {
     deployment: &'a Deployment<'a>,
     emulator: &'a Emulator,
+    issuer: &'a Issuer,
 }
 
 impl Site<'_> {
@@ -126,6 +130,7 @@ impl Site<'_> {
             authority: self.emulator.authority(),
             public_url: &api_door,
             genesys: genesys.base_urls(),
+            issuer: self.issuer,
         };
         let outputs = self.deployment.deploy(kind, &cloud, &around).await?;
         let name = kind.name().to_owned();

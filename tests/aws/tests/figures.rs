@@ -28,7 +28,7 @@ const SESSIONS: u32 = 40;
 const CALL: Duration = Duration::from_secs(40);
 
 /// The functions: the output that names each, and its log.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 9] = [
     ("ConnectFunction", "connect"),
     ("MessageFunction", "message"),
     ("DisconnectFunction", "disconnect"),
@@ -36,6 +36,8 @@ const FUNCTIONS: [(&str, &str); 7] = [
     ("TrackerFunction", "tracker"),
     ("RecorderFunction", "recorder"),
     ("GenesysEventsFunction", "genesys-events"),
+    ("UsersImportFunction", "users-import"),
+    ("UsersApiFunction", "users-api"),
 ];
 
 /// Values, smallest first.

@@ -15,4 +15,6 @@ mod roles;
 mod stream;
 mod swarm;
 mod transcripts;
+mod users_api;
+mod users_import;
 mod world;
