@@ -23,7 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::town::{self, Calls, Habits};
+use super::town::{self, Calls, Habits, truth_of};
 use crate::Failure;
 use crate::args::{HoldOrder, HoldersPlan};
 use crate::report::say;
@@ -89,7 +89,7 @@ async fn measure(plan: &HoldersPlan) -> Result<Report, Failure> {
     let within = Within { store: site.store.clone(), stream: stream.clone() };
     let calls = site.killing(within, plan.kills).await?;
     let calls_wrong = site.known(&calls).await?;
-    let calls_told_wrongly = told_wrongly(&stream, &calls).await?;
+    let calls_told_wrongly = said(told_wrongly(&stream, &calls).await?);
     let stats = site.platform.stats();
     let mut violations = site.violations();
     let (mut process_calls, mut process_calls_wrong) = (0, 0);
@@ -206,10 +206,14 @@ impl Site {
     }
 
     async fn known(&self, calls: &Calls) -> Result<usize, Failure> {
-        let wrong = calls.wrong_in(&self.store, self.clock.now()).await?;
-        wrong.iter().take(super::TOLD_MAX).for_each(|call| say(call));
-        Ok(wrong.len())
+        Ok(said(calls.wrong_in(&self.store, self.clock.now()).await?))
     }
+}
+
+/// Says what is wrong with the first calls; returns how many there are.
+fn said(wrong: Vec<String>) -> usize {
+    wrong.iter().take(super::TOLD_MAX).for_each(|call| say(call));
+    wrong.len()
 }
 
 fn next_kill(random: &mut ChaCha8Rng) -> Duration {
@@ -335,20 +339,18 @@ fn stay(
     })
 }
 
-/// Returns of how many calls the stream does not tell once that they started and ended.
-async fn told_wrongly(stream: &Stream, calls: &Calls) -> Result<usize, Failure> {
+/// Returns which calls the stream does not tell once that they started and ended, each in words.
+async fn told_wrongly(stream: &Stream, calls: &Calls) -> Result<Vec<String>, Failure> {
     let settings = SubscriptionSettings {
         wait: Duration::ZERO,
         ..SubscriptionSettings::new("bench").starting(Start::Beginning)
     };
     let mut subscription = Subscription::new(stream.clone(), NoCheckpoints, settings);
-    let mut told: BTreeMap<ConversationId, (u32, u32)> = BTreeMap::new();
+    let mut told: BTreeMap<ConversationId, Vec<CallEventKind>> = BTreeMap::new();
     let mut note = |item: &Ordered| {
         let Ordered::Record(record) = item else { return };
         let Some(Body::CallEvent(event)) = &record.body else { return };
-        let counts = told.entry(item.origin().session.key.conversation).or_default();
-        counts.0 += u32::from(event.kind() == CallEventKind::Started);
-        counts.1 += u32::from(event.kind() == CallEventKind::Ended);
+        told.entry(item.origin().session.key.conversation).or_default().push(event.kind());
     };
     loop {
         let batch = subscription.next().await?;
@@ -358,9 +360,12 @@ async fn told_wrongly(stream: &Stream, calls: &Calls) -> Result<usize, Failure> 
             break;
         }
     }
-    let keys = calls.keys();
-    let once = |key: &&sidetone_model::ConversationKey| {
-        told.get(&key.conversation).copied() != Some((1, 1))
-    };
-    Ok(keys.iter().filter(once).count())
+    let calls = calls.all();
+    let wrong = calls.iter().filter_map(|call| {
+        let told = told.get(&call.key().conversation).map_or(&[][..], Vec::as_slice);
+        let count = |kind| told.iter().filter(|one| **one == kind).count();
+        let once = count(CallEventKind::Started) == 1 && count(CallEventKind::Ended) == 1;
+        (!once).then(|| format!("a call that {} is told as {told:?}", truth_of(call)))
+    });
+    Ok(wrong.collect())
 }

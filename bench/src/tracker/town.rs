@@ -100,13 +100,8 @@ impl Calls {
         self.all().len()
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Conversation>> {
+    pub(super) fn all(&self) -> MutexGuard<'_, Vec<Conversation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the conversations.
-    pub(super) fn keys(&self) -> Vec<ConversationKey> {
-        self.all().iter().map(Conversation::key).collect()
     }
 
     /// Returns which calls the store does not have as they were, that is with one leg and its
@@ -135,17 +130,25 @@ impl Calls {
 
 /// Sets what the store has of a call beside what was true of it.
 fn described(call: &Conversation, legs: &[Leg]) -> String {
-    let at = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-    let truth = call.legs().first().map(|leg| {
-        let (rang, began, ended) = (at(leg.rang_at), at(leg.connected_at), at(leg.ended_at));
-        format!("rang {rang}, answered {began}, ended {ended}")
-    });
     let stored = legs.iter().map(|leg| {
-        let (began, ended) = (at(leg.connected_at), at(leg.ended_at));
+        let (began, ended) = (told(leg.connected_at), told(leg.ended_at));
         format!("answered {began}, ended {ended}, {:?}", leg.attribution)
     });
     let stored: Vec<String> = stored.collect();
-    format!("a call that {} is stored as {stored:?}", truth.unwrap_or_default())
+    format!("a call that {} is stored as {stored:?}", truth_of(call))
+}
+
+/// Says what was true of a call.
+pub(super) fn truth_of(call: &Conversation) -> String {
+    let words = call.legs().first().map(|leg| {
+        let (rang, began, ended) = (told(leg.rang_at), told(leg.connected_at), told(leg.ended_at));
+        format!("rang {rang}, answered {began}, ended {ended}")
+    });
+    words.unwrap_or_default()
+}
+
+fn told(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }
 
 fn is_true(call: &Conversation, legs: &[Leg]) -> bool {

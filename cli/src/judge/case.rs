@@ -328,18 +328,16 @@ impl Case<'_> {
         };
         let truth: Vec<(AgentId, Stretch)> = match what {
             What::Agents => {
-                let segments = self.truth.segments.iter();
-                segments.map(|one| (one.agent.clone(), one.stretch)).collect()
+                self.truth.stints().into_iter().map(|one| (one.agent, one.stretch)).collect()
             }
             What::Holds => spans(&self.truth.holds),
             What::Mutes => spans(&self.truth.mutes),
             What::Conferences => spans(&self.truth.conferences),
         };
-        let length = self.truth.length;
         let heard = self.heard.map(|heard| what.heard(heard)).unwrap_or_default();
-        what.compare("in the stream", &heard, &truth, length).or_else(|| {
+        what.compare("in the stream", &heard, &truth, self.truth).or_else(|| {
             let recorded = self.recording.map(|one| what.recorded(one)).unwrap_or_default();
-            what.compare("beside the recording", &recorded, &truth, length)
+            what.compare("beside the recording", &recorded, &truth, self.truth)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Compares who was on a call, and on hold, with who really was.
 
 use sidetone_consumer::{LegStretch, SidecarStretch};
-use sidetone_genesys_sim::Stretch;
+use sidetone_genesys_sim::{SessionTruth, Stretch};
 use sidetone_model::{AgentId, Position};
 
 use super::heard::Heard;
@@ -84,13 +84,15 @@ impl What {
     /// Compares stretches with the true ones; nothing if they are the same.
     ///
     /// What lies behind the end of the media, or lasts no time within it, counts for nothing.
+    /// When the move of an agent takes effect is not said, within its limit.
     pub(super) fn compare(
         self,
         place: &str,
         found: &[Found],
         truth: &[(AgentId, Stretch)],
-        length: Position,
+        SessionTruth { length, moved, .. }: &SessionTruth,
     ) -> Option<Problem> {
+        let length = *length;
         let whole = Stretch::new(Position::ZERO, length);
         let found: Vec<(AgentId, Stretch)> = found
             .iter()
@@ -99,7 +101,10 @@ impl What {
                 Some((one.agent.clone(), stretch.common(whole)?))
             })
             .collect();
-        let near = |a: Position, b: Position| a.samples().abs_diff(b.samples()) <= EDGE_SHIFT_MAX;
+        let near = |a: Position, b: Position| {
+            let both = |one: &Stretch| [a, b].iter().all(|at| (one.from..=one.to).contains(at));
+            a.samples().abs_diff(b.samples()) <= EDGE_SHIFT_MAX || moved.iter().any(both)
+        };
         let pairs = || found.iter().zip(truth);
         let same = found.len() == truth.len()
             && pairs().all(|((agent, _), (true_agent, _))| agent == true_agent);

@@ -213,13 +213,11 @@ fn bodies(truth: &SessionTruth, report: &CallerReport, frame: Duration) -> Vec<B
             bodies.push(matched(truth.segments[0].agent.as_str(), ""));
             bodies.extend(events(truth));
             for stretch in &report.sent {
-                for segment in &truth.segments {
-                    let Some(both) = stretch.common(segment.stretch) else { continue };
-                    for here in without(&[both], &truth.away) {
-                        let more = audio(truth, here, frame, segment.agent.as_str());
-                        frames += more.len() as u64;
-                        bodies.extend(more);
-                    }
+                for stint in truth.stints() {
+                    let Some(here) = stretch.common(stint.stretch) else { continue };
+                    let more = audio(truth, here, frame, stint.agent.as_str());
+                    frames += more.len() as u64;
+                    bodies.extend(more);
                 }
             }
         }
@@ -272,7 +270,7 @@ fn events(truth: &SessionTruth) -> Vec<Body> {
     };
     let mut events = Vec::new();
     let mut transfers = truth.transfers.iter().peekable();
-    for (place, segment) in truth.segments.iter().enumerate() {
+    for (place, segment) in truth.stints().iter().enumerate() {
         let (agent, stretch) = (&segment.agent, segment.stretch);
         events.push(event(CallEventKind::Started, place, agent, stretch.from));
         let own =

@@ -140,6 +140,7 @@ pub const fn end_reason_name(reason: EndReason) -> &'static str {
         EndReason::DoNotDisturb => "do-not-disturb",
         EndReason::TransportFailure => "transport-failure",
         EndReason::Error => "error",
+        EndReason::Moved => "moved",
         EndReason::Other => "other",
     }
 }

@@ -23,7 +23,7 @@ use crate::delivery::{
     AudioDelivery, Delivery, GapCause, GapDelivery, MatchState, SessionEnded, SessionStarted,
 };
 use crate::exchange::{EngineStatus, Input, Output};
-use crate::matching::{Conversation, LABEL_AFTER, Wish};
+use crate::matching::{Known, LABEL_AFTER, Wish};
 use crate::placement::Placement;
 use crate::ring::Ring;
 use crate::told::ToldEvents;
@@ -75,7 +75,7 @@ pub struct Engine {
     session: ServerSession,
     phase: Phase,
     own: Option<SessionItem>,
-    conversation: Conversation,
+    conversation: Known,
     placement: Placement,
     timeline: Timeline,
     /// The media's start by which the timeline was made.
@@ -122,7 +122,7 @@ impl Engine {
             owner,
             phase: Phase::AwaitingOpen,
             own: None,
-            conversation: Conversation::default(),
+            conversation: Known::default(),
             placement: Placement::default(),
             timeline: Timeline::default(),
             placed_by: None,
@@ -218,7 +218,7 @@ impl Engine {
             },
             listens: self.session.listens(),
             rings: self.conversation.rings(),
-            held: self.conversation.legs.iter().any(Leg::is_held),
+            held: self.conversation.stints().iter().any(Leg::is_held),
             position: self.position,
             frames_accepted: self.figures.frames_accepted,
         }
@@ -407,7 +407,7 @@ impl Engine {
         frame.agent = segment.map(|segment| segment.agent.clone());
         frame.held = segment.is_some_and(|segment| {
             let leg = |leg: &&Leg| leg.communication == segment.communication;
-            self.conversation.legs.iter().find(leg).is_some_and(|leg| {
+            self.conversation.stints().iter().find(leg).is_some_and(|leg| {
                 self.placement.clock.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
             })
         });
@@ -419,7 +419,7 @@ impl Engine {
     fn observe(&mut self, now: Timestamp, position: Position) {
         self.position = self.position.max(position);
         if self.placement.clock.observe(now, position)
-            && !self.conversation.legs.is_empty()
+            && !self.conversation.stints().is_empty()
             && self.placement.clock.start().is_none_or(|start| {
                 self.placed_by.is_none_or(|placed| placed.since(start) >= CLOCK_STEP_MIN)
             })
@@ -476,7 +476,7 @@ impl Engine {
     fn place_legs(&mut self) {
         self.timeline = self.conversation.timeline(self.placement);
         self.placed_by = self.placement.clock.start();
-        for event in self.told.news(&self.conversation.legs, self.placement) {
+        for event in self.told.news(self.conversation.stints(), self.placement) {
             self.publish(Delivery::CallEvent(Box::new(event)));
         }
         for frame in self.ring.release(&self.timeline) {

@@ -32,21 +32,50 @@ pub(crate) enum Wish {
     Pause,
 }
 
-impl Conversation {
+/// All that was ever read of a conversation.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Conversation", into = "Conversation")]
+pub(crate) struct Known {
+    read: Conversation,
+    /// The legs, one entry a stint.
+    stints: Vec<Leg>,
+}
+
+impl From<Conversation> for Known {
+    fn from(read: Conversation) -> Self {
+        let stints = read.legs.iter().flat_map(Leg::stints).collect();
+        Self { read, stints }
+    }
+}
+
+impl From<Known> for Conversation {
+    fn from(known: Known) -> Self {
+        known.read
+    }
+}
+
+impl Known {
     /// Joins a newer or an older reading: what was known is never unlearned.
-    pub(crate) fn join(&mut self, other: Self) {
+    pub(crate) fn join(&mut self, other: Conversation) {
+        let Conversation { mut legs, mut sessions } = std::mem::take(&mut self.read);
         for leg in other.legs {
-            match self.legs.iter_mut().find(|own| own.communication == leg.communication) {
+            match legs.iter_mut().find(|own| own.communication == leg.communication) {
                 Some(own) => own.merge(&leg),
-                None => self.legs.push(leg),
+                None => legs.push(leg),
             }
         }
         for session in other.sessions {
-            match self.sessions.iter_mut().find(|own| own.connection == session.connection) {
+            match sessions.iter_mut().find(|own| own.connection == session.connection) {
                 Some(own) => own.phase = own.phase.max(session.phase),
-                None => self.sessions.push(session),
+                None => sessions.push(session),
             }
         }
+        *self = Conversation { legs, sessions }.into();
+    }
+
+    /// Returns the legs, one entry a stint.
+    pub(crate) fn stints(&self) -> &[Leg] {
+        &self.stints
     }
 
     /// Returns the agent who has the customer now, or had it last, if it is one of ours.
@@ -66,7 +95,7 @@ impl Conversation {
 
     /// Returns whether another session of the same conversation and participant goes first.
     pub(crate) fn has_session_before(&self, own: &SessionItem) -> bool {
-        self.sessions.iter().any(|other| other.goes_before(own))
+        self.read.sessions.iter().any(|other| other.goes_before(own))
     }
 
     /// Returns what to ask of Genesys.
@@ -134,7 +163,7 @@ impl Conversation {
             return UnmatchedReason::NotAnswered;
         }
         // The one who came last says why.
-        self.legs
+        self.stints
             .iter()
             .filter_map(|leg| match leg.attribution {
                 Attribution::NotOurs(reason) => {
@@ -147,7 +176,7 @@ impl Conversation {
     }
 
     fn ours(&self) -> impl Iterator<Item = (&Leg, &AgentId)> {
-        self.legs.iter().filter_map(|leg| leg.attribution.agent().map(|agent| (leg, agent)))
+        self.stints.iter().filter_map(|leg| leg.attribution.agent().map(|agent| (leg, agent)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    AgentId, Attribution, CallEventKind, DoorKind, EndCause, NotOurs, SessionEnd, SessionId,
+    AgentId, Attribution, CallEventKind, DoorKind, EndCause, Leg, NotOurs, SessionEnd, SessionId,
     SessionItem, SessionPhase, Timestamp, TrackerReport, UnheardReason,
 };
 
@@ -241,7 +241,7 @@ impl<'f> Picture<'f> {
 
 fn calls(facts: &Facts) -> Vec<Call> {
     let mut calls: BTreeMap<String, Call> = BTreeMap::new();
-    for leg in &facts.legs {
+    for leg in facts.legs.iter().flat_map(Leg::stints) {
         let call = Call {
             communication: leg.communication.to_string(),
             user: leg.user.to_string(),

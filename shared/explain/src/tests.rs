@@ -69,6 +69,7 @@ fn leg(attribution: Attribution, connected: Option<i64>, ended: Option<i64>) -> 
         user: UserId::new(Uuid::from_u128(7)),
         attribution,
         attributed_at: at(101),
+        earlier: BTreeSet::new(),
         direction: Direction::Inbound,
         queue: None,
         ringing_at: Some(at(100)),

@@ -43,6 +43,16 @@ impl Changes {
         }
     }
 
+    /// Returns what there is to say of it from a moment on.
+    pub(crate) fn since(&self, at: Timestamp) -> Self {
+        let (before, mut after) = (self.0.range(..=at).next_back(), self.0.clone());
+        after.retain(|seen, _| *seen > at);
+        if before.is_some_and(|(_, on)| *on) {
+            after.insert(at, true);
+        }
+        Self(after)
+    }
+
     /// Returns from when to when it was on, oldest first; without an end while it lasts.
     pub fn stretches(&self) -> Vec<(Timestamp, Option<Timestamp>)> {
         let mut stretches: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();

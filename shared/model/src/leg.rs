@@ -37,14 +37,23 @@ pub enum NotOurs {
     LookupFailed,
 }
 
-/// Who is on a leg.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Who is on a leg. In order of who counts where two are found at the same moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attribution {
-    /// An agent of ours.
-    Ours(AgentId),
     /// Somebody whom Sidetone does not listen to.
     NotOurs(NotOurs),
+    /// An agent of ours.
+    Ours(AgentId),
+}
+
+/// What was once found out about who is on a leg.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Answer {
+    /// When.
+    pub at: Timestamp,
+    /// Who it was.
+    pub who: Attribution,
 }
 
 impl Attribution {
@@ -89,6 +98,9 @@ pub enum EndReason {
     TransportFailure,
     /// The platform reported an error.
     Error,
+    /// An administrator moved the agent to or from Sidetone while the call went on, see
+    /// [`Leg::stints`]; never said by Genesys.
+    Moved,
     /// Any value that Genesys has and this list has not.
     Other,
 }
@@ -151,6 +163,7 @@ impl EndReason {
             | Self::DoNotDisturb
             | Self::TransportFailure
             | Self::Error
+            | Self::Moved
             | Self::Other => None,
         }
     }
@@ -179,8 +192,11 @@ pub struct Leg {
     pub user: UserId,
     /// Who that is for us.
     pub attribution: Attribution,
-    /// When that was found out; the newest answer wins.
+    /// When that was found out; the newest answer counts from then on, see [`Leg::stints`].
     pub attributed_at: Timestamp,
+    /// What was found out before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub earlier: BTreeSet<Answer>,
     /// Which way the conversation was set up.
     pub direction: Direction,
     /// The queue the leg came through.
@@ -297,8 +313,8 @@ impl Leg {
     /// Joins what another source knows of the same leg.
     ///
     /// Commutative, associative and idempotent: the earliest moment of each kind wins, holds
-    /// are one set by their start, the newest attribution wins, what anybody saw of mutes and
-    /// conferences counts. It is late only if it was for everybody. The participant and the
+    /// are one set by their start, every answer to who it is counts, the newest as the present
+    /// one, what anybody saw of mutes and conferences counts. It is late only if it was for everybody. The participant and the
     /// user are what a communication has one of.
     pub fn merge(&mut self, other: &Self) {
         self.ringing_at = earliest(self.ringing_at, other.ringing_at);
@@ -314,12 +330,7 @@ impl Leg {
                 self.end_reason = other.end_reason;
             }
         }
-        if (other.attributed_at, &other.attribution.order())
-            > (self.attributed_at, &self.attribution.order())
-        {
-            self.attribution = other.attribution.clone();
-            self.attributed_at = other.attributed_at;
-        }
+        self.learn(other.answers());
         // A dialer's call looks inbound to whoever knows the agent's side alone.
         self.direction = self.direction.max(other.direction);
         self.queue = match (self.queue.take(), &other.queue) {
@@ -337,6 +348,20 @@ impl Leg {
                 Ok(place) => self.holds[place].to = earliest(self.holds[place].to, hold.to),
                 Err(place) => self.holds.insert(place, *hold),
             }
+        }
+    }
+
+    /// Returns every answer to who it is, oldest first.
+    fn answers(&self) -> impl Iterator<Item = Answer> + use<> {
+        let mut answers = self.earlier.clone();
+        answers.insert(Answer { at: self.attributed_at, who: self.attribution.clone() });
+        answers.into_iter()
+    }
+
+    fn learn(&mut self, theirs: impl Iterator<Item = Answer>) {
+        self.earlier = self.answers().chain(theirs).collect();
+        if let Some(Answer { at, who }) = self.earlier.pop_last() {
+            (self.attributed_at, self.attribution) = (at, who);
         }
     }
 
@@ -405,16 +430,6 @@ impl Leg {
     }
 }
 
-impl Attribution {
-    /// A total order for ties, so that merging does not depend on who comes first.
-    fn order(&self) -> (u8, &str) {
-        match self {
-            Self::NotOurs(reason) => (*reason as u8, ""),
-            Self::Ours(agent) => (u8::MAX, agent.as_str()),
-        }
-    }
-}
-
 fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -422,5 +437,6 @@ fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestam
     }
 }
 
+mod stints;
 #[cfg(test)]
 mod tests;

@@ -21,8 +21,8 @@ pub use id::{
     OrganizationId, OwnerId, ParticipantId, SessionId, UserId,
 };
 pub use leg::{
-    Attribution, CallEvent, CallEventKind, Direction, EndReason, EventSource, Hold, Leg, NotOurs,
-    TransferKind,
+    Answer, Attribution, CallEvent, CallEventKind, Direction, EndReason, EventSource, Hold, Leg,
+    NotOurs, TransferKind,
 };
 pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
 pub use organization::{Organization, PlatformPlace};

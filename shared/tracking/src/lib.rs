@@ -3,6 +3,7 @@
 //! Refuses: audio, matching, anything that the pure `notification-proto` can decide.
 //! Source: docs/wire/notification.md.
 
+mod backlog;
 mod bus;
 mod channel;
 mod clients;

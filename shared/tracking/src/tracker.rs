@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::channel::{HEARD_MAX, Holder, Intake, Pace};
+use crate::backlog::Backlog;
+use crate::channel::{HEARD_MAX, Heard, Holder, Intake, Pace};
 use crate::clients::{OAuthClient, admit};
 use crate::lease::Tenure;
-use crate::legs::{Lags, Seen, WORKERS, Worker};
+use crate::legs::{Lags, Means, Seen, WORKERS, Worker};
 use crate::platform::{Hosts, PlatformClient, PlatformError};
 use crate::repair::{Gaps, Mark, Mender, keep_mark};
 use crate::report::keep_report;
@@ -223,22 +224,31 @@ where
         let (board, tasks) = (&self.board, &mut running.tasks);
         let mut admitted =
             admit(&self.platforms, organization, self.clock, board, inner.stop(), tasks);
-        let intake = self.start_workers(organization, &roster, &inner, &mut running);
+        let (gaps, backlog) = (Gaps::new(), Backlog::default());
+        let intake = Intake::new(
+            self.start_workers(organization, &roster, &inner, &backlog, &mut running),
+            backlog.clone(),
+            gaps.clone(),
+        );
         let periods = Periods { refresh: self.config.refresh, relist: self.config.relist };
         running.tasks.spawn(roster.clone().run(look_ups, periods, inner.stop().clone()));
-        let gaps = Gaps::new();
         let mark = Mark::new(self.store.clone(), self.clock, organization);
         let heard_until = mark.read().await;
         tracing::info!(%heard_until, "events were heard until then");
-        let report = keep_report(
-            self.store.clone(),
-            self.clock,
-            organization,
-            self.board.clone(),
-            inner.stop().clone(),
-        );
+        let (board, stopped) = (self.board.clone(), inner.stop().clone());
+        let report = keep_report(self.store.clone(), self.clock, organization, board, stopped);
         running.tasks.spawn(report);
-        self.start_repair(mark, &roster, &intake, &gaps, inner.stop(), &mut running);
+        let mender = Mender {
+            platform: self.platform.clone(),
+            clock: self.clock,
+            roster: roster.clone(),
+            intake: intake.clone(),
+            board: self.board.clone(),
+            gaps: gaps.clone(),
+        };
+        running.tasks.spawn(mender.run(inner.stop().clone()));
+        let (board, stopped) = (self.board.clone(), inner.stop().clone());
+        running.tasks.spawn(keep_mark(mark, gaps.clone(), backlog, board, stopped));
         let parts = Parts { intake, making: Arc::default(), tenure: inner, gaps, heard_until };
         loop {
             let clients = admitted.borrow_and_update().clone();
@@ -336,39 +346,25 @@ where
         organization: OrganizationId,
         roster: &Arc<Roster<S>>,
         tenure: &Tenure,
+        backlog: &Backlog,
         running: &mut Running,
-    ) -> Intake {
-        let seen = Seen::new(self.store.clone(), self.clock, organization);
+    ) -> Vec<mpsc::Sender<Heard>> {
+        let means = Means {
+            organization,
+            clock: self.clock,
+            store: self.store.clone(),
+            sink: self.sink.clone(),
+            roster: roster.clone(),
+            lags: self.lags.clone(),
+            seen: Seen::new(self.store.clone(), self.clock, organization),
+            backlog: backlog.clone(),
+        };
         let senders = (0..WORKERS).map(|_| {
             let (sender, heard) = mpsc::channel(HEARD_MAX);
-            let (store, sink) = (self.store.clone(), self.sink.clone());
-            let (roster, lags, seen) = (roster.clone(), self.lags.clone(), seen.clone());
-            let worker = Worker::new(organization, self.clock, store, sink, roster, lags, seen);
-            running.tasks.spawn(worker.run(heard, tenure.clone()));
+            running.tasks.spawn(Worker::new(means.clone()).run(heard, tenure.clone()));
             sender
         });
-        Intake::new(senders.collect())
-    }
-
-    fn start_repair(
-        &self,
-        mark: Mark<S>,
-        roster: &Arc<Roster<S>>,
-        intake: &Intake,
-        gaps: &Gaps,
-        stop: &CancellationToken,
-        running: &mut Running,
-    ) {
-        let mender = Mender {
-            platform: self.platform.clone(),
-            clock: self.clock,
-            roster: roster.clone(),
-            intake: intake.clone(),
-            board: self.board.clone(),
-            gaps: gaps.clone(),
-        };
-        running.tasks.spawn(mender.run(stop.clone()));
-        running.tasks.spawn(keep_mark(mark, gaps.clone(), self.board.clone(), stop.clone()));
+        senders.collect()
     }
 
     /// Fits the channels to the followed users, as far as there are OAuth clients for them.

@@ -7,6 +7,7 @@ use sidetone_model::{
 };
 
 use super::*;
+use crate::matching::Conversation;
 
 mod unheard;
 
@@ -184,6 +185,7 @@ impl Call {
             user: UserId::new(uuid::Uuid::nil()),
             attribution: Attribution::Ours(AgentId::new(agent)),
             attributed_at: self.start,
+            earlier: std::collections::BTreeSet::new(),
             direction: Direction::Inbound,
             queue: None,
             ringing_at: None,
@@ -302,6 +304,32 @@ fn transfer_to_somebody_else_pauses_and_the_way_back_resumes() {
     call.legs(13_000, vec![gone, other, back]);
     assert_eq!(call.audio_of(), [("ada", 0, 4_400), ("ada", 10_800, 13_000)]);
     assert_eq!(call.matches(), [ada()]);
+}
+
+#[test]
+fn who_is_moved_away_keeps_what_was_heard_and_begins_anew_on_the_way_back() {
+    let away = Attribution::NotOurs(NotOurs::OtherAdaptor);
+    let mut call = Call::new(Listen::Matched);
+    call.open(0);
+    let leg = call.connected("ada", 0);
+    call.legs(5, vec![leg.clone()]);
+    call.audio(0, 4_000);
+    let moved = |who: &Attribution, ms| Leg {
+        attribution: who.clone(),
+        attributed_at: call.at(ms),
+        ..leg.clone()
+    };
+    let (gone, back) = (moved(&away, 4_000), moved(&leg.attribution, 9_000));
+    call.legs(4_100, vec![gone]);
+    call.audio(4_000, 4_400);
+    call.feed(4_400, Input::Timeout);
+    assert_eq!(call.replies, ["opened", "pause"]);
+    call.text(4_500, "paused", 4_400, "{}");
+    call.legs(9_050, vec![back]);
+    assert_eq!(call.replies, ["opened", "pause", "resume"]);
+    call.text(9_100, "resumed", 9_000, r#"{"start":"PT4.4S","discarded":"PT4.6S"}"#);
+    call.audio(9_000, 11_000);
+    assert_eq!(call.audio_of(), [("ada", 0, 4_400), ("ada", 9_000, 11_000)]);
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub enum Scenario {
     TokenRevoked,
     /// The agent is moved to another adaptor and back while the call goes on.
     MovedAdaptor,
+    /// The agent is moved to another adaptor and stays there.
+    MovedAway,
     /// Two organizations have the same agents and the same conversation id.
     TwoOrgs,
 }
@@ -87,7 +89,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// Every scenario, in the order of help texts and reports.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Answered,
         Self::Queued,
         Self::EventFirst,
@@ -117,6 +119,7 @@ impl Scenario {
         Self::ChannelExpiry,
         Self::TokenRevoked,
         Self::MovedAdaptor,
+        Self::MovedAway,
         Self::TwoOrgs,
     ];
 
@@ -157,6 +160,7 @@ impl Scenario {
             Self::ChannelExpiry => "channel-expiry",
             Self::TokenRevoked => "token-revoked",
             Self::MovedAdaptor => "moved-adaptor",
+            Self::MovedAway => "moved-away",
             Self::TwoOrgs => "two-orgs",
         }
     }
@@ -193,6 +197,7 @@ impl Scenario {
             Self::ChannelExpiry => "the notification channels expire in mid-call",
             Self::TokenRevoked => "the tracker's token is revoked in mid-call",
             Self::MovedAdaptor => "the agent is moved to another adaptor, and back",
+            Self::MovedAway => "the agent is moved to another adaptor for good",
             Self::TwoOrgs => "two organizations with the same agents and conversation id",
         }
     }
@@ -211,6 +216,7 @@ impl Scenario {
                 | Self::ChannelExpiry
                 | Self::TokenRevoked
                 | Self::MovedAdaptor
+                | Self::MovedAway
                 | Self::TwoOrgs
         )
     }
@@ -281,6 +287,7 @@ impl Scenario {
             Self::ChannelExpiry => troubled::channel_expiry(&mut draft),
             Self::TokenRevoked => troubled::token_revoked(&mut draft),
             Self::MovedAdaptor => troubled::moved_adaptor(&mut draft),
+            Self::MovedAway => troubled::moved_away(&mut draft),
             Self::TwoOrgs => troubled::two_orgs(&mut draft),
         }
         draft

@@ -49,6 +49,7 @@ fn the_simple_stories_have_one_agent_and_miss_nothing() {
         Scenario::ChannelExpiry,
         Scenario::TokenRevoked,
         Scenario::MovedAdaptor,
+        Scenario::MovedAway,
     ] {
         check(scenario, Expected::Matched, 1, 0);
     }
@@ -66,6 +67,16 @@ fn while_an_agent_is_moved_away_nothing_is_owed_and_later_all_of_it_again() {
         assert_eq!(owed, [Stretch::new(whole.from, moved.from), Stretch::new(moved.to, whole.to)]);
         assert!(away.from > moved.from && away.to < moved.to && away.samples() > 7 * 8_000);
         assert!(owed.iter().all(|stretch| stretch.samples() > 6 * 8_000), "{owed:?}");
+    }
+}
+
+#[test]
+fn what_was_said_before_an_agent_was_moved_for_good_is_owed() {
+    for seed in SEEDS {
+        let (_, truth) = only(Scenario::MovedAway, seed);
+        let (whole, owed) = (truth.segments[0].stretch, truth.owed(&[]));
+        assert_eq!(owed, [Stretch::new(whole.from, truth.moved[0].from)]);
+        assert!(owed[0].samples() > 6 * 8_000 && truth.away[0].samples() > 7 * 8_000);
     }
 }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 use sidetone_model::Adaptor;
 
 use super::act::{Act, Expected, Trouble};
+use super::cast::Person;
 use super::draft::Draft;
 
 /// When trouble comes. Units: milliseconds of the call, which begins with the tracker.
@@ -79,6 +80,19 @@ pub(super) fn token_revoked(draft: &mut Draft) {
 
 /// The agent is moved to another telephony platform in mid-call, and later back.
 pub(super) fn moved_adaptor(draft: &mut Draft) {
+    let agent = moved(draft);
+    draft.trouble(Trouble::Moves(agent, Adaptor::GenesysCloud));
+    draft.wait(38_000..42_000);
+    draft.ends(Act::CustomerHangsUp, Some(agent));
+}
+
+/// The agent is moved to another telephony platform in mid-call; what was heard before stays.
+pub(super) fn moved_away(draft: &mut Draft) {
+    let agent = moved(draft);
+    draft.ends(Act::CustomerHangsUp, Some(agent));
+}
+
+fn moved(draft: &mut Draft) -> &'static Person {
     let agent = draft.agent();
     draft.customer_calls();
     draft.wait(100..400);
@@ -88,9 +102,7 @@ pub(super) fn moved_adaptor(draft: &mut Draft) {
     draft.wait(7_000..9_000);
     draft.trouble(Trouble::Moves(agent, Adaptor::Avaya));
     draft.wait(38_000..42_000);
-    draft.trouble(Trouble::Moves(agent, Adaptor::GenesysCloud));
-    draft.wait(38_000..42_000);
-    draft.ends(Act::CustomerHangsUp, Some(agent));
+    agent
 }
 
 /// Played in two organizations, one some seconds behind the other: what one of them was told of

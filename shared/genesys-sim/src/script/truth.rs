@@ -139,6 +139,16 @@ impl SessionTruth {
         bytes
     }
 
+    /// Returns the segments, less where their agents are certainly away.
+    pub fn stints(&self) -> Vec<AgentSegment> {
+        let here = |segment: &AgentSegment| {
+            let stretches = Stretch::without(&[segment.stretch], &self.away);
+            let agent = segment.agent.clone();
+            stretches.into_iter().map(move |stretch| AgentSegment { agent: agent.clone(), stretch })
+        };
+        self.segments.iter().flat_map(here).collect()
+    }
+
     /// Returns what has to be delivered: the segments, less what the client withheld.
     ///
     /// A client stops at the end of a frame, so what it really withheld, which its report

@@ -44,6 +44,7 @@ async fn a_letter_brings_the_match() {
         user: UserId::new(uuid::Uuid::from_u128(7)),
         attribution: Attribution::Ours(AgentId::new("ada")),
         attributed_at: now,
+        earlier: Default::default(),
         direction: Direction::Inbound,
         queue: None,
         ringing_at: None,

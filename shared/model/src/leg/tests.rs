@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn blank() -> Leg {
+pub(super) fn blank() -> Leg {
     Leg {
         key: ConversationKey {
             organization: "0f0e0d0c-0b0a-4908-8706-050403020100".parse().expect("valid"),
@@ -19,6 +19,7 @@ fn blank() -> Leg {
         user: "6b1e0c52-5a5e-4f0b-9a57-0d1f3c2b4a01".parse().expect("valid"),
         attribution: Attribution::NotOurs(NotOurs::LookupFailed),
         attributed_at: at(0),
+        earlier: BTreeSet::new(),
         direction: Direction::Inbound,
         queue: None,
         ringing_at: None,
@@ -35,7 +36,7 @@ fn blank() -> Leg {
     }
 }
 
-fn seen(changes: &[(i64, bool)]) -> Changes {
+pub(super) fn seen(changes: &[(i64, bool)]) -> Changes {
     let mut all = Changes::default();
     changes.iter().for_each(|&(millis, on)| all.note(at(millis), on));
     all

@@ -110,6 +110,7 @@ impl LegUpdate {
             user: self.user,
             attribution,
             attributed_at,
+            earlier: BTreeSet::new(),
             direction: self.direction,
             queue: self.queue,
             ringing_at: self.ringing_at,

@@ -75,6 +75,7 @@ impl Call {
             user: UserId::new(Uuid::new_v4()),
             attribution: Attribution::Ours(AgentId::new("ada")),
             attributed_at: clock.now(),
+            earlier: Default::default(),
             direction: Direction::Inbound,
             queue: None,
             ringing_at: Some(clock.now() - Duration::from_secs(5)),

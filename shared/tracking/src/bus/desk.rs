@@ -162,7 +162,8 @@ impl<S: CallStore + UserStore + Mailbox> Desk<S> {
         let before: Option<(Attribution, Timestamp)> =
             stored.map(|leg| (leg.attribution.clone(), leg.attributed_at));
         let who = self.roster.attribution(leg.user);
-        let (who, since) = attribution_of(before.as_ref(), who, leg.ended_at.is_some(), now);
+        let (is_over, asked_at) = (leg.ended_at.is_some(), self.roster.asked_at());
+        let (who, since) = attribution_of(before.as_ref(), who, is_over, asked_at, now);
         leg.into_leg(self.organization, who, since)
     }
 
@@ -173,11 +174,10 @@ impl<S: CallStore + UserStore + Mailbox> Desk<S> {
         key: ConversationKey,
         partition: Partition,
     ) -> Result<(), BusError> {
-        let (now, sink) = (at.clock.now(), &at.events.sink);
-        let mut count = publish_wrap_ups(sink, now, &partition.legs).await?;
-        let ours = partition.legs.iter().any(|leg| leg.attribution.agent().is_some());
-        if ours && partition.is_over() && partition.sessions.is_empty() {
-            count += publish(sink, now, key, partition.legs).await?;
+        let sink = &at.events.sink;
+        let mut count = publish_wrap_ups(sink, at.clock.now(), &partition.legs).await?;
+        if partition.is_ours_to_tell() {
+            count += publish(&at.events.store, sink, &at.clock, key).await?;
         }
         metrics::counter!("sidetone_tracker_published_events_total").increment(count as u64);
         Ok(())

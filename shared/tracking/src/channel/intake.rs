@@ -2,10 +2,13 @@
 
 use sidetone_model::Timestamp;
 use sidetone_notification_proto::Snapshot;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
-/// The most snapshots that wait for one worker: about a minute of a thousand busy agents. A
-/// snapshot holds the whole state, so what is dropped beyond that comes with the next one.
+use crate::backlog::{Backlog, Open};
+use crate::repair::Gaps;
+
+/// The most snapshots that wait for one worker: about a minute of a thousand busy agents. What
+/// is dropped beyond that is a gap, which is looked through like any other.
 pub(crate) const HEARD_MAX: usize = 4_096;
 
 /// Every how many dropped snapshots a line is logged.
@@ -16,35 +19,43 @@ const DROPPED_PER_LINE: u64 = 1_000;
 pub(crate) struct Heard {
     pub(crate) received_at: Timestamp,
     pub(crate) snapshot: Snapshot,
+    /// It is in no store yet.
+    pub(crate) open: Open,
 }
 
 /// Hands snapshots to the workers; those of one conversation always to the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Intake {
     workers: Vec<mpsc::Sender<Heard>>,
+    backlog: Backlog,
+    gaps: Gaps,
 }
 
 impl Intake {
-    pub(crate) fn new(workers: Vec<mpsc::Sender<Heard>>) -> Self {
+    pub(crate) fn new(workers: Vec<mpsc::Sender<Heard>>, backlog: Backlog, gaps: Gaps) -> Self {
         assert!(!workers.is_empty(), "somebody must work");
-        Self { workers }
+        Self { workers, backlog, gaps }
     }
 
-    /// Hands over what can wait and does not come again.
-    pub(crate) async fn hand_patiently(&self, heard: Heard) {
-        if self.worker_of(&heard).send(heard).await.is_err() {
+    /// Hands over a record of a gap that began at that moment; waits where there is no room.
+    pub(crate) async fn mend(&self, received_at: Timestamp, snapshot: Snapshot, gap: Timestamp) {
+        let heard = Heard { received_at, snapshot, open: self.backlog.open(gap) };
+        if self.worker_of(&heard.snapshot).send(heard).await.is_err() {
             tracing::debug!("the workers have stopped");
         }
     }
 
-    fn worker_of(&self, heard: &Heard) -> &mpsc::Sender<Heard> {
-        let bits = heard.snapshot.conversation.uuid().as_u128();
+    fn worker_of(&self, snapshot: &Snapshot) -> &mpsc::Sender<Heard> {
+        let bits = snapshot.conversation.uuid().as_u128();
         let place = usize::try_from(bits % self.workers.len() as u128).unwrap_or(0);
         &self.workers[place]
     }
 
-    pub(crate) fn hand(&self, heard: Heard) {
-        if self.worker_of(&heard).try_send(heard).is_err() {
+    /// Hands over what was just heard.
+    pub(crate) fn hand(&self, received_at: Timestamp, snapshot: Snapshot) {
+        let heard = Heard { received_at, snapshot, open: self.backlog.open(received_at) };
+        if let Err(TrySendError::Full(_)) = self.worker_of(&heard.snapshot).try_send(heard) {
+            self.gaps.note(received_at);
             static DROPPED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
             let before = DROPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             metrics::counter!("sidetone_notifications_dropped_total").increment(1);
@@ -61,20 +72,20 @@ mod tests {
 
     use super::*;
 
-    fn heard(number: u128, millis: i64) -> Heard {
+    fn hand(intake: &Intake, number: u128, millis: i64) {
         let conversation = sidetone_model::ConversationId::new(uuid::Uuid::from_u128(number));
         let (source, participants) = (EventSource::Socket, Vec::new());
         let snapshot = Snapshot { conversation, participants, source, whole: true };
-        Heard { received_at: Timestamp::from_millis(millis), snapshot }
+        intake.hand(Timestamp::from_millis(millis), snapshot);
     }
 
     #[test]
     fn a_conversation_stays_with_one_worker_in_order() {
         let (senders, mut workers): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::channel(100)).unzip();
-        let intake = Intake::new(senders);
+        let intake = Intake::new(senders, Backlog::default(), Gaps::new());
         for millis in 0..10 {
             for number in 0..8 {
-                intake.hand(heard(number, millis));
+                hand(&intake, number, millis);
             }
         }
         for (place, worker) in (0..).zip(&mut workers) {
@@ -90,15 +101,19 @@ mod tests {
     }
 
     #[test]
-    fn what_overflows_is_dropped_and_nobody_waits() {
+    fn what_overflows_is_a_gap_and_nobody_waits() {
         let (sender, mut worker) = mpsc::channel(2);
-        let intake = Intake::new(vec![sender]);
+        let (backlog, gaps) = (Backlog::default(), Gaps::new());
+        let intake = Intake::new(vec![sender], backlog.clone(), gaps.clone());
         for millis in 0..5 {
-            intake.hand(heard(1, millis));
+            hand(&intake, 1, millis);
         }
+        assert_eq!(gaps.take_on(), Some(Timestamp::from_millis(2)));
         let kept: Vec<_> = std::iter::from_fn(|| worker.try_recv().ok()).collect();
         assert_eq!(kept.len(), 2);
-        drop(worker);
-        intake.hand(heard(1, 9));
+        assert_eq!(backlog.since(), Some(Timestamp::from_millis(0)));
+        drop((kept, worker));
+        hand(&intake, 1, 9);
+        assert_eq!(backlog.since(), None);
     }
 }

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::intake::{Heard, Intake};
+use super::intake::Intake;
 use crate::secret::Secret;
 use crate::status::StatusBoard;
 
@@ -218,7 +218,7 @@ impl Reader {
             FrameKind::Conversation { snapshot, .. } => {
                 count("conversation");
                 self.board.heard(now);
-                self.intake.hand(Heard { received_at: now, snapshot });
+                self.intake.hand(now, snapshot);
             }
             FrameKind::Heartbeat => count("heartbeat"),
             FrameKind::Pong => {
@@ -291,7 +291,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::backlog::Backlog;
     use crate::platform::{Hosts, PlatformClient};
+    use crate::repair::Gaps;
 
     #[tokio::test]
     async fn a_host_without_tls_is_an_error_that_names_no_address() {
@@ -301,7 +303,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Secret::new(format!("wss://{}/channels/x", listener.local_addr().unwrap()));
         let (sender, _heard) = mpsc::channel(1);
-        let intake = Intake::new(vec![sender]);
+        let intake = Intake::new(vec![sender], Backlog::default(), Gaps::new());
         let opening = Socket::open(&address, clock, intake, StatusBoard::new());
         let hang_up = async { drop(listener.accept().await.unwrap()) };
         let (opened, ()) = tokio::join!(opening, hang_up);

@@ -16,4 +16,4 @@ pub(crate) use partition::{Partition, Tell, read, save};
 pub use publish::PublishError;
 pub(crate) use publish::{publish, publish_wrap_ups};
 pub(crate) use seen::{SEEN_LIFE, Seen, seen_agents};
-pub(crate) use worker::{WORKERS, Worker};
+pub(crate) use worker::{Means, WORKERS, Worker};

@@ -17,17 +17,29 @@ pub(super) const LEG_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// sources of its events, two at most, and a hand-over.
 pub(super) const CONFLICTS_MAX: usize = 8;
 
+/// What the names of the items begin with in which it is put down what the stream was told.
+pub(super) const TOLD: &str = "told";
+
 /// What a partition holds.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
     pub(crate) legs: Vec<Leg>,
     pub(crate) sessions: Vec<SessionItem>,
+    /// The stream records that tell of it in the tracker's own name, in order.
+    pub(crate) told: Vec<Vec<u8>>,
 }
 
 impl Partition {
     /// Returns whether every leg has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.legs.iter().all(|leg| leg.ended_at.is_some())
+    }
+
+    /// Returns whether the tracker is the one to tell of it: an agent of ours was on it, all is
+    /// over, and no session's door did.
+    pub(crate) fn is_ours_to_tell(&self) -> bool {
+        let is_ours = |leg: &Leg| leg.stints().iter().any(|it| it.attribution.agent().is_some());
+        self.is_over() && self.sessions.is_empty() && self.legs.iter().any(is_ours)
     }
 }
 
@@ -105,11 +117,16 @@ pub(crate) async fn read<S: CallStore>(
     key: ConversationKey,
 ) -> Result<Partition, StoreError> {
     let mut partition = Partition::default();
+    // In order of name.
     for item in store.query(key, clock.now()).await? {
         let read = match item.name.split('#').next() {
             Some("leg") => serde_json::from_slice(&item.bytes).map(|leg| partition.legs.push(leg)),
             Some("session") => {
                 serde_json::from_slice(&item.bytes).map(|one| partition.sessions.push(one))
+            }
+            Some(TOLD) => {
+                partition.told.push(item.bytes);
+                Ok(())
             }
             _ => Ok(()),
         };
@@ -159,12 +176,12 @@ fn joined(known: &Leg, learned: &Leg) -> Leg {
         let same = known.holds.iter().find(|one| are_one_hold(one.from, hold.from));
         hold.from = same.map_or(hold.from, |one| one.from);
     }
+    if learned.attribution == known.attribution {
+        // The same answer at another time is no news: each tracker gives its own.
+        learned.attributed_at = known.attributed_at;
+    }
     let mut merged = known.clone();
     merged.merge(&learned);
-    if merged.attribution == known.attribution {
-        // The same answer at another time is no news: each tracker gives its own.
-        merged.attributed_at = known.attributed_at;
-    }
     merged
 }
 

@@ -3,7 +3,7 @@
 //! Refuses to lose an event to a store that fails: what could not be saved is tried again
 //! until it can be, from the machine that remembers it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use tokio::sync::{mpsc, watch};
 use super::attribute::attribution_of;
 use super::lag::{Lags, fresh_moment};
 use super::partition::{self, Finding, News, Partition, Tell};
-use super::publish::{publish, publish_wrap_ups};
+use super::publish::{PublishError, publish, publish_wrap_ups};
 use super::seen::Seen;
+use crate::backlog::{Backlog, Open};
 use crate::channel::Heard;
 use crate::lease::{Mandate, Tenure};
 use crate::roster::Roster;
@@ -47,25 +48,35 @@ const PUBLISH_WAIT_MAX: Duration = Duration::from_secs(60);
 const RETRIES_PER_TICK_MAX: usize = 200;
 
 /// A conversation that is over and may have to be published.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Due {
     at: Timestamp,
     tries: u32,
+    /// Until it is, or nobody tries any more.
+    _open: Open,
+}
+
+/// What all workers of a tracker work with.
+#[derive(Clone)]
+pub(crate) struct Means<S, R> {
+    pub(crate) organization: OrganizationId,
+    pub(crate) clock: Clock,
+    pub(crate) store: S,
+    pub(crate) sink: R,
+    pub(crate) roster: Arc<Roster<S>>,
+    pub(crate) lags: Lags,
+    pub(crate) seen: Seen<S>,
+    pub(crate) backlog: Backlog,
 }
 
 /// A worker and what it remembers.
 pub(crate) struct Worker<S, R> {
-    organization: OrganizationId,
-    clock: Clock,
-    store: S,
-    sink: R,
-    roster: Arc<Roster<S>>,
-    lags: Lags,
-    seen: Seen<S>,
+    means: Means<S, R>,
     machine: ConversationLegs,
     attributed: BTreeMap<(ConversationId, CommunicationId), (Attribution, Timestamp)>,
-    /// To be saved again: the store failed, or it is not sure that everybody was told.
-    unsaved: BTreeSet<ConversationId>,
+    /// To be saved again: the store failed, or it is not sure that everybody was told. With
+    /// what is open for want of that.
+    unsaved: BTreeMap<ConversationId, Option<Open>>,
     over: BTreeMap<ConversationId, Due>,
     /// Where work after a call began, or was done.
     wrap_ups: BTreeMap<ConversationId, Due>,
@@ -76,26 +87,12 @@ where
     S: CallStore + Mailbox + UserStore,
     R: RecordSink,
 {
-    pub(crate) fn new(
-        organization: OrganizationId,
-        clock: Clock,
-        store: S,
-        sink: R,
-        roster: Arc<Roster<S>>,
-        lags: Lags,
-        seen: Seen<S>,
-    ) -> Self {
+    pub(crate) fn new(means: Means<S, R>) -> Self {
         Self {
-            organization,
-            clock,
-            store,
-            sink,
-            roster,
-            lags,
-            seen,
+            means,
             machine: ConversationLegs::default(),
             attributed: BTreeMap::new(),
-            unsaved: BTreeSet::new(),
+            unsaved: BTreeMap::new(),
             over: BTreeMap::new(),
             wrap_ups: BTreeMap::new(),
         }
@@ -104,15 +101,15 @@ where
     /// Works until told to stop, then finishes what it has.
     pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, tenure: Tenure) {
         let stop = tenure.stop();
-        let mut changes: watch::Receiver<u64> = self.roster.changes();
-        let mut tick_at = self.clock.now() + TICK;
+        let mut changes: watch::Receiver<u64> = self.means.roster.changes();
+        let mut tick_at = self.means.clock.now() + TICK;
         loop {
             tokio::select! {
                 Some(heard) = heard.recv() => self.fold(heard).await,
                 Ok(()) = changes.changed() => self.attribute_again().await,
-                () = self.clock.sleep_until(tick_at) => {
-                    tick_at = self.clock.now() + TICK;
-                    self.tick(self.clock.now()).await;
+                () = self.means.clock.sleep_until(tick_at) => {
+                    tick_at = self.means.clock.now() + TICK;
+                    self.tick(self.means.clock.now()).await;
                 }
                 () = stop.cancelled() => break,
             }
@@ -121,7 +118,7 @@ where
         while let Some(heard) = heard.recv().await {
             self.fold(heard).await;
         }
-        let now = self.clock.now();
+        let now = self.means.clock.now();
         let told_until = match tenure.mandate() {
             // A call that ended a moment ago is not told by anybody after this.
             Mandate::Manage => now + PUBLISH_AFTER,
@@ -137,13 +134,13 @@ where
         self.tick(told_until).await;
     }
 
-    async fn fold(&mut self, heard: Heard) {
-        let conversation = heard.snapshot.conversation;
-        let is_recorded = heard.snapshot.source == EventSource::Repair;
+    async fn fold(&mut self, Heard { received_at, snapshot, open }: Heard) {
+        let conversation = snapshot.conversation;
+        let is_recorded = snapshot.source == EventSource::Repair;
         self.recall(conversation, is_recorded).await;
         let before: Vec<LegUpdate> = self.machine.legs_of(conversation).cloned().collect();
-        let updates = self.machine.snapshot(heard.received_at, &heard.snapshot);
-        if updates.is_empty() && !self.unsaved.contains(&conversation) {
+        let updates = self.machine.snapshot(received_at, &snapshot);
+        if updates.is_empty() && !self.unsaved.contains_key(&conversation) {
             return;
         }
         metrics::counter!("sidetone_leg_updates_total").increment(updates.len() as u64);
@@ -156,8 +153,11 @@ where
         // A record mostly says what is known.
         let tell = if is_recorded { Tell::News } else { Tell::Always };
         let findings = self.save(conversation, legs, tell).await;
-        if let Some(at) = happened_at.filter(|_| !self.unsaved.contains(&conversation)) {
-            self.lags.note(heard.snapshot.source, at, self.clock.now());
+        if let Some(since) = self.unsaved.get_mut(&conversation) {
+            // What failed first goes furthest back.
+            since.get_or_insert(open);
+        } else if let Some(at) = happened_at {
+            self.means.lags.note(snapshot.source, at, self.means.clock.now());
         }
         if is_recorded {
             findings.into_iter().for_each(count_finding);
@@ -170,8 +170,8 @@ where
         if self.machine.remembers(conversation) {
             return;
         }
-        let (key, now) = (self.key(conversation), self.clock.now());
-        let partition = match partition::read(&self.store, &self.clock, key).await {
+        let (key, now) = (self.key(conversation), self.means.clock.now());
+        let partition = match partition::read(&self.means.store, &self.means.clock, key).await {
             Ok(partition) => partition,
             Err(error) => {
                 tracing::warn!(%conversation, error = chain(&error), "legs not recalled");
@@ -190,7 +190,7 @@ where
         self.note_over(conversation, &partition);
         self.note_wrap_up(conversation, &partition);
         if !is_recorded {
-            self.unsaved.insert(conversation);
+            self.unsaved.entry(conversation).or_default();
         }
     }
 
@@ -202,17 +202,17 @@ where
         mut legs: Vec<Leg>,
         mut tell: Tell,
     ) -> Vec<Finding> {
-        let again = self.unsaved.contains(&conversation);
+        let again = self.unsaved.contains_key(&conversation);
         if again {
             legs = self.legs_of(conversation);
             tell = Tell::Always;
         }
         let key = self.key(conversation);
-        match partition::save(&self.store, &self.clock, key, &legs, tell).await {
+        match partition::save(&self.means.store, &self.means.clock, key, &legs, tell).await {
             Ok((partition, News { findings, wrap_up })) => {
                 self.unsaved.remove(&conversation);
                 self.note_over(conversation, &partition);
-                self.seen.note(&legs).await;
+                self.means.seen.note(&legs).await;
                 // What was learned before it failed is not known again.
                 if wrap_up || again {
                     self.note_wrap_up(conversation, &partition);
@@ -222,7 +222,7 @@ where
             Err(error) => {
                 metrics::counter!("sidetone_leg_save_failures_total").increment(1);
                 tracing::warn!(%conversation, error = chain(&error), "legs not saved yet");
-                self.unsaved.insert(conversation);
+                self.unsaved.entry(conversation).or_default();
                 Vec::new()
             }
         }
@@ -253,23 +253,23 @@ where
     }
 
     async fn tick(&mut self, now: Timestamp) {
-        let unsaved: Vec<_> = self.unsaved.iter().copied().take(RETRIES_PER_TICK_MAX).collect();
+        let unsaved: Vec<_> = self.unsaved.keys().copied().take(RETRIES_PER_TICK_MAX).collect();
         for conversation in unsaved {
             self.save(conversation, Vec::new(), Tell::Always).await;
-            if self.unsaved.contains(&conversation) {
+            if self.unsaved.contains_key(&conversation) {
                 break;
             }
         }
-        for (conversation, due) in due_at(now, &self.over) {
-            self.tell_without_session(conversation, due).await;
+        for conversation in due_at(now, &self.over) {
+            self.tell_without_session(conversation).await;
         }
-        for (conversation, due) in due_at(now, &self.wrap_ups) {
-            self.tell_wrap_ups(conversation, due).await;
+        for conversation in due_at(now, &self.wrap_ups) {
+            self.tell_wrap_ups(conversation).await;
         }
         self.ask_again();
         let machine = &self.machine;
         self.attributed.retain(|(conversation, _), _| machine.remembers(*conversation));
-        self.unsaved.retain(|conversation| machine.remembers(*conversation));
+        self.unsaved.retain(|conversation, _| machine.remembers(*conversation));
         metrics::gauge!("sidetone_tracked_conversations").set(count(self.machine.len()));
     }
 
@@ -281,15 +281,15 @@ where
         {
             let mut legs = self.machine.legs_of(*conversation);
             if let Some(leg) = legs.find(|leg| leg.communication == *communication) {
-                self.roster.attribution(leg.user);
+                self.means.roster.attribution(leg.user);
             }
         }
     }
 
     fn note_over(&mut self, conversation: ConversationId, partition: &Partition) {
         if partition.is_over() && partition.sessions.is_empty() {
-            let at = self.clock.now() + PUBLISH_AFTER;
-            self.over.entry(conversation).or_insert(Due { at, tries: 0 });
+            let due = self.due(PUBLISH_AFTER);
+            self.over.entry(conversation).or_insert(due);
         } else {
             self.over.remove(&conversation);
         }
@@ -297,64 +297,37 @@ where
 
     fn note_wrap_up(&mut self, conversation: ConversationId, partition: &Partition) {
         if partition.legs.iter().any(|leg| leg.wrap_up().is_some()) {
-            self.wrap_ups.insert(conversation, Due { at: self.clock.now(), tries: 0 });
+            self.wrap_ups.insert(conversation, self.due(Duration::ZERO));
         }
+    }
+
+    fn due(&self, after: Duration) -> Due {
+        let now = self.means.clock.now();
+        Due { at: now + after, tries: 0, _open: self.means.backlog.open(now) }
     }
 
     /// Publishes a conversation if it is still over and still without a session.
-    async fn tell_without_session(&mut self, conversation: ConversationId, due: Due) {
+    async fn tell_without_session(&mut self, conversation: ConversationId) {
         let key = self.key(conversation);
-        let told = match partition::read(&self.store, &self.clock, key).await {
-            Ok(partition) => self.tell(key, partition).await,
-            Err(error) => Err(chain(&error)),
-        };
-        let again = told.err().and_then(|problem| self.put_off(conversation, due, &problem));
-        set_or_remove(&mut self.over, conversation, again);
+        let told = publish(&self.means.store, &self.means.sink, &self.means.clock, key).await;
+        if let Ok(events) = told
+            && events > 0
+        {
+            tracing::info!(%conversation, events, "conversation without audio told");
+        }
+        note_told(&mut self.over, conversation, &self.means.clock, told);
     }
 
     /// Publishes the work after the calls of a conversation, whoever told of these.
-    async fn tell_wrap_ups(&mut self, conversation: ConversationId, due: Due) {
+    async fn tell_wrap_ups(&mut self, conversation: ConversationId) {
         let key = self.key(conversation);
-        let told = match partition::read(&self.store, &self.clock, key).await {
-            Ok(Partition { legs, .. }) => publish_wrap_ups(&self.sink, self.clock.now(), &legs)
-                .await
-                .map_err(|error| chain(&error)),
-            Err(error) => Err(chain(&error)),
-        };
-        let again = match told {
-            Ok(events) => {
-                metrics::counter!("sidetone_tracker_published_events_total")
-                    .increment(events as u64);
-                None
+        let told = match partition::read(&self.means.store, &self.means.clock, key).await {
+            Ok(Partition { legs, .. }) => {
+                publish_wrap_ups(&self.means.sink, self.means.clock.now(), &legs).await
             }
-            Err(problem) => self.put_off(conversation, due, &problem),
+            Err(error) => Err(error.into()),
         };
-        set_or_remove(&mut self.wrap_ups, conversation, again);
-    }
-
-    /// Returns when to try again what could not be published; nothing if it is given up.
-    fn put_off(&self, conversation: ConversationId, due: Due, problem: &str) -> Option<Due> {
-        let tries = due.tries + 1;
-        if tries >= PUBLISH_TRIES_MAX {
-            metrics::counter!("sidetone_tracker_publish_given_up_total").increment(1);
-            tracing::error!(%conversation, problem, "call events given up");
-            return None;
-        }
-        let wait = Duration::from_secs(1 << tries.min(6)).min(PUBLISH_WAIT_MAX);
-        tracing::warn!(%conversation, problem, tries, "call events not published yet");
-        Some(Due { at: self.clock.now() + wait, tries })
-    }
-
-    async fn tell(&self, key: ConversationKey, partition: Partition) -> Result<(), String> {
-        let ours = partition.legs.iter().any(|leg| leg.attribution.agent().is_some());
-        if !partition.is_over() || !partition.sessions.is_empty() || !ours {
-            return Ok(());
-        }
-        let published = publish(&self.sink, self.clock.now(), key, partition.legs).await;
-        let events = published.map_err(|error| chain(&error))?;
-        metrics::counter!("sidetone_tracker_published_events_total").increment(events as u64);
-        tracing::info!(conversation = %key.conversation, events, "conversation without audio told");
-        Ok(())
+        note_told(&mut self.wrap_ups, conversation, &self.means.clock, told);
     }
 
     fn legs_of(&mut self, conversation: ConversationId) -> Vec<Leg> {
@@ -364,31 +337,51 @@ where
 
     fn attribute(&mut self, update: LegUpdate) -> Leg {
         let id = (update.conversation, update.communication.clone());
-        let who = self.roster.attribution(update.user);
-        let (is_over, now) = (update.ended_at.is_some(), self.clock.now());
-        let (who, since) = attribution_of(self.attributed.get(&id), who, is_over, now);
+        let who = self.means.roster.attribution(update.user);
+        let (is_over, now) = (update.ended_at.is_some(), self.means.clock.now());
+        let asked_at = self.means.roster.asked_at();
+        let (who, since) = attribution_of(self.attributed.get(&id), who, is_over, asked_at, now);
         self.attributed.insert(id, (who.clone(), since));
-        update.into_leg(self.organization, who, since)
+        update.into_leg(self.means.organization, who, since)
     }
 
     const fn key(&self, conversation: ConversationId) -> ConversationKey {
-        ConversationKey { organization: self.organization, conversation }
+        ConversationKey { organization: self.means.organization, conversation }
     }
 }
 
-fn due_at(now: Timestamp, all: &BTreeMap<ConversationId, Due>) -> Vec<(ConversationId, Due)> {
-    all.iter().filter(|(_, due)| due.at <= now).map(|(id, due)| (*id, *due)).collect()
+fn due_at(now: Timestamp, all: &BTreeMap<ConversationId, Due>) -> Vec<ConversationId> {
+    all.iter().filter(|(_, due)| due.at <= now).map(|(id, _)| *id).collect()
 }
 
-fn set_or_remove(
+/// Notes when to try again what could not be published, and that all is done else; also where it
+/// is given up.
+fn note_told(
     all: &mut BTreeMap<ConversationId, Due>,
     conversation: ConversationId,
-    due: Option<Due>,
+    clock: &Clock,
+    told: Result<usize, PublishError>,
 ) {
-    match due {
-        Some(due) => all.insert(conversation, due),
-        None => all.remove(&conversation),
+    let Some(due) = all.get_mut(&conversation) else { return };
+    let error = match told {
+        Ok(events) => {
+            metrics::counter!("sidetone_tracker_published_events_total").increment(events as u64);
+            all.remove(&conversation);
+            return;
+        }
+        Err(error) => error,
     };
+    due.tries += 1;
+    if due.tries >= PUBLISH_TRIES_MAX {
+        metrics::counter!("sidetone_tracker_publish_given_up_total").increment(1);
+        tracing::error!(%conversation, error = chain(&error), "call events given up");
+        all.remove(&conversation);
+        return;
+    }
+    let wait = Duration::from_secs(1 << due.tries.min(6)).min(PUBLISH_WAIT_MAX);
+    due.at = clock.now() + wait;
+    let tries = due.tries;
+    tracing::warn!(%conversation, error = chain(&error), tries, "call events not published yet");
 }
 
 /// Counts what was missed and is mended.

@@ -48,7 +48,7 @@ impl Gaps {
     }
 
     /// Takes on what is to be mended.
-    pub(super) fn take_on(&self) -> Option<Timestamp> {
+    pub(crate) fn take_on(&self) -> Option<Timestamp> {
         let mut taken = None;
         self.state.send_modify(|state| {
             taken = state.since.take();

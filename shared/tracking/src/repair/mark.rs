@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::gaps::Gaps;
+use crate::backlog::Backlog;
 use crate::status::StatusBoard;
 
 const NAME: &str = "tracker#heard";
@@ -89,10 +90,11 @@ impl<S: CallStore> Mark<S> {
     }
 }
 
-/// Moves the mark on as long as everything is heard.
+/// Moves the mark on as long as everything is heard, and not past what this process alone knows.
 pub(crate) async fn keep_mark<S: CallStore>(
     mark: Mark<S>,
     gaps: Gaps,
+    backlog: Backlog,
     board: StatusBoard,
     stop: CancellationToken,
 ) {
@@ -101,7 +103,8 @@ pub(crate) async fn keep_mark<S: CallStore>(
         if gaps.are_open() || !board.is_connected() {
             continue;
         }
-        if let Some(Err(error)) = stop.run_until_cancelled(mark.move_to(now)).await {
+        let until = backlog.since().map_or(now, |since| since.min(now));
+        if let Some(Err(error)) = stop.run_until_cancelled(mark.move_to(until)).await {
             tracing::warn!(error = chain(&error), "mark not moved");
         }
     }

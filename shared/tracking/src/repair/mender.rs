@@ -10,7 +10,7 @@ use sidetone_ports::{Clock, UserStore, chain};
 use tokio_util::sync::CancellationToken;
 
 use super::gaps::{GAP_MARGIN, Gaps};
-use crate::channel::{Heard, Intake};
+use crate::channel::Intake;
 use crate::platform::{DetailsQuery, PlatformClient, PlatformError, Wanted};
 use crate::roster::Roster;
 use crate::status::StatusBoard;
@@ -138,7 +138,6 @@ impl<S: UserStore> Mender<S> {
         if users.is_empty() {
             return Ok(0);
         }
-        let since = since - GAP_MARGIN;
         let open = self.query(Wanted::Open, since, &users).await?;
         let ended = self.query(Wanted::Ended, since, &users).await?;
         Ok(open + ended)
@@ -148,9 +147,10 @@ impl<S: UserStore> Mender<S> {
     async fn query(
         &self,
         wanted: Wanted,
-        since: Timestamp,
+        gap: Timestamp,
         users: &BTreeSet<UserId>,
     ) -> Result<usize, PlatformError> {
+        let since = gap - GAP_MARGIN;
         let query = DetailsQuery::new(wanted, since, self.clock.now(), users);
         let mut seen = BTreeSet::new();
         for number in 1..=PAGES_MAX {
@@ -165,8 +165,7 @@ impl<S: UserStore> Mender<S> {
                 if ours.into_iter().any(|user| users.contains(&user))
                     && seen.insert(snapshot.conversation)
                 {
-                    let received_at = self.clock.now();
-                    self.intake.hand_patiently(Heard { received_at, snapshot }).await;
+                    self.intake.mend(self.clock.now(), snapshot, gap).await;
                 }
             }
             if reached || !page.more {

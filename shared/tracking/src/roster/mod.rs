@@ -8,11 +8,11 @@ mod directory;
 pub(crate) use directory::Directory;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use sidetone_model::{Attribution, NotOurs, OrganizationId, User, UserId};
+use sidetone_model::{Attribution, NotOurs, OrganizationId, Timestamp, User, UserId};
 use sidetone_ports::{Clock, Revision, StoreError, UserStore, chain};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub(crate) struct Roster<S> {
     directory: RwLock<Directory>,
     /// The commit that the provisioned users in the directory are of, or an earlier one.
     provisioned_at: AtomicU64,
+    /// When it was asked last whether that is the latest commit; microseconds.
+    asked_at: AtomicI64,
     version: watch::Sender<u64>,
     wanted: mpsc::Sender<UserId>,
     board: StatusBoard,
@@ -81,6 +83,7 @@ impl<S: UserStore> Roster<S> {
             clock,
             directory: RwLock::default(),
             provisioned_at: AtomicU64::new(0),
+            asked_at: AtomicI64::new(0),
             version: watch::Sender::new(0),
             wanted,
             board,
@@ -104,6 +107,11 @@ impl<S: UserStore> Roster<S> {
         Attribution::NotOurs(NotOurs::LookupFailed)
     }
 
+    /// Returns when it was asked last who is provisioned: moves before that are known here.
+    pub(crate) fn asked_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.asked_at.load(Ordering::Acquire))
+    }
+
     /// Returns whose conversations to follow.
     pub(crate) fn followed(&self) -> BTreeSet<UserId> {
         self.read().followed()
@@ -117,15 +125,21 @@ impl<S: UserStore> Roster<S> {
     /// Lists the Genesys users and reads the provisioned ones.
     pub(crate) async fn relist(&self) -> Result<(), RosterError> {
         let listed = self.platform.users().await?;
+        let asked_at = self.clock.now();
         let (revision, provisioned) = self.provisioned().await?;
         let changed = {
             let mut directory = self.write();
             let listed = directory.put_listed(&listed);
             directory.put_provisioned(&provisioned) || listed
         };
-        self.provisioned_at.store(revision, Ordering::Release);
+        self.note_asked(asked_at, revision);
         self.tell(changed);
         Ok(())
+    }
+
+    fn note_asked(&self, at: Timestamp, revision: Revision) {
+        self.provisioned_at.store(revision, Ordering::Release);
+        self.asked_at.store(at.as_micros(), Ordering::Release);
     }
 
     /// Reads the provisioned users, and first the commit that they are of at least.
@@ -137,14 +151,16 @@ impl<S: UserStore> Roster<S> {
     /// Reads the provisioned users if there was a commit since they were read; lists the Genesys users too if somebody among the
     /// provisioned is new and not found there.
     async fn refresh(&self) -> Result<(), RosterError> {
+        let asked_at = self.clock.now();
         let known = self.provisioned_at.load(Ordering::Acquire);
         if self.store.user_revision(self.organization).await? == known {
+            self.note_asked(asked_at, known);
             return Ok(());
         }
         let before = self.read().missing();
         let (revision, provisioned) = self.provisioned().await?;
         let changed = self.write().put_provisioned(&provisioned);
-        self.provisioned_at.store(revision, Ordering::Release);
+        self.note_asked(asked_at, revision);
         self.tell(changed);
         if self.read().missing().iter().any(|agent| !before.contains(agent)) {
             self.relist().await?;

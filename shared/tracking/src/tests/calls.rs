@@ -13,6 +13,7 @@ use sidetone_testkit::{FaultySink, PutFault};
 
 use super::store::Flaky;
 use super::*;
+use crate::legs::{Tell, publish, save};
 
 fn caller() -> Customer {
     Customer {
@@ -267,6 +268,17 @@ async fn a_move_to_another_adaptor_takes_effect_in_mid_call() {
     let back = [provisioned("ada", Adaptor::GenesysCloud)];
     bench.store.put_users(organization(), &back).await.unwrap();
     bench.legs_when(call.key(), "it is Ada's again", of(ours)).await;
+    call.hang_up(Who::Customer, clock.now()).unwrap();
+    platform.publish(&call.snapshot(), Duration::ZERO);
+    let stream = &bench.stream;
+    until("it is told", async || !records(stream).await.is_empty()).await;
+    let told = story(&records(stream).await);
+    let told: Vec<_> = told.iter().map(|(_, kind, agent)| (*kind, agent.as_str())).collect();
+    use CallEventKind::{Ended, Ringing, Started};
+    let away = [(Started, ""), (Ended, "")];
+    let again = [(Started, "ada"), (Ended, "ada")];
+    assert_eq!(told[..3], [(Ringing, "ada"), (Started, "ada"), (Ended, "ada")]);
+    assert_eq!((&told[3..5], &told[5..]), (&away[..], &again[..]));
     bench.end().await;
 }
 
@@ -414,6 +426,30 @@ async fn a_leg_that_comes_after_the_telling_is_told_under_the_next_numbers() {
     assert!(both[first.len()..].iter().all(|(_, _, agent)| agent == "bo"));
     let numbers: Vec<_> = both.iter().map(|(number, ..)| *number).collect();
     assert_eq!(numbers, (1..=both.len() as u64).collect::<Vec<_>>());
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_learned_after_the_telling_shifts_no_number() {
+    let bench = Bench::start(20.0).await;
+    let call = play(&bench).await;
+    bench.legs_when(call.key(), "the leg is over", over).await;
+    let (store, stream, clock) = (&bench.store, &bench.stream, bench.clock);
+    until("it is told", async || !records(stream).await.is_empty()).await;
+    let before = story(&records(stream).await);
+    // Another source knows of a hold before all that was known, and of a ringing long before.
+    let mut leg = bench.legs(call.key()).await.remove(0);
+    let rang = leg.ringing_at.unwrap() - Duration::from_secs(5);
+    leg.holds.insert(0, Hold { from: rang, to: Some(rang + Duration::from_secs(1)) });
+    leg.ringing_at = Some(rang);
+    save(store, &clock, call.key(), &[leg], Tell::News).await.unwrap();
+    assert_eq!(publish(store, stream, &clock, call.key()).await.unwrap(), 10);
+    let after = story(&records(stream).await);
+    assert_eq!(after[..before.len()], before);
+    let news: Vec<_> =
+        after[before.len()..].iter().map(|(number, kind, _)| (*number, *kind)).collect();
+    use CallEventKind::{Held, Retrieved, Ringing};
+    assert_eq!(news, [(6, Ringing), (7, Held), (8, Retrieved), (9, Held), (10, Retrieved)]);
     bench.end().await;
 }
 
