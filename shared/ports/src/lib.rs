@@ -31,5 +31,5 @@ pub use stream::{
 };
 pub use user::{
     ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, HistoryPlace, HistoryQuery, UserChange,
-    UserStore,
+    UserPage, UserQuery, UserStore,
 };

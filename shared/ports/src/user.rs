@@ -128,6 +128,24 @@ impl FromStr for HistoryPlace {
     }
 }
 
+/// Which users are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserQuery {
+    /// Those behind this agent id, whether somebody has it or not; absent for the first.
+    pub after: Option<AgentId>,
+    /// How many, at most and at least one.
+    pub limit: usize,
+}
+
+/// A page of users.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserPage {
+    /// In order of agent id; may be fewer than asked for though more follow.
+    pub users: Vec<User>,
+    /// Behind whom to go on, if there may be more.
+    pub next: Option<AgentId>,
+}
+
 /// What is asked of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
@@ -188,6 +206,14 @@ pub trait UserStore: Clone + Send + Sync + 'static {
         &self,
         organization: OrganizationId,
     ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send;
+
+    /// Returns some of them, in order of agent id, beginning behind one; reads no more than it
+    /// has to.
+    fn user_page(
+        &self,
+        organization: OrganizationId,
+        query: &UserQuery,
+    ) -> impl Future<Output = Result<UserPage, StoreError>> + Send;
 
     /// Returns what was changed, newest first.
     fn user_history(

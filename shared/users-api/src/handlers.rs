@@ -8,7 +8,9 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sidetone_model::{AgentId, User};
-use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, HistoryQuery, Revision, UserStore};
+use sidetone_ports::{
+    ChangeOrigin, ChangeWay, Clock, HistoryQuery, Revision, UserQuery, UserStore,
+};
 use sidetone_user_file::{Fields, write};
 use sidetone_users::{Absent, Intent, Users, UsersError};
 
@@ -59,12 +61,25 @@ pub(crate) async fn list<S: UserStore>(
         let fields = Fields::of(user).in_order().map(str::to_lowercase);
         words.iter().all(|word| fields.iter().any(|field| field.contains(word.as_str())))
     };
-    let after = after.unwrap_or_default();
-    let users = api.store.users(caller.organization).await?;
-    let mut rest = users.into_iter().filter(|user| user.agent.as_str() > after.as_str());
-    let users: Vec<User> = rest.by_ref().filter(found).take(limit).collect();
-    let next = users.last().filter(|_| rest.any(|user| found(&user)));
-    Ok(Json(UserPage { next: next.map(|user| user.agent.clone()), users }))
+    // Most of many are not found by words, so many are read at once; else one more tells whether
+    // a page follows.
+    let read_at_once = if words.is_empty() { limit + 1 } else { PAGE_MAX };
+    let mut query = UserQuery { after: after.map(AgentId::new), limit: read_at_once };
+    let mut users: Vec<User> = Vec::new();
+    loop {
+        let read = api.store.user_page(caller.organization, &query).await?;
+        for user in read.users.into_iter().filter(&found) {
+            if users.len() == limit {
+                let next = users.last().map(|user| user.agent.clone());
+                return Ok(Json(UserPage { users, next }));
+            }
+            users.push(user);
+        }
+        if read.next.is_none() {
+            return Ok(Json(UserPage { users, next: None }));
+        }
+        query.after = read.next;
+    }
 }
 
 /// Returns one user.

@@ -2,7 +2,8 @@
 
 use sidetone_model::{AgentId, OrganizationId, User};
 use sidetone_ports::{
-    ChangeOrigin, HistoryPage, HistoryQuery, Revision, StoreError, UserChange, UserStore,
+    ChangeOrigin, HistoryPage, HistoryQuery, Revision, StoreError, UserChange, UserPage, UserQuery,
+    UserStore,
 };
 #[cfg(feature = "aws")]
 use sidetone_ports_aws::DynamoStore;
@@ -107,6 +108,14 @@ impl UserStore for Either {
 
     async fn users(&self, organization: OrganizationId) -> Result<Vec<User>, StoreError> {
         either!(self, store => store.users(organization))
+    }
+
+    async fn user_page(
+        &self,
+        organization: OrganizationId,
+        query: &UserQuery,
+    ) -> Result<UserPage, StoreError> {
+        either!(self, store => store.user_page(organization, query))
     }
 
     async fn user_history(

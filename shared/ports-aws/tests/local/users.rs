@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sidetone_model::{Adaptor, AgentId, OrganizationId, Pii, Timestamp, User, UserStatus};
 use sidetone_ports::{
-    ChangeOrigin, ChangeWay, HistoryQuery, Revision, StoreError, UserChange, UserStore,
+    ChangeOrigin, ChangeWay, HistoryQuery, Revision, StoreError, UserChange, UserQuery, UserStore,
 };
 use sidetone_ports_aws::{DynamoStore, Tables};
 use sidetone_testkit::fresh_organization;
@@ -115,6 +115,14 @@ async fn listed(store: &DynamoStore, organization: OrganizationId) -> Vec<User> 
         let found = found.expect("a user is found");
         assert!(found.as_ref() == Some(&listed[number]), "one is found as it is listed");
     }
+    let (mut paged, mut query) = (Vec::new(), UserQuery { after: None, limit: 400 });
+    loop {
+        let page = store.user_page(organization, &query).await.expect("a page is read");
+        paged.extend(page.users);
+        let Some(next) = page.next else { break };
+        query.after = Some(next);
+    }
+    assert!(paged == listed, "pages bring everybody as they are listed, copied or not");
     listed
 }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sidetone_model::{AgentId, OrganizationId, User};
 use sidetone_ports::{
     ChangeOrigin, HistoryEntry, HistoryPage, HistoryQuery, Revision, StoreError, UserChange,
-    UserStore,
+    UserPage, UserQuery, UserStore,
 };
 
 use super::Store;
@@ -90,6 +90,39 @@ impl UserStore for Store {
             })
             .await?;
         users.into_iter().collect()
+    }
+
+    async fn user_page(
+        &self,
+        organization: OrganizationId,
+        query: &UserQuery,
+    ) -> Result<UserPage, StoreError> {
+        let UserQuery { after, limit } = query.clone();
+        let limit = limit.max(1);
+        let users: Vec<Result<User, StoreError>> = self
+            .read("list some users", move |connection| {
+                let after = after.as_ref().map_or("", AgentId::as_str);
+                connection
+                    .prepare_cached(
+                        "SELECT user FROM users WHERE organization = ?1 AND agent > ?2 \
+                         ORDER BY agent LIMIT ?3",
+                    )?
+                    .query_map(
+                        // One more tells whether there are more.
+                        params![organization.uuid().as_bytes(), after, signed(limit as u64 + 1)],
+                        |row| {
+                            let text = row.get_ref(0)?.as_str()?;
+                            Ok(parse(organization, text))
+                        },
+                    )?
+                    .collect()
+            })
+            .await?;
+        let mut users = users.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let has_more = users.len() > limit;
+        users.truncate(limit);
+        let next = users.last().filter(|_| has_more).map(|user: &User| user.agent.clone());
+        Ok(UserPage { users, next })
     }
 
     async fn user_history(

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sidetone_model::{Adaptor, AgentId, OrganizationId, Pii, User, UserStatus};
 use sidetone_ports::{
-    ChangeOrigin, ChangeWay, HistoryEntry, HistoryPlace, HistoryQuery, UserChange, UserStore,
+    ChangeOrigin, ChangeWay, HistoryEntry, HistoryPlace, HistoryQuery, UserChange, UserQuery,
+    UserStore,
 };
 
 use super::{RACERS, done, present};
@@ -22,6 +23,7 @@ pub async fn user_store<S: UserStore>(store: S) {
     a_commit_upon_what_is_no_longer_so_changes_nothing(&store).await;
     of_writers_who_read_the_same_one_commits(&store).await;
     large_commits_keep_their_history(&store).await;
+    pages_together_are_everybody(&store).await;
 }
 
 fn user(agent: &str, team: &str) -> User {
@@ -84,6 +86,50 @@ async fn organizations_do_not_see_each_other<S: UserStore>(store: &S) {
         Some(ada),
         "the same agent id elsewhere must not replace ours"
     );
+}
+
+/// Reads all pages of that size.
+async fn paged<S: UserStore>(
+    store: &S,
+    organization: OrganizationId,
+    after: Option<AgentId>,
+    limit: usize,
+) -> Vec<User> {
+    let (mut users, mut query) = (Vec::new(), UserQuery { after, limit });
+    loop {
+        let page = done("a page of users", store.user_page(organization, &query).await);
+        assert!(page.users.len() <= limit, "a page has no more users than asked for");
+        users.extend(page.users);
+        let Some(next) = page.next else { return users };
+        assert!(query.after.as_ref() < Some(&next), "each page goes on behind the one before");
+        query.after = Some(next);
+    }
+}
+
+async fn pages_together_are_everybody<S: UserStore>(store: &S) {
+    let (organization, empty) = (fresh_organization(), fresh_organization());
+    let everybody: Vec<User> =
+        (0..130).map(|number| user(&format!("agent{number:03}"), "billing")).collect();
+    done("putting users", store.put_users(organization, &everybody).await);
+    // Somebody left, so that rows and users are not the same.
+    let agent = everybody[7].agent.clone();
+    let gone = UserChange { agent, before: Some(Arc::new(everybody[7].clone())), after: None };
+    let revision = done("a revision", store.user_revision(organization).await);
+    let origin = origin("grace", ChangeWay::Api);
+    let removed = store.change_users(organization, revision, &origin, &[gone]).await;
+    done("removing a user", removed);
+    let left = done("listing users", store.users(organization).await);
+    assert_eq!(left.len(), 129);
+    for limit in [1, 7, 128, 129, 130, 500] {
+        let all = paged(store, organization, None, limit).await;
+        assert_eq!(all, left, "pages of {limit} must bring everybody once, in order");
+    }
+    let behind = |after: &str| AgentId::new(after);
+    for (after, count) in [("agent119", 10), ("agent119x", 10), ("agent129", 0), ("b", 0)] {
+        let rest = paged(store, organization, Some(behind(after)), 4).await;
+        assert_eq!(rest, left[129 - count..], "behind {after} there are {count}");
+    }
+    assert_eq!(paged(store, empty, None, 10).await, [], "and nobody of others");
 }
 
 async fn a_reader_sees_all_of_a_file_or_none<S: UserStore>(store: &S) {

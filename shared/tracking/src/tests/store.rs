@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sidetone_model::{AgentId, ConversationKey, OrganizationId, OwnerId, Timestamp, User};
 use sidetone_ports::{
     CallStore, ChangeOrigin, HistoryPage, HistoryQuery, Item, Mailbox, OwnedItem, Revision,
-    StoreError, UserChange, UserStore,
+    StoreError, UserChange, UserPage, UserQuery, UserStore,
 };
 use sidetone_ports_embedded::Store;
 use std::time::Duration;
@@ -90,6 +90,14 @@ impl UserStore for Flaky {
 
     async fn users(&self, organization: OrganizationId) -> Result<Vec<User>, StoreError> {
         self.inner.users(organization).await
+    }
+
+    async fn user_page(
+        &self,
+        organization: OrganizationId,
+        query: &UserQuery,
+    ) -> Result<UserPage, StoreError> {
+        self.inner.user_page(organization, query).await
     }
 }
 

@@ -27,6 +27,7 @@ mod commit;
 mod copy;
 mod head;
 mod history;
+mod page;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::Put;
 use sidetone_model::{AgentId, OrganizationId, User};
 use sidetone_ports::{
-    ChangeOrigin, HistoryPage, HistoryQuery, Revision, StoreError, UserChange, UserStore,
+    ChangeOrigin, HistoryPage, HistoryQuery, Revision, StoreError, UserChange, UserPage, UserQuery,
+    UserStore,
 };
 
 use super::value::{Row, number, text, text_of, ttl, wall_now};
@@ -46,6 +48,8 @@ use head::{Batch, pause};
 
 /// What stands before an agent's id.
 const AGENT: &str = "agent#";
+/// What stands behind every agent's row: the character that follows the stroke.
+const AGENT_END: &str = "agent$";
 /// How often a reader starts over because a writer came in between; each of its reads takes
 /// milliseconds, and writers are people.
 const READS_MAX: u32 = 40;
@@ -93,6 +97,14 @@ impl UserStore for DynamoStore {
             return Ok(change.after.map(Arc::unwrap_or_clone));
         }
         row.map_or(Ok(None), |row| read_user(organization, &row))
+    }
+
+    async fn user_page(
+        &self,
+        organization: OrganizationId,
+        query: &UserQuery,
+    ) -> Result<UserPage, StoreError> {
+        self.page(organization, query).await
     }
 
     async fn users(&self, organization: OrganizationId) -> Result<Vec<User>, StoreError> {
