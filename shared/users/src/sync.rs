@@ -37,7 +37,7 @@ pub struct Findings {
 }
 
 /// Genesys users who share the local part of the username.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Collision {
     /// The agent id.
     pub agent: AgentId,
@@ -106,7 +106,7 @@ fn plan(stored: Vec<User>, people: &People, vanished: Absent) -> (Difference, Fi
         findings.looked_at += 1;
         match known.standing(person) {
             Standing::Wanted(user) => wanted.push(Arc::new(*user)),
-            Standing::Shared(agent) => drop(shared.insert(agent)),
+            Standing::Shared(collision) => drop(shared.insert(collision)),
             Standing::Otherwise(known) => findings.known_otherwise.push(known),
             Standing::Unusable(errors) => findings.unusable.push(Unusable {
                 user_id: person.id,
@@ -114,8 +114,7 @@ fn plan(stored: Vec<User>, people: &People, vanished: Absent) -> (Difference, Fi
             }),
         }
     }
-    let held = |agent: AgentId| Collision { users: known.holders[&agent].clone(), agent };
-    findings.collisions = shared.into_iter().map(held).collect();
+    findings.collisions = shared.into_iter().collect();
     findings.vanished = known.vanished();
 
     let removes = vanished == Absent::Remove;
@@ -131,7 +130,7 @@ enum Standing {
     /// Should stand like that.
     Wanted(Box<User>),
     /// Is one of several.
-    Shared(AgentId),
+    Shared(Collision),
     /// Stands as somebody else.
     Otherwise(KnownOtherwise),
     /// Cannot stand.
@@ -169,8 +168,8 @@ impl<'a> Known<'a> {
             Ok(user) => user,
             Err(errors) => return Standing::Unusable(errors),
         };
-        if self.holders.get(&user.agent).is_some_and(|holders| holders.len() > 1) {
-            return Standing::Shared(user.agent);
+        if let Some(several @ [_, _, ..]) = self.holders.get(&user.agent).map(Vec::as_slice) {
+            return Standing::Shared(Collision { agent: user.agent, users: several.to_vec() });
         }
         if let Some(stands) = self.stored.get(&user.agent) {
             let User { name, username, .. } = user;

@@ -161,16 +161,25 @@ fn nobody_is_let_in_without_a_good_token_that_names_an_organization() {
 }
 
 #[test]
-fn coverage_is_asked_for_by_the_stacks_own_client() {
+fn genesys_is_asked_by_the_stacks_own_client() {
     deployed(async |world| {
         let ours = json!({ CLAIM: world.at.genesys.organization });
         let ours = Caller::with(world, &ours);
         let (status, coverage) = ours.json(Method::GET, "/v1/coverage", None).await;
         assert_eq!(status, StatusCode::OK, "{coverage}");
         assert_eq!(coverage["organization"], json!(world.at.genesys.organization));
+        let tried = || Some(json!({ "dry_run": true }));
+        let (status, synced) = ours.json(Method::POST, "/v1/users/sync", tried()).await;
+        assert_eq!((status, &synced["change"]), (StatusCode::OK, &Value::Null), "{synced}");
+        assert!(synced["listed"].as_u64() > Some(1), "{synced}");
+        assert_eq!(synced["looked_at"], synced["listed"]);
         let theirs = Caller::new(world);
-        let (status, problem) = theirs.json(Method::GET, "/v1/coverage", None).await;
-        assert!(status.is_client_error(), "another's people are not told: {problem}");
+        for (method, at, body) in
+            [(Method::GET, "/v1/coverage", None), (Method::POST, "/v1/users/sync", tried())]
+        {
+            let (status, problem) = theirs.json(method, at, body).await;
+            assert!(status.is_client_error(), "another's people are not told: {problem}");
+        }
     });
 }
 
