@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sidetone_admission::{AdmissionConfig, PublicUrl};
+use sidetone_driver::Refusals;
 use sidetone_lambda_door::{ConnectAnswer, Connector, DoorConfig, admit};
 use sidetone_lambda_start::{Environment, Invocation, StartError, TextMedia, run};
 use sidetone_ports_aws::{Aws, DynamoStore, SecretsSource, Tables};
@@ -31,6 +32,7 @@ struct Function {
     connector: Connector<DynamoStore, SecretsSource>,
     store: DynamoStore,
     door: DoorConfig,
+    refusals: Refusals,
 }
 
 /// What API Gateway understands.
@@ -63,14 +65,18 @@ impl Function {
         let store = aws.store(tables);
         let config = AdmissionConfig::default();
         let connector = Connector::new(&url, config, store.clone(), aws.keys(keys));
-        Ok(Self { connector, store, door })
+        Ok(Self { connector, store, door, refusals: Refusals::default() })
     }
 
     async fn answer(&self, event: ConnectEvent, invocation: &Invocation) -> Answer {
-        let Self { connector, store, door } = self;
+        let Self { connector, store, door, refusals } = self;
         let clock = &invocation.clock;
         let create = |connection, handshake| admit(store, clock, door, connection, handshake);
-        connector.answer(clock, &event.into_request(), create).await.into()
+        let note = async |claimed, reason| {
+            refusals.note(claimed, reason, clock.now());
+            refusals.write_in_turn(store, clock).await;
+        };
+        connector.answer(clock, &event.into_request(), create, note).await.into()
     }
 }
 

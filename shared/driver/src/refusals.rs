@@ -29,12 +29,18 @@ const QUIET: Duration = Duration::from_secs(600);
 
 /// What was refused since it was written last; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Refusals(Arc<Mutex<BTreeMap<(OrganizationId, &'static str), RefusalReport>>>);
+pub struct Refusals(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    reports: BTreeMap<(OrganizationId, &'static str), RefusalReport>,
+    written_at: Timestamp,
+}
 
 impl Refusals {
     /// Notes that a handshake in an organization's name was refused.
     pub fn note(&self, claimed: OrganizationId, reason: &'static str, now: Timestamp) {
-        let mut noted = lock(&self.0);
+        let noted = &mut lock(&self.0).reports;
         let is_full = noted.len() >= NOTED_MAX;
         match noted.get_mut(&(claimed, reason)) {
             Some(report) => (report.last_at, report.count) = (now, report.count + 1),
@@ -59,8 +65,20 @@ impl Refusals {
         }
     }
 
+    /// Writes what was noted, unless that was done a moment ago: for a door without a process of
+    /// its own, which writes when something is refused or not at all.
+    pub async fn write_in_turn<S: CallStore>(&self, store: &S, clock: &Clock) {
+        if clock.now().since(lock(&self.0).written_at) >= WRITE_EVERY {
+            self.write(store, clock).await;
+        }
+    }
+
     async fn write<S: CallStore>(&self, store: &S, clock: &Clock) {
-        let noted = std::mem::take(&mut *lock(&self.0));
+        let noted = {
+            let mut noted = lock(&self.0);
+            noted.written_at = clock.now();
+            std::mem::take(&mut noted.reports)
+        };
         for ((organization, _), report) in noted {
             match add(store, clock, organization, report).await {
                 Ok(()) => {}
@@ -147,6 +165,23 @@ mod tests {
         assert_eq!(counts, [("signature-mismatch".to_owned(), 1), ("unknown-key".to_owned(), 3)]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn in_turn_the_first_is_written_at_once_and_the_next_ones_together() {
+        let (store, clock) = (Store::in_memory().unwrap(), Clock::system());
+        is_followed(&store, &clock).await;
+        let refusals = Refusals::default();
+        let mut counts = Vec::new();
+        for _ in 0..3 {
+            for _ in 0..2 {
+                refusals.note(organization(), "unknown-key", clock.now());
+                refusals.write_in_turn(&store, &clock).await;
+                counts.push(kept(&store, &clock).await[0].count);
+            }
+            clock.sleep(WRITE_EVERY).await;
+        }
+        assert_eq!(counts, [1, 1, 3, 3, 5, 5]);
+    }
+
     #[tokio::test]
     async fn a_strangers_refusals_are_kept_nowhere() {
         let (store, clock) = (Store::in_memory().unwrap(), Clock::system());
@@ -163,6 +198,6 @@ mod tests {
             let organization = OrganizationId::new(uuid::Uuid::from_u128(number));
             refusals.note(organization, "unknown-key", Timestamp::from_millis(0));
         }
-        assert_eq!(lock(&refusals.0).len(), NOTED_MAX);
+        assert_eq!(lock(&refusals.0).reports.len(), NOTED_MAX);
     }
 }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use sidetone_admission::{
-    AdmissionConfig, Admitted, Arrival, Authenticator, PublicUrl, Verdict, note_refused,
-    note_refused_for,
+    AdmissionConfig, Admitted, Arrival, Authenticator, PublicUrl, Verdict, claimed_organization,
+    note_refused, note_refused_for,
 };
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_driver::ask_shared;
-use sidetone_model::{ConnectionId, Timestamp};
+use sidetone_model::{ConnectionId, OrganizationId, Timestamp};
 use sidetone_ports::{Clock, Freshness, NonceStore, SecretSource, chain};
 
 /// How long the shared nonce memory may take. With the look-up of a key and [`ADMIT_WITHIN`] it
@@ -25,6 +25,9 @@ const NONCE_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// How long it may take to write the connection's state.
 const ADMIT_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Why a URL with a query is refused.
+const QUERY_STRING: &str = "query_string";
 
 /// A handshake as API Gateway tells of it.
 #[derive(Debug, Clone)]
@@ -83,24 +86,43 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         Self { path: url.path().to_owned(), authenticator, nonces }
     }
 
-    /// Answers one handshake, in the time of its own invocation; `admit` creates the state of a connection that may come in.
-    pub async fn answer<F, E>(
+    /// Answers one handshake, in the time of its own invocation.
+    ///
+    /// `admit` creates the state of a connection that may come in. `note` keeps that a handshake
+    /// in an organization's name was refused, and why; it has as long as every refusal takes.
+    pub async fn answer<F, E, N>(
         &self,
         clock: &Clock,
         request: &ConnectRequest,
         admit: impl FnOnce(ConnectionId, Handshake) -> F,
+        note: impl FnOnce(OrganizationId, &'static str) -> N,
     ) -> ConnectAnswer
     where
         F: Future<Output = Result<(), E>>,
         E: Error,
+        N: Future<Output = ()>,
     {
         // By this clock, not the event's: the two may differ, and a refusal must not show it.
         let began_at = clock.now();
+        let refuse = async |reason| {
+            let claimed = claimed_organization(&request.headers);
+            let noting = async {
+                if let Some(organization) = claimed {
+                    note(organization, reason).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = clock.sleep_until(began_at + REFUSAL_DELAY) => {}
+                () = noting => {}
+            }
+            ConnectAnswer::REFUSED
+        };
         if request.has_query {
             let cause = "the URL has a query string, whose order no event tells: \
                          give Genesys the URL without it";
-            note_refused_for("query-string", &cause, &request.headers, &request.peer);
-            return refuse(clock, began_at).await;
+            note_refused_for(QUERY_STRING, &cause, &request.headers, &request.peer);
+            return refuse(QUERY_STRING).await;
         }
         let arrival = Arrival {
             target: &self.path,
@@ -111,7 +133,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         match Box::pin(self.authenticator.judge(clock, arrival)).await {
             Verdict::Refused(refusal) => {
                 note_refused(refusal, &request.headers, &request.peer);
-                refuse(clock, began_at).await
+                refuse(refusal.label()).await
             }
             Verdict::Malformed(refusal) => {
                 note_refused(refusal, &request.headers, &request.peer);
@@ -124,7 +146,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
             Verdict::Admitted(admitted) => {
                 if self.is_replay(clock, &admitted).await {
                     note_refused(Refusal::NonceRepeated, &request.headers, &request.peer);
-                    return refuse(clock, began_at).await;
+                    return refuse(Refusal::NonceRepeated.label()).await;
                 }
                 let_in(clock, request, admitted, admit).await
             }
@@ -164,12 +186,6 @@ where
         Some(Err(error)) => turned_away("state", request, &handshake, &chain(&error)),
         None => turned_away("state", request, &handshake, "no answer in time"),
     }
-}
-
-/// Answers when the time of every refusal has come.
-async fn refuse(clock: &Clock, began_at: Timestamp) -> ConnectAnswer {
-    clock.sleep_until(began_at + REFUSAL_DELAY).await;
-    ConnectAnswer::REFUSED
 }
 
 /// Notes a client that may come in, or might, and cannot be served.

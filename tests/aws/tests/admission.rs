@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sidetone_model::ConversationId;
-use sidetone_tests_aws::{put_secret, random_secret};
+use sidetone_model::{ConversationId, ConversationKey, RefusalReport};
+use sidetone_ports::CallStore;
+use sidetone_tests_aws::{put_secret, random_secret, tables};
 use uuid::Uuid;
 
 use crate::client::{Client, Heard, Knock, open_parameters};
@@ -31,6 +32,27 @@ fn a_wrong_signature_is_refused_with_401_at_both_doors() {
             let stranger = Knock { key_id: "nobody".to_owned(), ..Knock::at(world, door) };
             assert_eq!(stranger.connect().await.map(drop), Err(401), "{door}");
         }
+    });
+}
+
+#[test]
+fn a_refusal_by_the_api_gateway_door_is_there_for_whoever_asks_why() {
+    deployed(async |world| {
+        // Only of an organization that is followed here.
+        world.tracked().await;
+        let store = world.aws.store(tables(world.stack()).expect("outputs"));
+        let organization = world.at.genesys.organization;
+        let conversation = ConversationId::new(Uuid::nil());
+        let key = ConversationKey { organization, conversation };
+        let name = format!("{}unknown_key", RefusalReport::ITEM_PREFIX);
+        until("the refusal is kept", async || {
+            let stranger =
+                Knock { key_id: "nobody".to_owned(), ..Knock::at(world, &world.stack().api_door) };
+            assert_eq!(stranger.connect().await.map(drop), Err(401));
+            let items = store.query(key, world.clock.now()).await.expect("readable");
+            items.into_iter().find(|item| item.name == name)
+        })
+        .await;
     });
 }
 

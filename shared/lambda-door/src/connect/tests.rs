@@ -65,6 +65,7 @@ struct Stage {
     keys: Keys,
     nonces: Nonces,
     admitted: Arc<Mutex<Vec<(ConnectionId, Handshake)>>>,
+    refused: Mutex<Vec<(String, &'static str)>>,
     states_fail: bool,
     nonce: AtomicUsize,
 }
@@ -87,6 +88,7 @@ impl Stage {
                 hangs: Arc::default(),
             },
             admitted: Arc::default(),
+            refused: Mutex::default(),
             states_fail: false,
             nonce: AtomicUsize::new(0),
         }
@@ -152,7 +154,12 @@ impl Stage {
             admitted.lock().unwrap().push((connection, handshake));
             Ok(())
         };
-        connector.answer(&self.clock, request, admit).await
+        // It may take for ever, and nobody waits for it.
+        let note = |organization: OrganizationId, reason| {
+            self.refused.lock().unwrap().push((organization.to_string(), reason));
+            std::future::pending()
+        };
+        connector.answer(&self.clock, request, admit, note).await
     }
 
     fn admitted(&self) -> usize {
@@ -225,6 +232,9 @@ async fn c26_every_refusal_looks_and_lasts_the_same() {
         assert!((500..=502).contains(&took), "case {place} took {took} ms");
     }
     assert_eq!(stage.admitted(), 1);
+    let refused = stage.refused.lock().unwrap();
+    assert!(refused.contains(&(ORGANIZATION.to_owned(), "nonce_repeated")), "{refused:?}");
+    assert!(refused.contains(&(ORGANIZATION.to_owned(), "unknown_key")), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,7 +273,7 @@ async fn cold_secrets_and_states_that_cannot_be_kept_are_503() {
     assert_eq!(answer, ConnectAnswer::UNAVAILABLE);
     assert_eq!(stage.admitted(), 0);
     let never = |_, _| std::future::pending::<Result<(), StoreError>>();
-    let answer = connector.answer(&stage.clock, &stage.signed(), never).await;
+    let answer = connector.answer(&stage.clock, &stage.signed(), never, async |_, _| ()).await;
     assert_eq!(answer, ConnectAnswer::UNAVAILABLE);
 }
 
