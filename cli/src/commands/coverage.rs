@@ -66,7 +66,10 @@ fn print(coverage: &Coverage, output: &mut Output<'_>) -> Result<(), Failure> {
         output.line(format_args!("{agent}: provisioned, and on no call within {days} days"))?;
     }
     if coverage.not_covered.iter().any(|one| one.reason == UncoveredReason::NotProvisioned) {
-        output.note("\n`sidetone users sample` prints a file to provision them with");
+        output.note(
+            "\n`sidetone users sync` provisions them as Genesys has them; `sidetone users sample` \
+             prints a file to do it by hand",
+        );
     }
     Ok(())
 }

@@ -2,5 +2,6 @@
 
 mod client;
 mod details;
+mod lists;
 mod rest;
 mod sockets;
