@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use sidetone_genesys_sim::{
     Failure, Platform, PlatformConfig, SimGroup, SimQueue, SimUser, UserState,
 };
+use sidetone_model::OrganizationId;
 use sidetone_ports::Clock;
 use sidetone_ports_embedded::Store;
 use sidetone_tracking::{Hosts, PlatformClient, Secret};
 use sidetone_users_api::{
-    ApiToken, Caller, Guard, GuardError, NoPlatforms, OPENAPI, Platforms, guarded, router,
+    ApiToken, Caller, Guard, GuardError, NoClient, NoPlatforms, OPENAPI, Platforms, guarded, router,
 };
 use uuid::Uuid;
 
@@ -77,6 +78,16 @@ async fn genesys(alter: impl FnOnce(&mut PlatformConfig)) -> (Platform, Platform
     let hosts = Hosts::loopback(&login, &api).unwrap();
     let client = PlatformClient::new(hosts, CLIENT_ID, Secret::new("invented"), clock);
     (platform, client.unwrap())
+}
+
+/// A host whose secret cannot be read.
+#[derive(Clone)]
+struct Locked;
+
+impl Platforms for Locked {
+    async fn platform(&self, _: OrganizationId) -> Result<Option<PlatformClient>, NoClient> {
+        Err(NoClient::because("the vault is on fire"))
+    }
 }
 
 /// A server on loopback, and what was exercised of its contract.
@@ -497,6 +508,11 @@ async fn genesys_is_asked_only_with_a_client_of_the_callers_own_organization() {
     let (status, nobody) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(nobody["detail"].as_str().unwrap().contains("sidetone org add"), "{nobody}");
+
+    let bench = Bench::asking(Locked).await;
+    let (status, later) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!later.to_string().contains("on fire"), "what is behind the door is not told");
 
     let (_platform, client) = genesys(|_| {}).await;
     let bench = Bench::asking(client).await;
