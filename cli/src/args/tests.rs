@@ -45,7 +45,10 @@ fn examples_in_help_texts_can_be_typed() {
     fn check(command: &clap::Command) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let help = help.replace("\\\n", " ");
-        for line in help.lines().map(str::trim).filter(|line| line.starts_with("sidetone ")) {
+        // Only a build that knows AWS knows stacks.
+        let known = |line: &&str| cfg!(feature = "aws") || !line.contains("--stack");
+        let examples = help.lines().map(str::trim).filter(|line| line.starts_with("sidetone "));
+        for line in examples.filter(known) {
             // What stands after the command is a comment or the shell's.
             let end = ["  ", " > ", " | ", " < ", " && "]
                 .iter()
