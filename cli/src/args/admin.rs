@@ -34,7 +34,8 @@ Examples:
 const NEW_HELP: &str = "\
 Enter both in Genesys Cloud, Admin > Integrations > AudioHook Monitor > Credentials. The secret
 cannot be shown again. A second `new` for the same key makes a second secret; both are good until
-a third replaces the older one, so that Genesys can be told in between.
+a third replaces the older one, so that Genesys can be told in between. With --stack, both go into
+the stack's secret in Secrets Manager.
 
 The id of an organization stands in Genesys Cloud under Admin > Account Settings > Organization
 Settings.

@@ -6,6 +6,10 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 use sidetone_audiohook_proto::{ApiKey, KeyId, Secret, SignatureRule};
 use sidetone_model::OrganizationId;
+#[cfg(feature = "aws")]
+use sidetone_organizations::OrganizationsError;
+#[cfg(feature = "aws")]
+use sidetone_ports::OrganizationSecrets;
 use sidetone_ports::StoredKey;
 use sidetone_ports_embedded::{DataDir, KeyFile};
 
@@ -21,14 +25,23 @@ const SECRET_BYTES: usize = 32;
 const KEY_BYTES: usize = 18;
 
 /// Does what was asked with credentials.
-pub(crate) fn secrets(
+pub(crate) async fn secrets(
     global: &GlobalArgs,
     command: &SecretsCommand,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(stack) = crate::stack::Stack::named(global).await? {
+        return match command {
+            SecretsCommand::New(args) => new_of_stack(&stack, args, output).await,
+            SecretsCommand::List => list(&stack.secrets()?.keys().await?, output),
+        };
+    }
     match command {
         SecretsCommand::New(args) => new(global, args, output),
-        SecretsCommand::List => list(global, output),
+        SecretsCommand::List => {
+            list(&KeyFile::open(&existing_data(global)?.keys())?.keys()?, output)
+        }
     }
 }
 
@@ -45,11 +58,37 @@ fn new(
     };
     let organizations = organizations(args, old.as_ref(), &data)?;
     let key_id = args.key.clone().unwrap_or_else(new_key_id);
-    let secret = STANDARD.encode(rand::random::<[u8; SECRET_BYTES]>());
+    let secret = new_secret();
     check(&key_id, &secret, &organizations)?;
     let (secrets, organizations) = (vec![secret.clone()], organizations);
     let stored = file.add(StoredKey { key_id, secrets, organizations, api_key_only: false })?;
     print(&stored, &secret, old.as_ref(), output)
+}
+
+/// Does the same in a stack's secret.
+#[cfg(feature = "aws")]
+async fn new_of_stack(
+    stack: &crate::stack::Stack,
+    args: &NewSecretArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let secrets = stack.secrets()?;
+    let keys = secrets.keys().await?;
+    let old = keys.iter().find(|key| args.key.as_ref() == Some(&key.key_id));
+    let organization = match (args.organization, old) {
+        (None, Some(old)) if old.organizations.len() == 1 => old.organizations[0],
+        (named, _) => stack.organization(named).await?,
+    };
+    let key_id = args.key.clone().unwrap_or_else(new_key_id);
+    let secret = new_secret();
+    check(&key_id, &secret, &[organization])?;
+    let added = secrets.add_key(organization, &key_id, &secret).await;
+    let stored = added.map_err(|error| Failure::from(OrganizationsError::from(error)))?;
+    print(&stored, &secret, old, output)
+}
+
+fn new_secret() -> String {
+    STANDARD.encode(rand::random::<[u8; SECRET_BYTES]>())
 }
 
 /// Returns who may use the key: who was named, or could before.
@@ -120,8 +159,7 @@ fn print(
     Ok(Exit::Done)
 }
 
-fn list(global: &GlobalArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let keys = KeyFile::open(&existing_data(global)?.keys())?.keys()?;
+fn list(keys: &[StoredKey], output: &mut Output<'_>) -> Result<Exit, Failure> {
     if output.is_json() {
         let keys: Vec<_> = keys.iter().map(key_json).collect();
         output.json(&json!({ "keys": keys }))?;
@@ -134,7 +172,7 @@ fn list(global: &GlobalArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).force_no_tty();
     table.set_header(["API KEY", "FINGERPRINT", "SECRETS", "ORGANIZATIONS"]);
-    for key in &keys {
+    for key in keys {
         let organizations: Vec<String> =
             key.organizations.iter().map(ToString::to_string).collect();
         table.add_row([

@@ -151,3 +151,6 @@ fn unreadable(error: &serde_json::Error) -> StoreError {
 fn unwritable(error: serde_json::Error) -> SecretsError {
     StoreError::unavailable("write a secret as JSON", error).into()
 }
+
+#[cfg(test)]
+mod tests;

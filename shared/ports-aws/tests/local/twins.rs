@@ -168,6 +168,14 @@ async fn keys_conform() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_secrets_of_organizations_conform() {
+    let (_, keys) = secret(r#"{"keys":[]}"#).await;
+    let (_, clients) = secret(r#"{"client_id":"","client_secret":""}"#).await;
+    let secrets = Aws::local(&address()).await.secrets(keys, clients);
+    conformance::organization_secrets(secrets).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_is_seen_at_once_and_both_secrets_are_good() {
     let first = key("b25l");
     let (client, arn) = secret(&document(&first)).await;
