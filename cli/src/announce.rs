@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use sidetone_model::SessionId;
+use sidetone_model::{OrganizationId, SessionId};
 use sidetone_ports::{PartName, RecordingStore, StoreError};
 use tokio::sync::broadcast;
 
@@ -68,8 +68,13 @@ impl<R: RecordingStore> RecordingStore for Announced<R> {
         self.inner.remove_parts(session, names).await
     }
 
-    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
-        let place = self.inner.put_recording(name, file).await?;
+    async fn put_recording(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+        file: PathBuf,
+    ) -> Result<String, StoreError> {
+        let place = self.inner.put_recording(organization, name, file).await?;
         // Nobody listening is fine.
         let _ = self.finished.send(Finished { name: name.to_owned(), place: place.clone() });
         Ok(place)

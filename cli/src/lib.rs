@@ -11,6 +11,7 @@ mod judge;
 mod organization;
 mod output;
 mod platforms;
+mod retention;
 mod simulated;
 #[cfg(feature = "aws")]
 mod stack;

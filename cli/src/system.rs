@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announced;
+use crate::retention::Retention;
 
 /// How often old records are dropped from the stream. Units: the clock's time.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
@@ -114,7 +115,8 @@ impl<R: RecordSink> System<R> {
         let Settings { clock, listen, audiohook, tracker, retention, lags } = settings;
         let store = Store::open(&data.store())?;
         let stream = Stream::open(&data.stream(), clock)?;
-        let recordings = Announced::new(Recordings::open(&data.parts(), &data.recordings())?);
+        let files = Recordings::open(&data.parts(), &data.recordings())?;
+        let recordings = Announced::new(files.clone());
         let keys = KeyFile::open(&data.keys())?;
         let sink = sink(stream.clone());
         let tasks = TaskTracker::new();
@@ -175,6 +177,8 @@ impl<R: RecordSink> System<R> {
             clock,
             stop_rest.clone().cancelled_owned(),
         ));
+        let kept = Retention { clock, store: store.clone(), recordings: files };
+        tasks.spawn(kept.run(stop_rest.clone()));
         tasks.spawn(trim(stream.clone(), clock, retention, stop_rest.clone()));
         let stop_door = Stop::new();
         let mut door_task = JoinSet::new();

@@ -10,6 +10,7 @@ mod roles;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use sidetone_model::Organization;
 
 /// Every function, without the word.
 const FUNCTIONS: &[&str] = &[
@@ -133,10 +134,38 @@ fn nobody_may_read_whole_tables_or_change_secrets_and_roles() {
     let banned = ["dynamodb:Scan", "secretsmanager:Put", "secretsmanager:Update", "iam:", "sts:"];
     for (role, _) in of_kind(&template, "AWS::IAM::Role") {
         for action in roles::actions(&template, role) {
+            let of_organizations = ["PutSecretValue", "UpdateSecretVersionStage"]
+                .map(|name| format!("secretsmanager:{name}"));
+            // Whoever serves the organizations API changes their secrets, and nobody else.
+            if role == "UsersApiRole" && of_organizations.contains(&action) {
+                continue;
+            }
             let found = banned.iter().find(|banned| action.starts_with(**banned));
             assert_eq!(found, None, "{role} may {action}");
         }
     }
+}
+
+#[test]
+fn recordings_have_a_rule_for_each_time_that_an_organization_may_choose() {
+    let template = template();
+    let bucket = &template["Resources"]["RecordingsBucket"]["Properties"];
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
+    let days = rules.iter().filter_map(|rule| {
+        let days = rule["ExpirationInDays"].as_u64()?;
+        let tag = &rule["TagFilters"][0];
+        let is_chosen = tag["Key"] == "retention-days" && tag["Value"] == days.to_string();
+        (is_chosen && rule["Prefix"] == "recordings/").then_some(days)
+    });
+    let known = Organization::RETENTION_DAYS.map(u64::from);
+    assert_eq!(days.collect::<Vec<_>>(), known);
+    // Without a tag of its own, a rule would count for all of them, and the shortest counts.
+    let whole = rules
+        .iter()
+        .filter(|rule| rule["Prefix"] == "recordings/" && rule.get("TagFilters").is_none());
+    assert_eq!(whole.count(), 0);
+    let own = &rules.iter().find_map(|rule| rule.get("Fn::If")).expect("the stack's own")[1];
+    assert_eq!(own["TagFilters"], json!([{ "Key": "retention-days", "Value": "default" }]));
 }
 
 #[test]
@@ -211,6 +240,7 @@ fn what_others_look_up_is_there() {
         ("UsersImport", "USERS_BUCKET"),
         ("UsersApi", "ORGANIZATION_CLAIM"),
         ("UsersApi", "GENESYS_SECRET"),
+        ("UsersApi", "KEYS_SECRET"),
         ("UsersApi", "GENESYS_REGION"),
     ];
     for (function, variable) in own {

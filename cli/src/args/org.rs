@@ -63,6 +63,10 @@ pub struct OrgAddArgs {
     /// What to do while the agent has the customer on hold [default: keep]
     #[arg(long, value_name = "WHAT", value_enum)]
     pub on_hold: Option<OnHoldArg>,
+    /// For how many days its recordings are kept: 7, 14, 30, 60, 90, 180, 365, 730, 1095, 1825 or
+    /// 2555; 0 for as many as the deployment says
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<u16>,
     /// A queue, by name or id, whose members `coverage` looks at; may be said several times, and
     /// replaces the queues that there were
     #[arg(long = "queue", value_name = "NAME")]
@@ -146,13 +150,12 @@ Examples:
     --client 5ecbeef0-0000-4000-8000-0000000000c1=/run/secrets/genesys
   pass genesys | sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --region euc1 --client ID=-
   sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --listen ready --queue Billing
-  sidetone --stack sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --region usw2 \\
-    --client ID=/run/secrets/genesys --key-id acme-7f31 --key-secret-file /run/secrets/audiohook";
+  sidetone org add 0f0e0d0c-0b0a-4908-8706-050403020100 --retention-days 90 \\
+    --key-id acme-7f31 --key-secret-file /run/secrets/audiohook";
 
 const LIST_HELP: &str = "\
 Examples:
   sidetone org list
-  sidetone --stack sidetone org list
   sidetone org list --json | jq -r '.organizations[].organization'";
 
 const SHOW_HELP: &str = "\

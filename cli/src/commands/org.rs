@@ -4,11 +4,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use comfy_table::{Table, presets};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use sidetone_delivery_wire::listen_name;
-use sidetone_model::{OnHold, Organization, PlatformPlace};
+use sidetone_model::{OnHold, PlatformPlace};
 use sidetone_organizations::{
-    Change, KeyStanding, NewClient, NewKey, Organizations, OrganizationsError, Standing,
+    Change, NewClient, NewKey, Organizations, OrganizationsError, Standing,
 };
 use sidetone_ports::{OrganizationSecrets, OrganizationStore, UserStore};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
@@ -95,7 +96,7 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
         }
         if shown.standing.keys.is_empty() {
             output.note(format_args!(
-                "It has no AudioHook key yet: `sidetone secrets new --organization {id}` makes one."
+                "It has no AudioHook key yet: `secrets new --organization {id}` makes one."
             ));
         }
         Ok(Exit::Done)
@@ -107,7 +108,7 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
             all.push(self.shown(standing).await?);
         }
         if output.is_json() {
-            let all: Vec<Value> = all.iter().map(value_of).collect();
+            let all: Vec<Value<'_>> = all.iter().map(value_of).collect();
             output.json(&json!({ "organizations": all }))?;
         } else if all.is_empty() {
             output.note("no organization is set up here; `sidetone org add` adds one");
@@ -174,6 +175,7 @@ fn change(args: &OrgAddArgs) -> Result<Change, Failure> {
         listen: args.listen.map(Into::into),
         on_hold: args.on_hold.map(Into::into),
         queues: (!args.queues.is_empty()).then(|| args.queues.clone()),
+        retention_days: args.retention_days,
     })
 }
 
@@ -211,7 +213,7 @@ fn table(all: &[Shown]) -> String {
         let settings = &standing.settings;
         table.add_row([
             settings.id.to_string(),
-            printable(&place_of(settings)).into_owned(),
+            printable(standing.platform()).into_owned(),
             format!("{} of {}", standing.with_secret.len(), settings.client_ids.len()),
             standing.keys.len().to_string(),
             listen_name(settings.listen).to_owned(),
@@ -225,28 +227,23 @@ fn table(all: &[Shown]) -> String {
     table.trim_fmt()
 }
 
-fn value_of(shown: &Shown) -> Value {
-    let Shown { standing, users } = shown;
-    let settings = &standing.settings;
-    let client = |id: &String| json!({ "id": id, "has_secret": standing.with_secret.contains(id) });
-    let key = |key: &KeyStanding| json!({ "fingerprint": key.fingerprint, "live_secrets": key.live_secrets });
-    json!({
-        "organization": settings.id,
-        "platform": place_of(settings),
-        "clients": settings.client_ids.iter().map(client).collect::<Vec<_>>(),
-        "keys": standing.keys.iter().map(key).collect::<Vec<_>>(),
-        "listen": settings.listen,
-        "on_hold": settings.on_hold,
-        "queues": settings.queues,
-        "users": users,
-    })
+/// An organization as it is shown, with its users.
+#[derive(Serialize)]
+struct Value<'a> {
+    #[serde(flatten)]
+    standing: &'a Standing,
+    users: usize,
+}
+
+fn value_of(shown: &Shown) -> Value<'_> {
+    Value { standing: &shown.standing, users: shown.users }
 }
 
 fn print(shown: &Shown, output: &mut Output<'_>) -> Result<(), Failure> {
     let Shown { standing, users } = shown;
     let settings = &standing.settings;
     output.line(format_args!("organization  {}", settings.id))?;
-    output.line(format_args!("platform      {}", printable(&place_of(settings))))?;
+    output.line(format_args!("platform      {}", printable(standing.platform())))?;
     for id in &settings.client_ids {
         let secret =
             if standing.with_secret.contains(id) { "" } else { " (its secret is missing)" };
@@ -260,14 +257,10 @@ fn print(shown: &Shown, output: &mut Output<'_>) -> Result<(), Failure> {
     if !settings.queues.is_empty() {
         output.line(format_args!("queues        {}", printable(&settings.queues.join(", "))))?;
     }
-    output.line(format_args!("users         {users}"))
-}
-
-fn place_of(settings: &Organization) -> String {
-    match &settings.platform {
-        PlatformPlace::Region(region) => region.clone(),
-        PlatformPlace::Hosts { login, .. } => login.clone(),
+    if let Some(days) = settings.retention_days {
+        output.line(format_args!("recordings    kept for {days} days"))?;
     }
+    output.line(format_args!("users         {users}"))
 }
 
 const fn on_hold_name(on_hold: OnHold) -> &'static str {

@@ -1,6 +1,7 @@
 //! Turns the stream into recordings, and tidies up now and then.
 //!
-//! Source: SIDETONE_RECORDINGS_BUCKET and SIDETONE_TRACKER_TABLE say where; see `handler` for
+//! Source: SIDETONE_RECORDINGS_BUCKET and SIDETONE_TRACKER_TABLE say where, SIDETONE_USERS_TABLE
+//! for how long each organization's are kept; see `handler` for
 //! what becomes of records that cannot be recorded.
 
 mod event;
@@ -32,13 +33,14 @@ async fn set_up(
     StartError,
 > {
     let bucket = environment.recordings_bucket()?;
-    // Of the three tables it knows one.
+    // Of the three tables it knows two.
     let tables = Tables {
         calls: String::new(),
-        users: String::new(),
+        users: environment.users_table()?.to_owned(),
         tracker: environment.tracker_table()?.to_owned(),
     };
     let aws = Aws::connect().await?;
     let scratch = std::env::temp_dir().join("recordings");
-    Ok(Handler::new(aws.recordings(bucket), aws.store(tables), scratch))
+    let store = aws.store(tables);
+    Ok(Handler::new(aws.recordings(bucket).kept_by(store.clone()), store, scratch))
 }

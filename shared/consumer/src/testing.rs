@@ -11,7 +11,7 @@ use sidetone_delivery_wire::{
     MediaChannel, Paused, Resumed, SessionEnded, SessionStarted, encode,
 };
 use sidetone_model::{
-    ConnectionId, ConversationId, ConversationKey, Position, SessionId, Timestamp,
+    ConnectionId, ConversationId, ConversationKey, OrganizationId, Position, SessionId, Timestamp,
 };
 use sidetone_ports::{
     Checkpoints, Delivered, PartName, RecordSource, RecordingStore, Sequence, SourceError,
@@ -348,7 +348,12 @@ impl RecordingStore for MemoryRecordings {
         Ok(())
     }
 
-    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
+    async fn put_recording(
+        &self,
+        _: OrganizationId,
+        name: &str,
+        file: PathBuf,
+    ) -> Result<String, StoreError> {
         *self.puts.lock().unwrap() += 1;
         let content = std::fs::read(&file).expect("was just written");
         std::fs::remove_file(file).expect("was just written");

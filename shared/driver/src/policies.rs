@@ -87,6 +87,7 @@ mod tests {
             listen: Listen::Always,
             on_hold: OnHold::Pause,
             queues: Vec::new(),
+            retention_days: None,
         }]);
         let of = |id| {
             let config = policies.of(id);

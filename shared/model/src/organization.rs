@@ -35,4 +35,14 @@ pub struct Organization {
     pub on_hold: OnHold,
     /// The queues, by name or id, whose members are to be covered; empty for all.
     pub queues: Vec<String>,
+    /// For how many days its recordings are kept, one of [`Organization::RETENTION_DAYS`]; as
+    /// the deployment says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u16>,
+}
+
+impl Organization {
+    /// For how many days an organization's recordings may be kept: as many rules as a bucket has
+    /// for it, and the same everywhere.
+    pub const RETENTION_DAYS: [u16; 11] = [7, 14, 30, 60, 90, 180, 365, 730, 1_095, 1_825, 2_555];
 }

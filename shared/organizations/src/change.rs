@@ -33,6 +33,8 @@ pub struct Change {
     pub on_hold: Option<OnHold>,
     /// The queues whose members are to be covered; empty for all.
     pub queues: Option<Vec<String>>,
+    /// For how many days recordings are kept; 0 for as many as the deployment says.
+    pub retention_days: Option<u16>,
 }
 
 /// An OAuth client with its secret.
@@ -75,6 +77,7 @@ impl Change {
             ("listen", self.listen.is_some()),
             ("on_hold", self.on_hold.is_some()),
             ("queues", self.queues.is_some()),
+            ("retention_days", self.retention_days.is_some()),
         ];
         let named = all.into_iter().filter(|(_, named)| *named).map(|(name, _)| name);
         named.collect::<Vec<_>>().join(", ")
@@ -99,6 +102,7 @@ impl Change {
                 listen: Listen::default(),
                 on_hold: OnHold::default(),
                 queues: Vec::new(),
+                retention_days: None,
             },
             (None, None) => {
                 return Err(OrganizationsError::field("region", "a new organization needs one"));
@@ -112,6 +116,9 @@ impl Change {
         }
         if let Some(queues) = &self.queues {
             settings.queues.clone_from(queues);
+        }
+        if let Some(days) = self.retention_days {
+            settings.retention_days = (days > 0).then_some(days);
         }
         settings.listen = self.listen.unwrap_or(settings.listen);
         settings.on_hold = self.on_hold.unwrap_or(settings.on_hold);
@@ -135,6 +142,14 @@ impl Change {
         }
         if let Some(key) = &self.key {
             check_key(id, key)?;
+        }
+        if let Some(days) = self.retention_days
+            && days > 0
+            && !Organization::RETENTION_DAYS.contains(&days)
+        {
+            let known = Organization::RETENTION_DAYS.map(|days| days.to_string()).join(", ");
+            let reason = format!("it is 0, for as the deployment says, or one of {known}");
+            return Err(field("retention_days", &reason));
         }
         if let Some(queues) = &self.queues {
             if queues.len() > QUEUES_MAX {

@@ -6,6 +6,7 @@
 mod change;
 mod error;
 mod organizations;
+mod view;
 
 pub use change::{Change, NewClient, NewKey};
 pub use error::OrganizationsError;

@@ -1,5 +1,6 @@
 //! Adding, changing, showing and removing organizations, over whatever stores there are.
 
+use serde::Serialize;
 use sidetone_audiohook_proto::KeyId;
 use sidetone_model::{Organization, OrganizationId};
 use sidetone_ports::{OrganizationSecrets, OrganizationStore, StoreError, StoredClient, StoredKey};
@@ -26,7 +27,7 @@ pub struct Standing {
 }
 
 /// What may be known of an AudioHook key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyStanding {
     /// Tells it from others, and reveals neither it nor its secrets.
     pub fingerprint: String,

@@ -47,8 +47,20 @@ impl Bucket {
         kind: &str,
         body: ByteStream,
     ) -> Result<(), StoreError> {
+        self.put_tagged(action, key, kind, None, body).await
+    }
+
+    /// Writes an object whole, with its tags as a query writes them.
+    pub(crate) async fn put_tagged(
+        &self,
+        action: &'static str,
+        key: &str,
+        kind: &str,
+        tags: Option<String>,
+        body: ByteStream,
+    ) -> Result<(), StoreError> {
         let put = self.client.put_object().bucket(&self.name).key(key).content_type(kind);
-        put.body(body).send().await.map(drop).map_err(|error| {
+        put.set_tagging(tags).body(body).send().await.map(drop).map_err(|error| {
             StoreError::unavailable(action, AwsFailure::new("s3:PutObject", &error))
         })
     }

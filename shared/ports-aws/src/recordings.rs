@@ -11,16 +11,21 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use sidetone_model::SessionId;
-use sidetone_ports::{PartName, RecordingStore, StoreError};
+use sidetone_model::{OrganizationId, SessionId};
+use sidetone_ports::{OrganizationStore, PartName, RecordingStore, StoreError};
 
 use crate::bucket::Bucket;
 use crate::failure::AwsFailure;
+use crate::store::DynamoStore;
 
 /// As many objects as one request deletes.
 const DELETE_MAX: usize = 1_000;
 /// The longest name of a recording, as the embedded twin has it.
 const NAME_BYTES_MAX: usize = 240;
+
+/// The tag by which the bucket's rules know how long a recording is kept: a number of days, or
+/// `default`.
+const RETENTION_TAG: &str = "retention-days";
 
 const PARTS: &str = "parts/";
 const RECORDINGS: &str = "recordings/";
@@ -29,11 +34,20 @@ const RECORDINGS: &str = "recordings/";
 #[derive(Debug, Clone)]
 pub struct BucketRecordings {
     bucket: Bucket,
+    /// Where it stands how long an organization's recordings are kept.
+    settings: Option<DynamoStore>,
 }
 
 impl BucketRecordings {
     pub(crate) fn new(config: &SdkConfig, bucket: String) -> Self {
-        Self { bucket: Bucket::new(config, bucket) }
+        Self { bucket: Bucket::new(config, bucket), settings: None }
+    }
+
+    /// Says of each recording from now on, by a tag, how long it is kept: as the settings of its
+    /// organization say, or else as the bucket's own.
+    #[must_use]
+    pub fn kept_by(self, settings: DynamoStore) -> Self {
+        Self { settings: Some(settings), ..self }
     }
 
     /// Returns the names of the finished files that begin so, in order.
@@ -52,6 +66,16 @@ impl BucketRecordings {
             names.extend(keys.filter_map(|key| key.strip_prefix(RECORDINGS)).map(str::to_owned));
         }
         Ok(names)
+    }
+
+    /// Returns the tag that says how long an organization's recordings are kept.
+    ///
+    /// Errors: the settings cannot be read; a recording must not be kept longer for that.
+    async fn tag(&self, organization: OrganizationId) -> Result<Option<String>, StoreError> {
+        let Some(settings) = &self.settings else { return Ok(None) };
+        let days = settings.organization(organization).await?.and_then(|one| one.retention_days);
+        let days = days.map_or_else(|| "default".to_owned(), |days| days.to_string());
+        Ok(Some(format!("{RETENTION_TAG}={days}")))
     }
 
     async fn delete(&self, action: &'static str, keys: &[String]) -> Result<(), StoreError> {
@@ -151,12 +175,18 @@ impl RecordingStore for BucketRecordings {
         Ok(())
     }
 
-    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
+    async fn put_recording(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+        file: PathBuf,
+    ) -> Result<String, StoreError> {
         const ACTION: &str = "put a recording";
         let key = recording_key(name)?;
+        let tag = self.tag(organization).await?;
         let body = ByteStream::from_path(&file).await;
         let body = body.map_err(|error| StoreError::unavailable(ACTION, error))?;
-        self.bucket.put(ACTION, &key, kind_of(name), body).await?;
+        self.bucket.put_tagged(ACTION, &key, kind_of(name), tag, body).await?;
         if let Err(error) = tokio::fs::remove_file(&file).await {
             // The recording is safe; what is left over is a temporary file.
             tracing::warn!(%error, "a file that was put could not be removed");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sidetone_model::SessionId;
+use sidetone_model::{OrganizationId, SessionId};
 use sidetone_ports::{PartName, RecordingStore, StoreError};
 use uuid::Uuid;
 
@@ -113,6 +113,35 @@ impl Recordings {
         self.0.parts.read(work).await.map_err(|error| StoreError::unavailable(action, error))
     }
 
+    /// Returns the names of the finished files, in order.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn names(&self) -> Result<Vec<String>, StoreError> {
+        let directory = self.0.directory.clone();
+        off_the_runtime("list recordings", move || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(directory)? {
+                let name = entry?.file_name().into_string();
+                names.extend(name.ok().filter(|name| is_plain(name)));
+            }
+            names.sort_unstable();
+            Ok(names)
+        })
+        .await
+    }
+
+    /// Removes a finished file; what is not there is no error.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn remove_recording(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path_of(name)?;
+        off_the_runtime("remove a recording", move || match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        })
+        .await
+    }
+
     fn path_of(&self, name: &str) -> Result<PathBuf, StoreError> {
         if is_plain(name) {
             return Ok(self.0.directory.join(name));
@@ -201,7 +230,12 @@ impl RecordingStore for Recordings {
         .await
     }
 
-    async fn put_recording(&self, name: &str, file: PathBuf) -> Result<String, StoreError> {
+    async fn put_recording(
+        &self,
+        _: OrganizationId,
+        name: &str,
+        file: PathBuf,
+    ) -> Result<String, StoreError> {
         let path = self.path_of(name)?;
         let place = path.display().to_string();
         off_the_runtime("put a recording", move || move_whole(&file, &path)).await?;
@@ -262,7 +296,7 @@ async fn off_the_runtime<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use sidetone_model::ConnectionId;
-    use sidetone_testkit::{conformance, fresh_session};
+    use sidetone_testkit::{conformance, fresh_organization, fresh_session};
 
     use super::*;
 
@@ -291,7 +325,10 @@ mod tests {
         let source = tempfile::NamedTempFile::new_in(elsewhere).unwrap().into_temp_path();
         fs::write(&source, b"whole").unwrap();
         let recordings = Recordings::in_memory(directory.path()).unwrap();
-        recordings.put_recording("x.wav", source.to_path_buf()).await.unwrap();
+        recordings
+            .put_recording(fresh_organization(), "x.wav", source.to_path_buf())
+            .await
+            .unwrap();
         assert_eq!(recordings.recording("x.wav").await.unwrap().unwrap(), &b"whole"[..]);
         assert!(!source.exists());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");

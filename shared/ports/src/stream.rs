@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sidetone_model::{ConversationId, SessionId, Timestamp};
+use sidetone_model::{ConversationId, OrganizationId, SessionId, Timestamp};
 
 use crate::error::{SinkError, SourceError, StoreError};
 use crate::part::PartName;
@@ -137,10 +137,11 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
         names: Vec<PartName>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Moves a finished file into the recordings under `name`, whole or not at all, replacing
-    /// an older one of that name; returns where it lies, in words for people.
+    /// Moves a finished file into an organization's recordings under `name`, whole or not at
+    /// all, replacing an older one of that name; returns where it lies, in words for people.
     fn put_recording(
         &self,
+        organization: OrganizationId,
         name: &str,
         file: PathBuf,
     ) -> impl Future<Output = Result<String, StoreError>> + Send;

@@ -194,6 +194,14 @@ impl Cloud {
         self.request("s3", Method::PUT, &path, &[], Vec::new()).await.map(drop)
     }
 
+    /// Returns the tags of an object, as the service writes them.
+    ///
+    /// Errors: [`CloudError`] if there is no such object.
+    pub async fn tags(&self, bucket: &str, key: &str) -> Result<String, CloudError> {
+        let path = format!("{}?tagging", object(bucket, key));
+        Ok(self.request("s3", Method::GET, &path, &[], Vec::new()).await?.body)
+    }
+
     /// Puts an object into a bucket.
     ///
     /// Errors: [`CloudError`].

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sidetone_consumer::Origin;
+use sidetone_consumer::{Origin, recording_name};
 use sidetone_genesys_sim::{Cast, Platform, Played, Scenario, Script};
 use sidetone_model::{ConversationId, OrganizationId};
 use sidetone_ports::UserStore;
@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::calls::recording;
 use crate::client::{Knock, open_parameters_of};
 use crate::stream::Ledger;
 use crate::world::{World, deployed, until};
@@ -42,7 +43,7 @@ impl Tenant {
     }
 
     /// Sets it up as an administrator does.
-    async fn add(&self, world: &World, listen: &str) -> Value {
+    async fn add(&self, world: &World, listen: &str, days: &str) -> Value {
         let client = secret_file(world, &self.genesys.client_secret);
         let key = secret_file(world, &self.genesys.key_secret);
         let (login, api) = self.genesys.base_urls();
@@ -51,7 +52,7 @@ impl Tenant {
         let id = self.id();
         let what = ["org", "add", &id, "--login-url", &login, "--api-url", &api];
         let secrets = ["--client", &client, "--key-id", &self.genesys.key_id];
-        let more = ["--key-secret-file", &key, "--listen", listen];
+        let more = ["--key-secret-file", &key, "--listen", listen, "--retention-days", days];
         sidetone(world, &[&what[..], &secrets, &more].concat()).await
     }
 
@@ -125,7 +126,7 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
         {
             let _alone = world.secrets.lock().await;
             let (added, second) =
-                tokio::join!(one.add(world, "always"), other.add(world, "matched"));
+                tokio::join!(one.add(world, "always", "30"), other.add(world, "matched", "0"));
             for (shown, tenant) in [(&added, &one), (&second, &other)] {
                 assert_eq!(shown["organization"], tenant.id().as_str());
                 assert_eq!(shown["clients"][0]["has_secret"], true, "{shown}");
@@ -162,6 +163,17 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
         let (played, others) = tokio::join!(one.play(world), other.play(world));
         assert_own(world, &one, &played).await;
         assert_own(world, &other, &others).await;
+        // Each recording says for how long it is kept.
+        for (played, days) in [(&played, "30"), (&others, "default")] {
+            recording(world, played.conversation, played.sessions[0].session).await;
+            let name = recording_name(played.conversation, played.sessions[0].session);
+            let bucket = world.stack().output("RecordingsBucket").expect("an output");
+            for key in ["wav", "json"].map(|kind| format!("recordings/{name}.{kind}")) {
+                let tags = world.cloud.tags(bucket, &key).await.expect("tags");
+                assert!(tags.contains("<Key>retention-days</Key>"), "{tags}");
+                assert!(tags.contains(&format!("<Value>{days}</Value>")), "{tags}");
+            }
+        }
         {
             let _alone = world.secrets.lock().await;
             let removed = sidetone(world, &["org", "remove", &one.id()]).await;

@@ -133,7 +133,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             let file = self.scratch_file(name, session).await?;
             let parts = StoredParts { recordings: &self.recordings, session, names };
             write_wav(&plan, session, &parts, &file.0).await?;
-            self.recordings.put_recording(name, file.0.clone()).await?;
+            self.recordings.put_recording(sidecar.organization, name, file.0.clone()).await?;
         }
         let place = self.put_sidecar(&sidecar, session).await?;
         let cause = plan.view.end().map_or("unknown", |end| cause_name(end.ended.cause()));
@@ -189,7 +189,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         text.push(b'\n');
         let file = self.scratch_file(&name, session).await?;
         tokio::fs::write(&file.0, text).await.map_err(failed)?;
-        Ok(self.recordings.put_recording(&name, file.0.clone()).await?)
+        Ok(self.recordings.put_recording(sidecar.organization, &name, file.0.clone()).await?)
     }
 
     /// Makes room for a file on its way; what people said is for nobody else to read.

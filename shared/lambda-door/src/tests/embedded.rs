@@ -74,6 +74,7 @@ async fn a_connection_listens_as_its_organization_was_set_when_it_came() {
             listen,
             on_hold: OnHold::Pause,
             queues: Vec::new(),
+            retention_days: None,
         };
         store.put_organization(&settings).await.unwrap();
     };

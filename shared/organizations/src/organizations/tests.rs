@@ -46,6 +46,11 @@ async fn what_is_not_said_stays_and_no_secret_comes_back() {
     let changed = organizations.change(id(1), &more, "ann").await.unwrap();
     assert_eq!((changed.settings.listen, changed.settings.on_hold), (Listen::Ready, OnHold::Keep));
     assert_eq!(changed.keys, added.keys);
+    for (said, kept) in [(90, Some(90)), (0, None)] {
+        let days = Change { retention_days: Some(said), ..Change::default() };
+        let changed = organizations.change(id(1), &days, "ann").await.unwrap();
+        assert_eq!(changed.settings.retention_days, kept);
+    }
     assert_eq!(organizations.show(id(1)).await.unwrap(), changed);
     let printed = format!("{changed:?} {:?}", change("a", "key-1"));
     for secret in ["hush", "c2Vj", "key-1"] {
@@ -93,6 +98,7 @@ async fn what_cannot_be_is_refused_by_its_field_and_nothing_is_written() {
         (key("no blanks", KEY_SECRET), "key"),
         (key("key-1", "not base64!"), "key"),
         (Change { queues: Some(vec![" ".into()]), ..usual.clone() }, "queues"),
+        (Change { retention_days: Some(31), ..usual.clone() }, "retention_days"),
     ] {
         let refused = organizations.add(id(1), &bad, "ann").await;
         let Err(OrganizationsError::Field { field: named, .. }) = &refused else {

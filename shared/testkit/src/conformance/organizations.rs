@@ -20,6 +20,7 @@ fn settings(id: OrganizationId) -> Organization {
         listen: Listen::Ready,
         on_hold: OnHold::Pause,
         queues: vec!["Billing".to_owned()],
+        retention_days: Some(30),
     }
 }
 

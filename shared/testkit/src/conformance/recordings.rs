@@ -7,7 +7,7 @@ use sidetone_model::ConnectionId;
 use sidetone_ports::{PartName, RecordingStore};
 
 use super::done;
-use crate::fresh::{fresh_session, fresh_text};
+use crate::fresh::{fresh_organization, fresh_session, fresh_text};
 
 /// Checks a [`RecordingStore`], with a directory for files on their way into it. Panics where
 /// it falls short.
@@ -77,13 +77,14 @@ fn part(connection: &str, first: u64, last: u64, ends: bool) -> PartName {
 }
 
 async fn a_recording_is_replaced_whole<S: RecordingStore>(store: &S, directory: &Path) {
-    let name = format!("{}.wav", fresh_text("recording"));
+    let (own, name) = (fresh_organization(), format!("{}.wav", fresh_text("recording")));
     let absent = done("reading no recording", store.recording(&name).await);
     assert_eq!(absent, None, "nobody put that recording");
     let (long, short) = (vec![b'l'; 100_000], b"short".to_vec());
     for content in [&long, &short] {
         let file = file(directory, content);
-        let place = done("putting a recording", store.put_recording(&name, file.clone()).await);
+        let put = store.put_recording(own, &name, file.clone()).await;
+        let place = done("putting a recording", put);
         assert!(place.contains(&name), "where it lies must name it, got {place}");
         assert!(!file.exists(), "the file is moved, not copied");
         let found = done("reading a recording", store.recording(&name).await);
@@ -92,7 +93,7 @@ async fn a_recording_is_replaced_whole<S: RecordingStore>(store: &S, directory: 
             "a recording must come back whole, without the rest of an older one"
         );
     }
-    let missing = store.put_recording(&name, directory.join(fresh_text("missing"))).await;
+    let missing = store.put_recording(own, &name, directory.join(fresh_text("missing"))).await;
     assert!(missing.is_err(), "a file that is not there cannot be put");
     let kept = done("reading a recording", store.recording(&name).await);
     assert!(kept.as_deref() == Some(b"short"), "a put that failed must change nothing");
@@ -101,7 +102,7 @@ async fn a_recording_is_replaced_whole<S: RecordingStore>(store: &S, directory: 
 async fn names_that_lead_elsewhere_are_refused<S: RecordingStore>(store: &S, directory: &Path) {
     for name in ["", ".", "..", "../x.wav", "a/b.wav", "/etc/x.wav", "a\\b.wav", "a\0b", ".hid"] {
         let file = file(directory, b"stray");
-        let put = store.put_recording(name, file.clone()).await;
+        let put = store.put_recording(fresh_organization(), name, file.clone()).await;
         assert!(put.is_err(), "the name {name:?} must be refused");
         assert!(store.recording(name).await.is_err(), "the name {name:?} must be refused");
         std::fs::remove_file(&file).expect("a refused file stays where it was");

@@ -60,6 +60,7 @@ impl Town {
             listen: Listen::default(),
             on_hold: OnHold::default(),
             queues: Vec::new(),
+            retention_days: None,
         };
         let client = StoredClient {
             organization: nth(number),
