@@ -1,12 +1,13 @@
-//! The users API beside the door of `sidetone run`, on an address of its own.
+//! The APIs of users and organizations beside the door of `sidetone run`, on an address of its own.
 
 use std::net::SocketAddr;
 
-use sidetone_bootstrap::ApiConfig;
+use sidetone_bootstrap::{ApiConfig, ApiTokenConfig};
 use sidetone_model::OrganizationId;
+use sidetone_organizations::Organizations;
 use sidetone_ports::Clock;
-use sidetone_ports_embedded::{DataDir, Store};
-use sidetone_users_api::{ApiToken, Caller, Guard, guarded, router};
+use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
+use sidetone_users_api::{ApiToken, Bearer, Caller, Guard, Operator, guarded, router};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +36,8 @@ impl Plan {
             Guard::Loopback(Caller { organization, name: LOCAL.to_owned() })
         } else {
             let tokens = config.tokens.iter().map(|token| {
-                let caller = Caller { organization: token.organization, name: token.name.clone() };
-                Ok(ApiToken { secret: token.secret()?.reveal().to_owned(), caller })
+                let bearer = bearer_of(token)?;
+                Ok(ApiToken { secret: token.secret()?.reveal().to_owned(), bearer })
             });
             Guard::Tokens(tokens.collect::<Result<_, Failure>>()?)
         };
@@ -49,6 +50,21 @@ impl Plan {
     }
 }
 
+/// Returns for whom a token speaks.
+///
+/// Errors: bad input if that is nobody, or two.
+fn bearer_of(token: &ApiTokenConfig) -> Result<Bearer, Failure> {
+    let name = token.name.clone();
+    match (token.organization, token.operator) {
+        (Some(organization), false) => Ok(Bearer::Caller(Caller { organization, name })),
+        (None, true) => Ok(Bearer::Operator(Operator { name })),
+        (Some(_), true) | (None, false) => {
+            let what = format!("the token called {name} must have organization or operator = true");
+            Err(Failure::bad_input(what).hint("one of them, in its [[api.tokens]]"))
+        }
+    }
+}
+
 /// The API, running.
 pub(crate) struct UsersApi {
     /// Where it listens.
@@ -58,13 +74,14 @@ pub(crate) struct UsersApi {
 }
 
 impl UsersApi {
-    /// Opens the address and serves the store's users.
+    /// Opens the address and serves the store's users and organizations.
     ///
     /// Errors: a fault if the address cannot be had.
     pub(crate) async fn start(
         plan: Plan,
         store: Store,
         platforms: LocalPlatforms,
+        secrets: SecretFiles,
         clock: Clock,
     ) -> Result<Self, Failure> {
         let closed = |error: std::io::Error| {
@@ -73,7 +90,9 @@ impl UsersApi {
         let listener = TcpListener::bind(plan.listen).await;
         let listener = listener.map_err(closed)?;
         let address = listener.local_addr().map_err(closed)?;
-        let api = guarded(router(store, platforms, clock), plan.guard);
+        let organizations = Organizations::new(store.clone(), secrets);
+        let organizations = sidetone_organizations_api::router(organizations);
+        let api = guarded(router(store, platforms, clock).merge(organizations), plan.guard);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let serving = tokio::spawn(async move {

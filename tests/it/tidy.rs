@@ -26,6 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ports-aws", &["ports", "model"]),
     ("lambda-start", &["bootstrap", "ports-aws", "ports", "model"]),
     ("organizations", &["audiohook-proto", "tracking", "ports", "model"]),
+    ("organizations-api", &["organizations", "users-api", "ports", "model"]),
     ("user-file", &["model"]),
     ("users", &["user-file", "ports", "model"]),
     ("users-api", &["tracking", "users", "user-file", "ports", "model"]),

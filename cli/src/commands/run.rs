@@ -81,8 +81,8 @@ pub(crate) async fn run(
     let api = match api {
         Some(plan) => {
             let store = system.store().clone();
-            let platforms = local(&store, secrets, configured, clock);
-            Some(UsersApi::start(plan, store, platforms, clock).await?)
+            let platforms = local(&store, secrets.clone(), configured, clock);
+            Some(UsersApi::start(plan, store, platforms, secrets, clock).await?)
         }
         None => None,
     };

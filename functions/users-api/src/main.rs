@@ -1,7 +1,8 @@
-//! The users API behind an HTTP API of API Gateway, whose authorizer has looked at the token.
+//! The APIs of users and organizations behind an HTTP API of API Gateway, whose authorizer has looked at the token.
 //!
 //! Source: SIDETONE_USERS_TABLE is where users stand, SIDETONE_ORGANIZATION_CLAIM the claim that
-//! says whose; SIDETONE_GENESYS_SECRET and SIDETONE_GENESYS_REGION say whom to ask about people.
+//! says whose; SIDETONE_GENESYS_SECRET and SIDETONE_GENESYS_REGION say whom to ask about people;
+//! that secret and SIDETONE_KEYS_SECRET are changed for organizations.
 //! See `caller`, `request` and `answer` for what API Gateway's forms become.
 
 mod answer;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use sidetone_lambda_start::{Environment, Invocation, StartError, run};
 use sidetone_ports::Clock;
-use sidetone_ports_aws::{Aws, DynamoStore, GenesysSecret, Tables};
+use sidetone_ports_aws::{Aws, DynamoStore, GenesysSecret, ManagedSecrets, Tables};
 use sidetone_tracking::{Hosts, StoredTenants};
 use sidetone_users_api::TenantPlatforms;
 
@@ -32,9 +33,9 @@ fn main() -> ExitCode {
     })
 }
 
-async fn set_up(
-    environment: &Environment,
-) -> Result<Handler<DynamoStore, TenantPlatforms<DynamoStore, GenesysSecret>>, StartError> {
+type Function = Handler<DynamoStore, TenantPlatforms<DynamoStore, GenesysSecret>, ManagedSecrets>;
+
+async fn set_up(environment: &Environment) -> Result<Function, StartError> {
     let claim = environment.organization_claim()?.to_owned();
     let configured = environment.genesys()?;
     // A region that is none is said before anything is asked.
@@ -45,7 +46,7 @@ async fn set_up(
         users: environment.users_table()?.to_owned(),
         tracker: String::new(),
     };
-    let secret = environment.genesys_secret()?;
+    let (secret, keys) = (environment.genesys_secret()?, environment.keys_secret()?);
     let aws = Aws::connect().await?;
     let source = StoredTenants {
         store: aws.store(tables.clone()),
@@ -54,5 +55,6 @@ async fn set_up(
         elsewhere: None,
     };
     let platforms = TenantPlatforms::new(source, None, Clock::system());
-    Ok(Handler::new(aws.store(tables), platforms, claim))
+    let secrets = aws.secrets(keys, secret);
+    Ok(Handler::new(aws.store(tables), platforms, secrets, claim))
 }

@@ -164,8 +164,11 @@ impl Default for ApiConfig {
 pub struct ApiTokenConfig {
     /// The name under which its changes stand in the history.
     pub name: String,
-    /// Whose users it reaches.
-    pub organization: OrganizationId,
+    /// Whose users it reaches, and whose settings.
+    pub organization: Option<OrganizationId>,
+    /// Whether it reaches the settings of all organizations, and nobody's users.
+    #[serde(default)]
+    pub operator: bool,
     /// A file that holds the token alone.
     pub token_file: PathBuf,
 }

@@ -24,11 +24,57 @@ pub struct Caller {
     pub name: String,
 }
 
+/// Who operates the deployment: sets up organizations, and reaches nobody's users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The name under which changes stand in the log.
+    pub name: String,
+}
+
+/// Whom a guard lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bearer {
+    /// Somebody of one organization.
+    Caller(Caller),
+    /// Whoever operates the deployment.
+    Operator(Operator),
+    /// Both at once: whoever is on the machine.
+    Both(Caller),
+}
+
+impl Bearer {
+    fn name(&self) -> &str {
+        match self {
+            Self::Caller(caller) | Self::Both(caller) => &caller.name,
+            Self::Operator(operator) => &operator.name,
+        }
+    }
+
+    /// Puts whoever it is beside a request.
+    pub fn put_beside<B>(self, request: &mut axum::http::Request<B>) {
+        let beside = request.extensions_mut();
+        match self {
+            Self::Caller(caller) => drop(beside.insert(caller)),
+            Self::Operator(operator) => drop(beside.insert(operator)),
+            Self::Both(caller) => {
+                beside.insert(Operator { name: caller.name.clone() });
+                beside.insert(caller);
+            }
+        }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
+        Err(match parts.extensions.get::<Operator>() {
+            Some(_) => Problem::forbidden("an operator reaches organizations, and no users"),
+            None => Problem::unauthorized(),
+        })
     }
 }
 
@@ -41,12 +87,12 @@ pub struct ApiToken {
     /// What follows `Bearer`.
     pub secret: String,
     /// For whom it speaks.
-    pub caller: Caller,
+    pub bearer: Bearer,
 }
 
 impl fmt::Debug for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiToken").field("caller", &self.caller).finish_non_exhaustive()
+        f.debug_struct("ApiToken").field("bearer", &self.bearer).finish_non_exhaustive()
     }
 }
 
@@ -67,7 +113,7 @@ pub enum GuardError {
 /// Who is let in where no gateway has looked before.
 #[derive(Debug, Clone)]
 pub enum Guard {
-    /// Whoever is on this machine, as that caller.
+    /// Whoever is on this machine, as that caller and as the operator.
     Loopback(Caller),
     /// Whoever has one of these tokens.
     Tokens(Vec<ApiToken>),
@@ -84,19 +130,19 @@ impl Guard {
             Self::Tokens(tokens) => {
                 let short = |token: &&ApiToken| token.secret.len() < TOKEN_LENGTH_MIN;
                 tokens.iter().find(short).map_or(Ok(()), |token| {
-                    Err(GuardError::Short { name: token.caller.name.clone() })
+                    Err(GuardError::Short { name: token.bearer.name().to_owned() })
                 })
             }
         }
     }
 
-    fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+    fn bearer(&self, request: &Request) -> Result<Bearer, Problem> {
         match self {
             // A page in this machine's browser is not this machine's user.
             Self::Loopback(_) if request.headers().contains_key(ORIGIN) => {
                 Err(Problem::forbidden("a page in a browser must have a token"))
             }
-            Self::Loopback(caller) => Ok(caller.clone()),
+            Self::Loopback(caller) => Ok(Bearer::Both(caller.clone())),
             Self::Tokens(tokens) => {
                 let given = request.headers().get(AUTHORIZATION).and_then(|it| it.to_str().ok());
                 let given = given.and_then(|given| {
@@ -107,7 +153,7 @@ impl Guard {
                 let fits =
                     |token: &&ApiToken| bool::from(token.secret.as_bytes().ct_eq(given.as_bytes()));
                 let found = tokens.iter().find(fits).ok_or_else(Problem::unauthorized)?;
-                Ok(found.caller.clone())
+                Ok(found.bearer.clone())
             }
         }
     }
@@ -119,9 +165,9 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
 }
 
 async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    match guard.caller(&request) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+    match guard.bearer(&request) {
+        Ok(bearer) => {
+            bearer.put_beside(&mut request);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

@@ -16,7 +16,7 @@ mod problem;
 mod router;
 mod views;
 
-pub use caller::{ApiToken, Caller, Guard, GuardError, guarded};
+pub use caller::{ApiToken, Bearer, Caller, Guard, GuardError, Operator, guarded};
 pub use import::import;
 pub use platforms::{NoClient, NoPlatforms, Platforms, TenantPlatforms};
 pub use problem::{BadField, Problem};

@@ -48,6 +48,12 @@ impl Problem {
         Self { status, title, detail: detail.into(), errors: Vec::new() }
     }
 
+    /// Returns the same, which names bad fields.
+    #[must_use]
+    pub fn naming(self, errors: Vec<BadField>) -> Self {
+        Self { errors, ..self }
+    }
+
     /// Nobody was named who may call.
     pub fn unauthorized() -> Self {
         let detail = "send the header Authorization: Bearer, with a token that is good here";
@@ -75,7 +81,7 @@ impl Problem {
     }
 
     /// The path is there, and not for that method.
-    pub(crate) fn not_like_that(method: &Method, uri: &Uri) -> Self {
+    pub fn not_like_that(method: &Method, uri: &Uri) -> Self {
         let detail = format!("{} does not know {method}", uri.path());
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "not like that", detail)
     }

@@ -17,7 +17,8 @@ use sidetone_ports::Clock;
 use sidetone_ports_embedded::Store;
 use sidetone_tracking::{Hosts, PlatformClient, Secret};
 use sidetone_users_api::{
-    ApiToken, Caller, Guard, GuardError, NoClient, NoPlatforms, OPENAPI, Platforms, guarded, router,
+    ApiToken, Bearer, Caller, Guard, GuardError, NoClient, NoPlatforms, OPENAPI, Platforms,
+    guarded, router,
 };
 use uuid::Uuid;
 
@@ -118,7 +119,10 @@ impl Bench {
 
     /// Serves two organizations, and asks for both with that client.
     async fn asking(platforms: impl Platforms) -> Self {
-        let token = |secret: &str, caller| ApiToken { secret: secret.to_owned(), caller };
+        let token = |secret: &str, caller| {
+            let bearer = Bearer::Caller(caller);
+            ApiToken { secret: secret.to_owned(), bearer }
+        };
         let tokens = Guard::Tokens(vec![
             token(OUR_TOKEN, caller(OURS, "grace")),
             token(THEIR_TOKEN, caller(THEIRS, "mallory")),
@@ -474,7 +478,8 @@ fn an_address_that_others_reach_needs_tokens_that_cannot_be_guessed() {
     assert_eq!(local.check(open), Err(GuardError::Open(open)));
     assert_eq!(local.check("[::1]:8090".parse().unwrap()), Ok(()));
     let token = |secret: &str| {
-        let token = ApiToken { secret: secret.to_owned(), caller: caller(OURS, "grace") };
+        let bearer = Bearer::Caller(caller(OURS, "grace"));
+        let token = ApiToken { secret: secret.to_owned(), bearer };
         assert!(!format!("{token:?}").contains(secret), "a secret is never printed");
         Guard::Tokens(vec![token])
     };

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
-use sidetone_ports_embedded::Store;
+use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 use sidetone_users_api::NoPlatforms;
 
 use super::*;
@@ -19,11 +19,17 @@ Ada,ada@a.example,genesys-cloud,Billing
 Bo,bo@a.example,avaya,Billing
 ";
 
-struct Bench(Handler<Store, NoPlatforms>);
+struct Bench(
+    Handler<Store, NoPlatforms, SecretFiles>,
+    #[expect(dead_code, reason = "it goes with whoever holds it")] tempfile::TempDir,
+);
 
 impl Bench {
     fn new() -> Self {
-        Self(Handler::new(Store::in_memory().unwrap(), NoPlatforms, CLAIM.to_owned()))
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = SecretFiles::open(&DataDir::open(directory.path()).unwrap()).unwrap();
+        let (store, claim) = (Store::in_memory().unwrap(), CLAIM.to_owned());
+        Self(Handler::new(store, NoPlatforms, secrets, claim), directory)
     }
 
     async fn ask(&self, event: Value) -> Answer {
@@ -81,6 +87,26 @@ async fn requests_are_answered_by_the_router_in_the_tokens_name() {
     let nothing = bench.ask(event("GET", "/v1/nothing", "")).await;
     assert_eq!(nothing.status_code, 404);
     assert_eq!(nothing.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn organizations_are_set_up_by_an_operator_and_seen_by_their_own() {
+    let bench = Bench::new();
+    let operator = |event| with_claim(event, "sidetone_operator", "true".into());
+    for id in [OURS, THEIRS] {
+        let mut add = event("POST", "/v1/organizations", "");
+        add["headers"]["content-type"] = "application/json".into();
+        add["body"] = json!({ "organization": id, "region": "usw2" }).to_string().into();
+        assert_eq!(bench.ask(add.clone()).await.status_code, 403, "grace operates nothing");
+        assert_eq!(bench.ask(operator(add)).await.status_code, 201);
+    }
+    let all = bench.ask(operator(event("GET", "/v1/organizations", ""))).await;
+    assert_eq!(body(&all)["organizations"].as_array().map(Vec::len), Some(2));
+    let own = bench.ask(event("GET", "/v1/organizations", "")).await;
+    let own = body(&own)["organizations"].clone();
+    assert_eq!((own.as_array().map(Vec::len), &own[0]["organization"]), (Some(1), &json!(OURS)));
+    let theirs = bench.ask(event("GET", &format!("/v1/organizations/{THEIRS}"), "")).await;
+    assert_eq!(theirs.status_code, 404);
 }
 
 #[tokio::test]
