@@ -54,12 +54,13 @@ pub struct Addresses {
     pub keys: Keys,
     /// The stack as it is by default, with both doors.
     pub stack: Stack,
-    /// The stack that takes media from text messages, with the API Gateway door only.
+    /// The stack that takes media from text messages, and whose ALB door tracks calls as well.
     pub text_stack: Stack,
     /// The simulated Genesys Cloud, which the tracker of the usual stack knows. `up` runs it;
-    /// otherwise whoever wants calls starts it there. The other stack has the same credentials,
-    /// and its parameter `GenesysLoginUrl` names another address.
+    /// otherwise whoever wants calls starts it there.
     pub genesys: Genesys,
+    /// The one that the other stack knows: the same credentials at another address.
+    pub text_genesys: Genesys,
     /// Who issues tokens for the users API of the usual stack.
     pub issuer: Issuer,
     /// The process ids of the local AWS, `ministack`, and of the ALB doors, `door…`.

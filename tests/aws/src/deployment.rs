@@ -136,9 +136,16 @@ fn parameters(kind: Kind, around: &Surroundings<'_>) -> Vec<(&'static str, Strin
         ("ShardCount", "2".to_owned()),
     ];
     parameters.extend(match kind {
-        Kind::Usual => [audio_door(), users_api(around.issuer)].concat(),
+        Kind::Usual => {
+            // Nobody but Genesys may put its events there, so tests call the function.
+            let bus = vec![("EventBusName", "default".to_owned())];
+            [audio_door(), users_api(around.issuer), bus].concat()
+        }
         Kind::TextMedia => {
-            vec![("TextMedia", "enabled".to_owned()), ("Alarms", "disabled".to_owned())]
+            let rest = ["TextMedia=enabled", "AudioTracking=enabled", "Alarms=disabled"];
+            let rest = rest.iter().filter_map(|pair| pair.split_once('='));
+            let rest = rest.map(|(name, value)| (name, value.to_owned())).collect();
+            [audio_door(), rest].concat()
         }
     });
     parameters
@@ -153,8 +160,6 @@ fn audio_door() -> Vec<(&'static str, String)> {
         ("AudioCertificateArn", format!("arn:aws:acm:{REGION}:{ACCOUNT}:certificate/local")),
         // The local AWS has no such service.
         ("AudioScaling", "disabled".to_owned()),
-        // Nobody but Genesys may put its events there, so tests call the function.
-        ("EventBusName", "default".to_owned()),
     ]
 }
 

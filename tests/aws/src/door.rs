@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, Stack};
 use crate::child::Child;
 use crate::cloud::{Cloud, REGION};
 use crate::empty_root::{DOOR, EmptyRoot};
@@ -112,18 +112,19 @@ pub(crate) struct Door {
 impl Door {
     /// Starts the door as the deployed service would: the image's files, the definition's
     /// environment, user, port and health check, the role's credentials. One that is to listen
-    /// in a way of its own is told so, and has a port of its own.
+    /// in a way of its own is told so; only the first has the definition's port.
     ///
     /// Errors: [`LocalError`] if it does not start, or is not healthy.
     pub(crate) async fn start(
         cloud: &Cloud,
         addresses: &Addresses,
+        stack: &Stack,
         service: &Service,
-        listen: Option<&str>,
+        (name, listen): (&str, Option<&str>),
     ) -> Result<Self, LocalError> {
         let Service { container, role, root } = service;
         let keys = cloud.assume_service_role(role, "aws-local-door").await?;
-        let port = if listen.is_some() { free_ports(1)?.port() } else { service.port()? };
+        let port = service.port()?;
         let program = |program: &str| {
             let mut command = root.command(program, &container.user);
             command
@@ -135,8 +136,7 @@ impl Door {
                 .envs(listen.map(|listen| ("SIDETONE_LISTEN", listen)));
             command
         };
-        let name = listen.map_or("door".to_owned(), |listen| format!("door-{listen}"));
-        let mut child = Child::start(&name, program(DOOR), &addresses.run)?;
+        let mut child = Child::start(name, program(DOOR), &addresses.run)?;
         let (check, arguments) = container.health.split_first().unwrap_or((&container.user, &[]));
         let look = async || {
             let mut check = program(check);
@@ -144,11 +144,11 @@ impl Door {
             check.status().await.is_ok_and(|status| status.success())
         };
         child.until(START_LIMIT, look).await?;
-        let path = addresses.stack.output("AudioUri")?.splitn(4, '/').nth(3).unwrap_or_default();
+        let path = stack.output("AudioUri")?.splitn(4, '/').nth(3).unwrap_or_default();
         Ok(Self { url: format!("ws://127.0.0.1:{port}/{path}"), child })
     }
 
-    /// Returns what it is called: `door`, or that and how it listens.
+    /// Returns what it is called.
     pub(crate) fn name(&self) -> &str {
         self.child.name()
     }

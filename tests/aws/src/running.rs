@@ -61,7 +61,7 @@ impl Running {
         progress.say("deploying template.yaml (sam deploy)");
         let genesys = Genesys::new(free_ports(3)?);
         let (stack, front) = site.deploy(Kind::Usual, &genesys).await?;
-        progress.say("deploying it again, with media as text");
+        progress.say("deploying it again, with media as text, and a tracking door");
         // Elsewhere: two trackers would ask one organization twice as much as it likes, and one
         // that listens says nothing of the other.
         let elsewhere = Genesys { bind: free_ports(3)?, ..genesys.clone() };
@@ -74,6 +74,7 @@ impl Running {
             stack,
             text_stack,
             genesys,
+            text_genesys: elsewhere,
             issuer: issuer.clone(),
             processes: BTreeMap::new(),
             run: run.to_owned(),
@@ -85,6 +86,7 @@ impl Running {
         let mut urls = doors.iter().map(|door| door.url().to_owned());
         addresses.stack.audio_door = urls.next();
         (addresses.stack.ready_door, addresses.stack.always_door) = (urls.next(), urls.next());
+        addresses.text_stack.audio_door = urls.next();
         let ids = doors.iter().map(|door| (door.name().to_owned(), door.id()));
         let ids = ids.chain([("ministack".to_owned(), emulator.id())]);
         addresses.processes = ids.filter_map(|(name, id)| Some((name, id?))).collect();
@@ -208,25 +210,27 @@ async fn provision(addresses: &Addresses) -> Result<(), LocalError> {
     Child::start("provision", command, &addresses.run)?.finish().await
 }
 
+/// Opens the three doors of the usual stack, and the one of the other.
 async fn open_doors(
     binary: &Path,
     cloud: &Cloud,
     addresses: &Addresses,
     progress: &Progress,
 ) -> Result<Vec<Door>, LocalError> {
-    let outputs = &addresses.stack.outputs;
-    let (Some(definition), Some(role)) =
-        (outputs.get("ServiceTaskDefinition"), outputs.get("ServiceTaskRoleArn"))
-    else {
-        progress.say("the stack has no ALB door");
-        return Ok(Vec::new());
-    };
-    progress.say("starting the ALB door");
+    progress.say("starting the ALB doors");
     let root = EmptyRoot::lay_out(&addresses.run.join("image"), binary, &addresses.authority)?;
-    let service = Service::deployed(cloud, definition, role, root).await?;
+    let (stack, text_stack) = (&addresses.stack, &addresses.text_stack);
     let mut doors = Vec::new();
-    for listen in [None, Some("ready"), Some("always")] {
-        doors.push(Door::start(cloud, addresses, &service, listen).await?);
+    for (stack, name, listen) in [
+        (stack, "door", None),
+        (stack, "door-ready", Some("ready")),
+        (stack, "door-always", Some("always")),
+        (text_stack, "door-tracking", None),
+    ] {
+        let definition = stack.output("ServiceTaskDefinition")?;
+        let role = stack.output("ServiceTaskRoleArn")?;
+        let service = Service::deployed(cloud, definition, role, root.clone()).await?;
+        doors.push(Door::start(cloud, addresses, stack, &service, (name, listen)).await?);
     }
     Ok(doors)
 }

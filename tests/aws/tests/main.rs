@@ -5,6 +5,7 @@
 
 mod admission;
 mod api_door;
+mod audio_tracking;
 mod calls;
 mod client;
 mod event_bus;
