@@ -68,6 +68,7 @@ fn examples_in_help_texts_can_be_typed() {
 #[test]
 fn scenarios_stand_in_the_help() {
     let mut command = Args::command();
+    command.build();
     let simulate = command.find_subcommand_mut("simulate").unwrap();
     let help = simulate.render_long_help().to_string();
     for scenario in sidetone_genesys_sim::Scenario::all() {
