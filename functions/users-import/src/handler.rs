@@ -108,7 +108,10 @@ impl<S: UserStore + OrganizationStore, F: Files> Handler<S, F> {
             Err(misplaced) => return refused(not_imported(misplaced.to_string())),
         };
         if !self.is_served(organization).await? {
-            return refused(not_imported(format!("no organization {organization} is served here")));
+            let detail = format!(
+                "no organization {organization} is served here; enter it with `sidetone org add`"
+            );
+            return refused(not_imported(detail));
         }
         if object.size > FILE_BYTES_MAX {
             return refused(FileError::TooLarge { max: FILE_BYTES_MAX }.into());
@@ -128,10 +131,12 @@ impl<S: UserStore + OrganizationStore, F: Files> Handler<S, F> {
         }
     }
 
-    /// Returns whether an organization is one of those that were entered, if any were.
+    /// Returns whether an organization is one of those that were entered, if any were, or had
+    /// users before; that of the configured OAuth client need not be entered.
     async fn is_served(&self, organization: OrganizationId) -> Result<bool, StoreError> {
         let entered = self.store.organizations().await?;
-        Ok(entered.is_empty() || entered.iter().any(|one| one.id == organization))
+        let is_entered = entered.is_empty() || entered.iter().any(|one| one.id == organization);
+        Ok(is_entered || self.store.user_revision(organization).await? > 0)
     }
 
     /// Writes the result, and says in the log how many, never who.

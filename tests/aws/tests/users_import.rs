@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sidetone_model::OrganizationId;
 use sidetone_ports::{HistoryQuery, UserStore};
 use sidetone_ports_aws::DynamoStore;
-use sidetone_tests_aws::tables;
+use sidetone_tests_aws::{Stack, tables};
 use uuid::Uuid;
 
 use crate::world::{World, deployed, until};
@@ -24,10 +24,15 @@ struct Folder {
     store: DynamoStore,
 }
 
+/// The stack into which no organization is entered, so that anybody's files are imported.
+const fn stack(world: &World) -> &Stack {
+    &world.at.text_stack
+}
+
 impl Folder {
     fn new(world: &'static World) -> Self {
-        let bucket = world.stack().output("UsersBucketName").expect("an output");
-        let store = world.aws.store(tables(world.stack()).expect("outputs"));
+        let bucket = stack(world).output("UsersBucketName").expect("an output");
+        let store = world.aws.store(tables(stack(world)).expect("outputs"));
         Self { world, organization: OrganizationId::new(Uuid::new_v4()), bucket, store }
     }
 
@@ -99,7 +104,7 @@ fn a_file_with_a_bad_row_changes_nothing_and_its_result_names_row_and_column() {
         assert_eq!(result["problem"]["status"], 413, "{result}");
         let result = folder.put("users.csv", FILE).await;
         assert_eq!(result["outcome"]["counts"]["added"], 2, "mended, it is imported: {result}");
-        let log = world.log_of(world.stack(), "users-import").await.join("\n");
+        let log = world.log_of(stack(world), "users-import").await.join("\n");
         assert!(log.contains("a file of users was refused"), "{log}");
         assert!(!log.contains("a.example") && !log.contains("Ada"), "nobody is named: {log}");
     });
@@ -126,7 +131,7 @@ fn an_event_that_is_given_again_undoes_nothing_that_was_done_since() {
                 "reason": "PutObject",
             },
         });
-        let function = world.stack().output("UsersImportFunction").expect("an output");
+        let function = stack(world).output("UsersImportFunction").expect("an output");
         let again = world.cloud.invoke(function, &event).await.expect("it is invoked");
         assert_eq!(again.payload, json!({ "became": "known" }));
         let users = folder.store.users(folder.organization).await.expect("the table answers");

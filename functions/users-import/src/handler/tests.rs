@@ -222,6 +222,14 @@ async fn once_organizations_are_entered_no_other_gets_users() {
     assert_eq!(bench.import(&key("a.csv"), FILE).await, Answer::Refused { status: 404 });
     let detail = bench.result(&key("a.csv"))["problem"]["detail"].clone();
     assert!(detail.as_str().unwrap().contains(OURS), "{detail}");
+    let by_command =
+        ChangeOrigin { at: Clock::system().now(), by: "grace".to_owned(), way: ChangeWay::Cli };
+    let (ours, ada) = (OURS.parse().unwrap(), sidetone_user_file::read(FILE.as_bytes()).unwrap());
+    let users = Users::new(bench.handler.store.clone());
+    users.add(ours, ada.users[0].clone(), Intent::Commit(&by_command)).await.unwrap();
+    let counts = Counts { added: 1, unchanged: 1, ..Counts::default() };
+    let answer = bench.import(&key("a.csv"), FILE).await;
+    assert_eq!(answer, Answer::Imported { counts, change: Some(2) }, "it had users before");
     let theirs = format!("import/{OTHER}/a.csv");
     let counts = Counts { added: 2, ..Counts::default() };
     assert_eq!(bench.import(&theirs, FILE).await, Answer::Imported { counts, change: Some(1) });
