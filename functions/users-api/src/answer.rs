@@ -128,3 +128,89 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn escaped_bytes(text: &str) -> usize {
     serde_json::to_string(text).map_or(usize::MAX, |json| json.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use axum::body::Body;
+    use axum::http::header::CONTENT_TYPE;
+    use flate2::read::GzDecoder;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A file that is larger than an answer may be.
+    fn file() -> String {
+        "\"Ada\",\"ada@a.example\",\"genesys-cloud\"\r\n".repeat(200_000)
+    }
+
+    /// Bytes in which there is no pattern.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        (0..length).map(next).collect()
+    }
+
+    async fn answer(body: impl Into<Body>, method: &str, accept: Option<&str>) -> Answer {
+        let mut response = Response::new(body.into());
+        let kind = HeaderValue::from_static("text/csv");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        Answer::of(response, &Asked::new(method, accept)).await
+    }
+
+    fn detail(answer: &Answer) -> String {
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let problem: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(problem["status"], answer.status_code);
+        problem["detail"].to_string()
+    }
+
+    #[tokio::test]
+    async fn a_small_answer_is_sent_as_it_is() {
+        let text = answer("a \u{fc}", "GET", Some("gzip")).await;
+        assert_eq!((&*text.body, text.is_base64_encoded), ("a \u{fc}", false));
+        let bytes = answer(vec![0xff, 0xfe], "GET", None).await;
+        assert_eq!((&*bytes.body, bytes.is_base64_encoded), ("//4=", true));
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_compressed_and_whole() {
+        for accept in [None, Some("gzip, deflate"), Some("*"), Some("br, GZIP;q=0.5")] {
+            let answer = answer(file(), "GET", accept).await;
+            assert_eq!((answer.status_code, &*answer.headers["content-encoding"]), (200, "gzip"));
+            assert_eq!(answer.headers["content-type"], "text/csv");
+            assert!(serde_json::to_string(&answer).unwrap().len() < 6 * 1024 * 1024);
+            let mut whole = String::new();
+            let zipped = STANDARD.decode(&answer.body).unwrap();
+            GzDecoder::new(&*zipped).read_to_string(&mut whole).unwrap();
+            assert!(answer.is_base64_encoded && whole == file(), "{accept:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_refuses_that_gets_what_fits_and_else_is_told() {
+        let two_mib = "x".repeat(2 * 1024 * 1024);
+        let fits = answer(two_mib.clone(), "GET", Some("identity")).await;
+        assert!(fits.status_code == 200 && fits.body == two_mib);
+        for accept in ["", "identity", "gzip;q=0", "br", "*;q=0"] {
+            let answer = answer(file(), "GET", Some(accept)).await;
+            assert_eq!(answer.status_code, 406, "{accept}");
+            let detail = detail(&answer);
+            assert!(detail.contains("Accept-Encoding: gzip"), "{detail}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_even_so_says_whether_anything_was_done() {
+        let noise = noise(5 * 1024 * 1024);
+        let asked = answer(noise.clone(), "GET", None).await;
+        assert_eq!(asked.status_code, 500);
+        assert!(detail(&asked).contains("users export"), "{}", asked.body);
+        let done = answer(noise, "POST", None).await;
+        assert!(done.status_code == 500 && detail(&done).contains("is done"), "{}", done.body);
+    }
+}

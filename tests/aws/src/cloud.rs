@@ -186,12 +186,23 @@ impl Cloud {
         self.send("lambda", &invocations(function), &headers, b"{}".to_vec()).await.map(drop)
     }
 
-    /// Makes a bucket.
+    /// Makes a bucket whose objects everybody may read.
     ///
     /// Errors: [`CloudError`].
-    pub async fn make_bucket(&self, bucket: &str) -> Result<(), CloudError> {
-        let path = format!("/{bucket}");
-        self.request("s3", Method::PUT, &path, &[], Vec::new()).await.map(drop)
+    pub async fn make_public_bucket(&self, bucket: &str) -> Result<(), CloudError> {
+        let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+            "Resource": format!("arn:aws:s3:::{bucket}/*"),
+        }] });
+        for (method, what, body) in [
+            (Method::PUT, "", String::new()),
+            (Method::DELETE, "?publicAccessBlock", String::new()),
+            (Method::PUT, "?policy", policy.to_string()),
+        ] {
+            let path = format!("/{bucket}{what}");
+            self.request("s3", method, &path, &[], body.into_bytes()).await?;
+        }
+        Ok(())
     }
 
     /// Returns the tags of an object, as the service writes them.

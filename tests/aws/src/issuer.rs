@@ -47,7 +47,7 @@ impl Issuer {
         let private = key.as_der().map_err(|_| no_key())?;
         let url = format!("{endpoint}/{BUCKET}");
         let configuration = json!({ "issuer": url, "jwks_uri": format!("{url}/keys.json") });
-        cloud.make_bucket(BUCKET).await?;
+        cloud.make_public_bucket(BUCKET).await?;
         for (name, document) in
             [("keys.json", keys), (".well-known/openid-configuration", configuration)]
         {

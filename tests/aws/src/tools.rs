@@ -9,8 +9,10 @@ use crate::child::Child;
 use crate::error::LocalError;
 use crate::progress::Progress;
 
-/// The local AWS, and what it needs to understand a SAM template.
-const EMULATOR: &[&str] = &["ministack==1.5.33", "aws-sam-translator==1.115.0"];
+/// The local AWS, and what it needs to understand a SAM template and to verify a token: without
+/// the last one it refuses all of them.
+const EMULATOR: &[&str] =
+    &["ministack==1.5.33", "aws-sam-translator==1.115.0", "cryptography==50.0.2"];
 
 /// What builds and deploys. They pin other versions of the same libraries, so they live apart.
 const BUILDER: &[&str] = &["aws-sam-cli==1.170.0", "cargo-lambda==1.9.2"];

@@ -1,10 +1,7 @@
 //! The function as API Gateway calls it, on the embedded store.
 
-use std::io::Read;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 use sidetone_users_api::NoPlatforms;
@@ -142,66 +139,4 @@ async fn nothing_is_answered_to_a_token_without_an_organization() {
     bare["requestContext"]["authorizer"] = Value::Null;
     assert_eq!(bench.ask(bare).await.status_code, 403);
     assert_eq!(bench.ask(event("GET", "/v1/users/ada", "")).await.status_code, 200);
-}
-
-/// Fills the store with as many users as make an export of a few MiB.
-async fn filled(bench: &Bench) -> String {
-    for part in 0..2 {
-        let row = |number: u32| format!("A {number},a{part}x{number}@a.example,avaya,{TEAM}\n");
-        let rows: String = (0..20_000).map(row).collect();
-        let imported = bench.import(&format!("name,email,adaptor,team\n{rows}")).await;
-        assert_eq!(imported.status_code, 200);
-    }
-    let mut plain = Vec::new();
-    let users = bench.0.store.users(OURS.parse().unwrap()).await.unwrap();
-    sidetone_user_file::write(&mut plain, &users).unwrap();
-    assert!(plain.len() > 6 * 1024 * 1024, "{}", plain.len());
-    String::from_utf8(plain).unwrap()
-}
-
-const OURS: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
-const TEAM: &str = "a team whose name is long enough to fill a file that is larger than an answer \
-                    of a function may be and the same for everybody in it";
-
-#[tokio::test]
-async fn a_large_answer_is_compressed_and_whole() {
-    let bench = Bench::new();
-    let plain = filled(&bench).await;
-    for accept in [None, Some("gzip, deflate"), Some("*"), Some("br, GZIP;q=0.5")] {
-        let mut asked = event("GET", "/v1/export", "");
-        asked["headers"]["accept-encoding"] = json!(accept.unwrap_or_default());
-        if accept.is_none() {
-            asked["headers"].as_object_mut().unwrap().remove("accept-encoding");
-        }
-        let answer = bench.ask(asked).await;
-        assert_eq!((answer.status_code, &*answer.headers["content-encoding"]), (200, "gzip"));
-        assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8");
-        assert!(serde_json::to_string(&answer).unwrap().len() < 6 * 1024 * 1024);
-        let mut whole = String::new();
-        let zipped = STANDARD.decode(&answer.body).unwrap();
-        GzDecoder::new(&*zipped).read_to_string(&mut whole).unwrap();
-        assert!(answer.is_base64_encoded && whole == plain, "{accept:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_cannot_be_passed_on_says_so() {
-    let bench = Bench::new();
-    filled(&bench).await;
-    for accept in ["identity", "gzip;q=0", "br", "*;q=0"] {
-        let mut asked = event("GET", "/v1/export", "");
-        asked["headers"]["accept-encoding"] = accept.into();
-        let answer = bench.ask(asked).await;
-        assert_eq!(answer.status_code, 406, "{accept}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        let detail = body(&answer)["detail"].to_string();
-        assert!(detail.contains("Accept-Encoding: gzip") && detail.contains("export"), "{detail}");
-    }
-    let mut undo = event("POST", "/v1/changes/1/undo", "");
-    undo["headers"]["accept-encoding"] = "identity".into();
-    let answer = bench.ask(undo).await;
-    let detail = body(&answer)["detail"].to_string();
-    assert!(answer.status_code == 500 && detail.contains("is done"), "{detail}");
-    let left = bench.0.store.users(OURS.parse().unwrap()).await.unwrap();
-    assert_eq!(left.len(), 20_000, "and so it is");
 }
