@@ -9,6 +9,7 @@ use sidetone_users_api::NoPlatforms;
 use super::*;
 
 const CLAIM: &str = "sidetone_organization";
+const OURS: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 const THEIRS: &str = "1f0e0d0c-0b0a-4908-8706-050403020100";
 const FILE: &str = "\
 name,email,adaptor,team

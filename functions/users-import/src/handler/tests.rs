@@ -217,6 +217,7 @@ async fn once_organizations_are_entered_no_other_gets_users() {
         listen: Listen::Matched,
         on_hold: OnHold::Keep,
         queues: Vec::new(),
+        retention_days: None,
     };
     bench.handler.store.put_organization(&entered).await.unwrap();
     assert_eq!(bench.import(&key("a.csv"), FILE).await, Answer::Refused { status: 404 });
