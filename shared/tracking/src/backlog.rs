@@ -1,4 +1,5 @@
-//! What is known to this process alone so far: heard, and neither saved nor told yet.
+//! What is known to this process alone so far: heard, and neither saved nor told yet; and what it
+//! only believes, that events still arrive.
 //!
 //! The mark of what was heard never passes it, so whoever comes after a crash looks for it again.
 
@@ -10,6 +11,23 @@ use sidetone_model::Timestamp;
 /// How much is open, by the moment since when; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Backlog(Arc<Mutex<BTreeMap<Timestamp, usize>>>);
+
+/// Since when it is not sure that events arrive by one way; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sure(Arc<Mutex<Option<Open>>>);
+
+impl Sure {
+    /// Notes that they did at a moment; until the next one it is open whether they still do.
+    pub(crate) fn note(&self, open: Open) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+    }
+
+    /// Returns the last such moment.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| open.since)
+    }
+}
 
 /// Something that is open until this is dropped.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, Sure};
 use crate::channel::{HEARD_MAX, Heard, Holder, Intake, Pace};
 use crate::clients::{OAuthClient, admit};
 use crate::lease::Tenure;
@@ -407,6 +407,7 @@ where
                 tenure: parts.tenure.clone(),
                 gaps: parts.gaps.clone(),
                 deaf_since,
+                sure: Sure::default(),
                 rejected: BTreeSet::new(),
             };
             running.tasks.spawn(holder.run());

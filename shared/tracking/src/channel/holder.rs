@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::intake::Intake;
 use super::pace::Pace;
 use super::socket::{News, Socket};
+use crate::backlog::Sure;
 use crate::lease::{Mandate, Tenure};
 use crate::platform::{NotificationChannel, PlatformClient, PlatformError};
 use crate::repair::Gaps;
@@ -57,8 +58,10 @@ pub(crate) struct Holder {
     pub(crate) making: Arc<Pace>,
     pub(crate) tenure: Tenure,
     pub(crate) gaps: Gaps,
-    /// Since when nobody listens to these users.
+    /// Since when perhaps nobody listens to these users.
     pub(crate) deaf_since: Timestamp,
+    /// Until when somebody certainly did, once somebody does.
+    pub(crate) sure: Sure,
     /// Whose topics Genesys would not give.
     pub(crate) rejected: BTreeSet<UserId>,
 }
@@ -73,9 +76,8 @@ struct Open {
 enum Outcome {
     /// The socket is gone; the channel may be good.
     Lost,
-    /// Another channel must take its place; the socket still works. The channel may have
-    /// been gone for a while.
-    Replace { renew_token: bool, gone_for: Duration },
+    /// Another channel must take its place; the socket still works.
+    Replace { renew_token: bool },
     /// The tracker stops, or another manages the channels and this one can be read no more.
     Stopped,
 }
@@ -133,15 +135,14 @@ impl Holder {
             if was_sound {
                 backoff.succeeded();
             }
-            self.deaf_since = self.clock.now();
+            self.deaf_since = self.sure.since().unwrap_or(opened_at);
             match outcome {
                 Outcome::Lost => {
                     self.note_closed("the notification socket was lost");
                     kept = Some(channel);
                     self.wait(&mut backoff, &mut kept).await;
                 }
-                Outcome::Replace { renew_token, gone_for } => {
-                    self.deaf_since = self.deaf_since - gone_for;
+                Outcome::Replace { renew_token } => {
                     if renew_token {
                         self.renew_token(&channel).await;
                     }
@@ -182,9 +183,8 @@ impl Holder {
             }
         };
         let address = &channel.connect_uri;
-        let opening =
-            Socket::open(address, self.clock, self.intake.clone(), self.board.clone()).await;
-        let socket = match opening {
+        let (intake, board, sure) = (self.intake.clone(), self.board.clone(), self.sure.clone());
+        let socket = match Socket::open(address, self.clock, intake, board, sure).await {
             Ok(socket) => socket,
             Err(error) if error.is_channel_gone() => {
                 tracing::warn!(place = self.place, %error, "notification channel gone");
@@ -236,6 +236,7 @@ impl Holder {
 
     /// Asks whether the channel still exists, and now and then for its topics as well.
     async fn check(&mut self, channel: &NotificationChannel, number: u32) -> bool {
+        let asked_at = self.clock.now();
         let checked = if number.is_multiple_of(CHECKS_PER_COMPARISON) {
             match self.compare(channel).await {
                 Err(error) if error.is_gone() => Ok(false),
@@ -244,6 +245,9 @@ impl Holder {
         } else {
             self.platform.channel_exists(channel).await
         };
+        if let Ok(true) = checked {
+            self.intake.is_sure(&self.sure, asked_at);
+        }
         // The socket works; whether the platform answers is another matter.
         checked.unwrap_or_else(|error| {
             tracing::warn!(error = chain(&error), "channel not checked");
@@ -263,8 +267,7 @@ impl Holder {
     }
 
     async fn serve(&mut self, channel: &NotificationChannel, socket: &mut Socket) -> Outcome {
-        let planned = Outcome::Replace { renew_token: false, gone_for: Duration::ZERO };
-        let gone = Outcome::Replace { renew_token: false, gone_for: CHECK_EVERY };
+        let replaced = Outcome::Replace { renew_token: false };
         let tenure = self.tenure.clone();
         let mut manages = tenure.may_manage();
         let mut check_at = self.clock.now() + CHECK_EVERY;
@@ -279,18 +282,18 @@ impl Holder {
                     }
                     if let Err(error) = self.subscribe(channel).await {
                         tracing::warn!(place = self.place, error = chain(&error), "not subscribed");
-                        return planned;
+                        return replaced;
                     }
                     // Whoever came may be on a call, of which no event comes before it changes.
                     self.gaps.note(self.clock.now());
                 }
-                () = self.clock.sleep_until(channel.replace_at), if manages => return planned,
+                () = self.clock.sleep_until(channel.replace_at), if manages => return replaced,
                 () = self.clock.sleep_until(check_at), if manages => {
                     check_at = self.clock.now() + CHECK_EVERY;
                     checks += 1;
                     if !self.check(channel, checks).await {
                         tracing::warn!(place = self.place, "notification channel gone");
-                        return gone;
+                        return replaced;
                     }
                 }
             }
@@ -298,7 +301,6 @@ impl Holder {
     }
 
     fn outcome_of(&self, news: Option<News>) -> Outcome {
-        let gone_for = Duration::ZERO;
         match news {
             None | Some(News::Ended(_)) => {
                 tracing::info!(place = self.place, ?news, "notification socket ended");
@@ -306,11 +308,11 @@ impl Holder {
             }
             Some(News::Closing | News::Unsubscribed | News::ChannelGone) => {
                 tracing::info!(place = self.place, ?news, "notification channel replaced");
-                Outcome::Replace { renew_token: false, gone_for }
+                Outcome::Replace { renew_token: false }
             }
             Some(News::TokenRevoked) => {
                 tracing::warn!(place = self.place, "token revoked");
-                Outcome::Replace { renew_token: true, gone_for }
+                Outcome::Replace { renew_token: true }
             }
         }
     }
@@ -381,7 +383,9 @@ impl Holder {
         let topics = self.users.borrow().len();
         tracing::info!(place = self.place, topics, "notification socket open");
         metrics::counter!("sidetone_notification_sockets_opened_total").increment(1);
+        // In this order, so that there is no moment without either.
         self.gaps.note(self.deaf_since);
+        self.intake.is_sure(&self.sure, self.clock.now());
         self.board.edit(|status| {
             status.channels.insert(self.place, open.channel.made_at);
             if status.is_connected() {

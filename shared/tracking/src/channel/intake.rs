@@ -4,7 +4,7 @@ use sidetone_model::Timestamp;
 use sidetone_notification_proto::Snapshot;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::backlog::{Backlog, Open};
+use crate::backlog::{Backlog, Open, Sure};
 use crate::repair::Gaps;
 
 /// The most snapshots that wait for one worker: about a minute of a thousand busy agents. What
@@ -37,6 +37,16 @@ impl Intake {
         Self { workers, backlog, gaps }
     }
 
+    /// Notes that events arrive by some way, at least until that moment.
+    pub(crate) fn is_sure(&self, sure: &Sure, until: Timestamp) {
+        sure.note(self.backlog.open(until));
+    }
+
+    /// Notes that events since that moment may have been missed.
+    pub(crate) fn missed_since(&self, since: Timestamp) {
+        self.gaps.note(since);
+    }
+
     /// Hands over a record of a gap that began at that moment; waits where there is no room.
     pub(crate) async fn mend(&self, received_at: Timestamp, snapshot: Snapshot, gap: Timestamp) {
         let heard = Heard { received_at, snapshot, open: self.backlog.open(gap) };
@@ -55,7 +65,7 @@ impl Intake {
     pub(crate) fn hand(&self, received_at: Timestamp, snapshot: Snapshot) {
         let heard = Heard { received_at, snapshot, open: self.backlog.open(received_at) };
         if let Err(TrySendError::Full(_)) = self.worker_of(&heard.snapshot).try_send(heard) {
-            self.gaps.note(received_at);
+            self.missed_since(received_at);
             static DROPPED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
             let before = DROPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             metrics::counter!("sidetone_notifications_dropped_total").increment(1);

@@ -8,3 +8,4 @@ mod socket;
 pub(crate) use holder::Holder;
 pub(crate) use intake::{HEARD_MAX, Heard, Intake};
 pub(crate) use pace::Pace;
+pub(crate) use socket::STALL;

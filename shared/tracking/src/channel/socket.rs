@@ -18,6 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::intake::Intake;
+use crate::backlog::Sure;
 use crate::secret::Secret;
 use crate::status::StatusBoard;
 
@@ -26,6 +27,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a frame of ours may take to leave.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
+
+/// How late one may wake up at most before it is a standstill: of a laptop that slept, say.
+pub(crate) const STALL: Duration = Duration::from_secs(10);
 
 /// The longest message: a conversation of 25 participants with all their attributes takes a
 /// tenth of it.
@@ -106,6 +110,7 @@ impl Socket {
         clock: Clock,
         intake: Intake,
         board: StatusBoard,
+        sure: Sure,
     ) -> Result<Self, ConnectError> {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER_BYTES;
@@ -125,6 +130,7 @@ impl Socket {
             clock,
             intake,
             board,
+            sure,
             tell,
             close: close.clone(),
         };
@@ -139,14 +145,24 @@ struct Reader {
     clock: Clock,
     intake: Intake,
     board: StatusBoard,
+    sure: Sure,
     tell: mpsc::Sender<News>,
     close: CancellationToken,
 }
 
 impl Reader {
     async fn run(mut self) {
+        // When it looked last, and when it was to look again at the latest.
+        let mut looked = (self.clock.now(), self.clock.now());
         let ended = loop {
-            let until = match self.watchdog.check(self.clock.now()) {
+            let now = self.clock.now();
+            if now.since(looked.1) >= STALL {
+                // This machine stood still, and nobody can say what it missed.
+                tracing::warn!(since = %looked.0, "woke up late");
+                self.intake.missed_since(looked.0);
+            }
+            looked = (now, now);
+            let until = match self.watchdog.check(now) {
                 Watch::Wait(until) => until,
                 Watch::Ping => {
                     let ping = self.stream.send(Message::text(ping_text()));
@@ -157,6 +173,7 @@ impl Reader {
                 }
                 Watch::Dead => break Some(Ended::Silent),
             };
+            looked.1 = until.max(now);
             tokio::select! {
                 () = self.close.cancelled() => break None,
                 message = self.stream.next() => {
@@ -218,6 +235,7 @@ impl Reader {
             FrameKind::Conversation { snapshot, .. } => {
                 count("conversation");
                 self.board.heard(now);
+                self.intake.is_sure(&self.sure, now);
                 self.intake.hand(now, snapshot);
             }
             FrameKind::Heartbeat => count("heartbeat"),
@@ -304,7 +322,7 @@ mod tests {
         let address = Secret::new(format!("wss://{}/channels/x", listener.local_addr().unwrap()));
         let (sender, _heard) = mpsc::channel(1);
         let intake = Intake::new(vec![sender], Backlog::default(), Gaps::new());
-        let opening = Socket::open(&address, clock, intake, StatusBoard::new());
+        let opening = Socket::open(&address, clock, intake, StatusBoard::new(), Sure::default());
         let hang_up = async { drop(listener.accept().await.unwrap()) };
         let (opened, ()) = tokio::join!(opening, hang_up);
         let error = opened.unwrap_err();

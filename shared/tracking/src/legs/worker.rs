@@ -288,7 +288,7 @@ where
 
     fn note_over(&mut self, conversation: ConversationId, partition: &Partition) {
         if partition.is_over() && partition.sessions.is_empty() {
-            let due = self.due(PUBLISH_AFTER);
+            let due = self.due(PUBLISH_AFTER, partition);
             self.over.entry(conversation).or_insert(due);
         } else {
             self.over.remove(&conversation);
@@ -297,13 +297,17 @@ where
 
     fn note_wrap_up(&mut self, conversation: ConversationId, partition: &Partition) {
         if partition.legs.iter().any(|leg| leg.wrap_up().is_some()) {
-            self.wrap_ups.insert(conversation, self.due(Duration::ZERO));
+            self.wrap_ups.insert(conversation, self.due(Duration::ZERO, partition));
         }
     }
 
-    fn due(&self, after: Duration) -> Due {
+    /// Returns when to tell of a conversation. Until then it is open since it ended, which may be
+    /// long ago: a successor looks for calls by their ends.
+    fn due(&self, after: Duration, partition: &Partition) -> Due {
         let now = self.means.clock.now();
-        Due { at: now + after, tries: 0, _open: self.means.backlog.open(now) }
+        let ended_at = partition.legs.iter().filter_map(|leg| leg.ended_at).max();
+        let since = ended_at.map_or(now, |ended_at| ended_at.min(now));
+        Due { at: now + after, tries: 0, _open: self.means.backlog.open(since) }
     }
 
     /// Publishes a conversation if it is still over and still without a session.

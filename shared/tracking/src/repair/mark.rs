@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::gaps::Gaps;
 use crate::backlog::Backlog;
+use crate::channel::STALL;
 use crate::status::StatusBoard;
 
 const NAME: &str = "tracker#heard";
@@ -98,9 +99,13 @@ pub(crate) async fn keep_mark<S: CallStore>(
     board: StatusBoard,
     stop: CancellationToken,
 ) {
-    while stop.run_until_cancelled(mark.clock.sleep(EVERY)).await.is_some() {
+    let mut due_at = mark.clock.now() + EVERY;
+    while stop.run_until_cancelled(mark.clock.sleep_until(due_at)).await.is_some() {
         let now = mark.clock.now();
-        if gaps.are_open() || !board.is_connected() {
+        // After a standstill the others need time to find out what they missed.
+        let is_late = now.since(due_at) >= STALL;
+        due_at = now + EVERY;
+        if is_late || gaps.are_open() || !board.is_connected() {
             continue;
         }
         let until = backlog.since().map_or(now, |since| since.min(now));

@@ -5,6 +5,7 @@ mod bus;
 mod calls;
 mod clients;
 mod holding;
+mod killed;
 mod lease;
 mod logs;
 mod people;
