@@ -117,5 +117,5 @@ fn a_hold_a_mute_and_the_work_after_the_call_fall_where_they_were() {
 #[test]
 fn a_leg_that_nobody_moved_is_its_only_stint() {
     let leg = leg(&[(4, ada())]);
-    assert_eq!(leg.stints(), [leg.clone()]);
+    assert_eq!(leg.stints(), std::slice::from_ref(&leg));
 }
