@@ -78,8 +78,12 @@ async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), Loc
     Ok(())
 }
 
-/// Runs the tests; if they were not chosen by name, all of them, then the figures, which want
-/// to be alone, and the simulations.
+/// Tests that want the machine for themselves: figures, and a hundred events at once, which a
+/// door answers in the time that a message may be missing.
+const ALONE: [&str; 2] = ["figures", "swarm"];
+
+/// Runs the tests; if they were not chosen by name, all of them, those that want to be alone last,
+/// and the simulations.
 async fn judge(
     root: &Path,
     addresses: &Addresses,
@@ -90,9 +94,11 @@ async fn judge(
     if !tests.is_empty() {
         return test(root, addresses, tests).await;
     }
-    let tested = test(root, addresses, &["--skip", "figures"]).await;
+    let together: Vec<_> = ALONE.iter().flat_map(|name| ["--skip", name]).collect();
+    let tested = test(root, addresses, &together).await;
     progress.say("taking figures");
-    let figures = test(root, addresses, &["figures", "--nocapture"]).await;
+    let alone = [&ALONE[..], &["--nocapture", "--test-threads=1"]].concat();
+    let figures = test(root, addresses, &alone).await;
     let simulated = simulate(root, addresses, progress).await;
     tested.and(figures).and(simulated)
 }

@@ -38,6 +38,9 @@ pub async fn build_sidetone(
 
 /// Plays all simulations, one after another, as each plays Genesys Cloud at the same address.
 ///
+/// They are in real time, and judge how fast things go on a machine that others use: what is not
+/// right is played once more, and what is wrong is wrong again.
+///
 /// Errors: [`LocalError::Failed`] of those whose verdict is no, or that cannot be played.
 pub async fn simulate(
     root: &Path,
@@ -47,16 +50,23 @@ pub async fn simulate(
     let mut outcome = Ok(());
     for simulation in simulations(addresses) {
         progress.say(&format!("simulating {}", simulation.name));
-        let mut sidetone = Command::new(root.join("target/debug/sidetone"));
-        sidetone.current_dir(root).args(simulation.arguments).envs(addresses.environment());
-        let played = Child::start(simulation.name, sidetone, &addresses.run)?.finish().await;
-        if let Err(error) = played {
+        for play in 1..=PLAYS_MAX {
+            let mut sidetone = Command::new(root.join("target/debug/sidetone"));
+            sidetone.current_dir(root).args(&simulation.arguments).envs(addresses.environment());
+            let name = format!("{}-{play}", simulation.name);
+            let played = Child::start(&name, sidetone, &addresses.run)?.finish().await;
+            let Err(error) = played else { break };
             progress.say(&error.to_string());
-            outcome = Err(error);
+            if play == PLAYS_MAX {
+                outcome = Err(error);
+            }
         }
     }
     outcome
 }
+
+/// How often a simulation is played that is not right.
+const PLAYS_MAX: u32 = 2;
 
 struct Simulation {
     name: &'static str,

@@ -56,6 +56,9 @@ impl Sorted {
 
     fn words(&self) -> String {
         let (p50, p99, count) = (self.at(50), self.at(99), self.0.len());
+        if count == 0 {
+            return "not logged".to_owned();
+        }
         format!("p50 {p50:.1} ms, p99 {p99:.1} ms, of {count}")
     }
 }
