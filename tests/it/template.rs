@@ -154,7 +154,8 @@ fn recordings_have_a_rule_for_each_time_that_an_organization_may_choose() {
     let days = rules.iter().filter_map(|rule| {
         let days = rule["ExpirationInDays"].as_u64()?;
         let tag = &rule["TagFilters"][0];
-        let is_chosen = tag["Key"] == "retention-days" && tag["Value"] == days.to_string();
+        let said = tag["Value"].as_str()?.parse();
+        let is_chosen = tag["Key"] == "retention-days" && said == Ok(days);
         (is_chosen && rule["Prefix"] == "recordings/").then_some(days)
     });
     let known = Organization::RETENTION_DAYS.map(u64::from);
