@@ -201,11 +201,9 @@ async fn a_rotation_is_seen_at_once_and_both_secrets_are_good() {
 async fn the_oauth_client_is_read() {
     let (_, arn) = secret(r#"{"client_id": "id", "client_secret": "hush"}"#).await;
     let client = Aws::local(&address()).await.genesys_secret(arn);
-    for found in [client.client().await, client.fresh_client().await] {
-        let found = found.expect("read");
-        assert_eq!((found.client_id.as_str(), found.client_secret.reveal()), ("id", "hush"));
-    }
-    let nowhere = Aws::local(&address()).await.genesys_secret("nowhere").client().await;
+    let found = client.clients().await.expect("read").configured.expect("entered");
+    assert_eq!((found.client_id.as_str(), found.client_secret.reveal()), ("id", "hush"));
+    let nowhere = Aws::local(&address()).await.genesys_secret("nowhere").clients().await;
     assert!(matches!(nowhere, Err(StoreError::Unavailable { .. })));
 }
 
