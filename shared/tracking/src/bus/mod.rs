@@ -119,19 +119,18 @@ where
     /// Errors: [`BusError`] if it is not sure that everything was done; doing it again is
     /// harmless.
     pub async fn take(&self, clock: Clock, text: &str) -> Result<Taken, BusError> {
-        let taken = self.take_uncounted(clock, text).await?;
-        metrics::counter!("sidetone_bus_events_total", "taken" => taken.as_str()).increment(1);
-        Ok(taken)
+        match read(text) {
+            Some(event) => self.take_read(clock, event).await,
+            None => Ok(counted(Taken::Unreadable)),
+        }
     }
 
-    async fn take_uncounted(&self, clock: Clock, text: &str) -> Result<Taken, BusError> {
-        let event = match BusEvent::read(text) {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(%error, "partner event cannot be read");
-                return Ok(Taken::Unreadable);
-            }
-        };
+    /// Takes an event that was read.
+    async fn take_read(&self, clock: Clock, event: BusEvent) -> Result<Taken, BusError> {
+        self.take_uncounted(clock, event).await.map(counted)
+    }
+
+    async fn take_uncounted(&self, clock: Clock, event: BusEvent) -> Result<Taken, BusError> {
         if let BusEventKind::Other { topic } = &event.kind {
             tracing::debug!(%topic, "partner event says nothing of a call");
             return Ok(Taken::Nothing);
@@ -169,4 +168,16 @@ where
         *kept = Some(Arc::clone(&desk));
         Ok(desk)
     }
+}
+
+/// Reads an event; nothing, and a word in the log, if it is none.
+fn read(text: &str) -> Option<BusEvent> {
+    BusEvent::read(text)
+        .inspect_err(|error| tracing::warn!(%error, "partner event cannot be read"))
+        .ok()
+}
+
+fn counted(taken: Taken) -> Taken {
+    metrics::counter!("sidetone_bus_events_total", "taken" => taken.as_str()).increment(1);
+    taken
 }

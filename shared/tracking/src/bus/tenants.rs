@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_model::{OrganizationId, Timestamp};
-use sidetone_notification_proto::BusEvent;
 use sidetone_ports::{
     CallStore, ClientSource, Clock, Mailbox, OrganizationStore, RecordSink, StoreError, UserStore,
 };
 use tokio::sync::Mutex;
 
-use super::{BusError, PartnerEvents, Taken};
+use super::{BusError, PartnerEvents, Taken, counted, read};
 use crate::legs::Lags;
-use crate::platform::{Hosts, PlaceError};
-use crate::secret::Secret;
-use crate::tenants::{StoredTenants, Tenant, TenantName};
+use crate::platform::PlaceError;
+use crate::tenants::{StoredTenants, Tenant, TenantName, Unready};
 use crate::tracker::{TrackerConfig, TrackerError};
 
 /// How long settings and secrets that were read are believed.
@@ -85,18 +83,13 @@ where
     /// Errors: [`TenantEventError`] if it is not sure that everything was done; doing it again
     /// is harmless.
     pub async fn take(&self, clock: Clock, text: &str) -> Result<Taken, TenantEventError> {
-        let organization = match BusEvent::read(text) {
-            Ok(event) => event.organization,
-            Err(error) => {
-                tracing::warn!(%error, "partner event cannot be read");
-                return Ok(counted(Taken::Unreadable));
-            }
-        };
+        let Some(event) = read(text) else { return Ok(counted(Taken::Unreadable)) };
+        let organization = event.organization;
         let Some(taker) = self.taker(clock, organization).await? else {
             tracing::warn!(%organization, "partner event of somebody who is not served");
             return Ok(counted(Taken::Foreign));
         };
-        match taker.take(clock, text).await {
+        match taker.take_read(clock, event).await {
             Ok(taken) => Ok(taken),
             Err(error) => {
                 if error.is_misconfiguration() {
@@ -147,20 +140,9 @@ where
 }
 
 fn config_of(tenant: &Tenant) -> Result<TrackerConfig, TenantEventError> {
-    let name = || tenant.name.to_string();
-    let hosts = Hosts::at(&tenant.place)
-        .map_err(|source| TenantEventError::Place { tenant: name(), source })?;
-    let Some(first) = tenant.clients.first() else {
-        return Err(TenantEventError::NoClient { tenant: name() });
-    };
-    let secret: Secret = first.secret.clone();
-    Ok(TrackerConfig {
-        organization: tenant.name.organization(),
-        ..TrackerConfig::new(hosts, first.id.as_str(), secret)
+    let name = tenant.name.to_string();
+    tenant.config().map_err(|error| match error {
+        Unready::Place(source) => TenantEventError::Place { tenant: name, source },
+        Unready::NoClient => TenantEventError::NoClient { tenant: name },
     })
-}
-
-fn counted(taken: Taken) -> Taken {
-    metrics::counter!("sidetone_bus_events_total", "taken" => taken.as_str()).increment(1);
-    taken
 }

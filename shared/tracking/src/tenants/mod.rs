@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use crate::clients::OAuthClient;
 use crate::lease::{lease_name, organization_lease};
+use crate::platform::{Hosts, PlaceError};
 use crate::status::TrackerStatus;
+use crate::tracker::TrackerConfig;
 
 pub use follow::Tenants;
 pub use source::StoredTenants;
@@ -30,6 +32,33 @@ pub struct Tenant {
     pub place: PlatformPlace,
     /// Its OAuth clients; without one it cannot be followed.
     pub clients: Vec<OAuthClient>,
+}
+
+/// Why nobody can follow a tenant yet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unready {
+    /// Its settings name no platform.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// No secret is known.
+    #[error("it has no OAuth client whose secret is known")]
+    NoClient,
+}
+
+impl Tenant {
+    /// Returns what a tracker of it is told.
+    ///
+    /// Errors: [`Unready`].
+    pub(crate) fn config(&self) -> Result<TrackerConfig, Unready> {
+        let hosts = Hosts::at(&self.place)?;
+        let mut clients = self.clients.iter().cloned();
+        let first = clients.next().ok_or(Unready::NoClient)?;
+        let config = TrackerConfig {
+            organization: self.name.organization(),
+            ..TrackerConfig::new(hosts, first.id, first.secret)
+        };
+        Ok(clients.fold(config, |config, client| config.with_client(client.id, client.secret)))
+    }
 }
 
 /// How a tenant is known before anybody asks the platform.

@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Tenant, TenantName};
 use crate::lease::{Departure, Holding, Terms};
-use crate::platform::Hosts;
 use crate::tracker::{Refused, Tracker, TrackerConfig, TrackerError};
 
 /// How trackers in several processes take turns.
@@ -77,18 +76,8 @@ where
     S: CallStore + UserStore + Mailbox,
     R: RecordSink,
 {
-    let hosts = Hosts::at(&tenant.place).map_err(|error| chain(&error))?;
-    let mut clients = tenant.clients.iter().cloned();
-    let Some(first) = clients.next() else {
-        return Err("it has no OAuth client whose secret is known".to_owned());
-    };
-    let config = TrackerConfig {
-        organization: tenant.name.organization(),
-        refused,
-        ..TrackerConfig::new(hosts, first.id, first.secret)
-    };
-    let config =
-        clients.fold(config, |config, client| config.with_client(client.id, client.secret));
+    let config = tenant.config().map_err(|error| chain(&error))?;
+    let config = TrackerConfig { refused, ..config };
     Tracker::new(config, clock, store, sink).map_err(|error| chain(&error))
 }
 
