@@ -146,7 +146,6 @@ struct Parts {
     intake: Intake,
     making: Arc<Pace>,
     tenure: Tenure,
-    gaps: Gaps,
     /// Up to when somebody heard everything.
     heard_until: Timestamp,
 }
@@ -248,8 +247,8 @@ where
         };
         running.tasks.spawn(mender.run(inner.stop().clone()));
         let (board, stopped) = (self.board.clone(), inner.stop().clone());
-        running.tasks.spawn(keep_mark(mark, gaps.clone(), backlog, board, stopped));
-        let parts = Parts { intake, making: Arc::default(), tenure: inner, gaps, heard_until };
+        running.tasks.spawn(keep_mark(mark, gaps, backlog, board, stopped));
+        let parts = Parts { intake, making: Arc::default(), tenure: inner, heard_until };
         loop {
             let clients = admitted.borrow_and_update().clone();
             self.follow(&roster.followed(), &clients, &parts, &mut running);
@@ -405,7 +404,6 @@ where
                 board: self.board.clone(),
                 making: parts.making.clone(),
                 tenure: parts.tenure.clone(),
-                gaps: parts.gaps.clone(),
                 deaf_since,
                 sure: Sure::default(),
                 rejected: BTreeSet::new(),

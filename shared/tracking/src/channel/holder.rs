@@ -21,7 +21,6 @@ use super::socket::{News, Socket};
 use crate::backlog::Sure;
 use crate::lease::{Mandate, Tenure};
 use crate::platform::{NotificationChannel, PlatformClient, PlatformError};
-use crate::repair::Gaps;
 use crate::status::StatusBoard;
 
 /// How long a socket must last before its channel counts as sound.
@@ -57,7 +56,6 @@ pub(crate) struct Holder {
     /// Whose turn it is to make a channel: many at once are refused.
     pub(crate) making: Arc<Pace>,
     pub(crate) tenure: Tenure,
-    pub(crate) gaps: Gaps,
     /// Since when perhaps nobody listens to these users.
     pub(crate) deaf_since: Timestamp,
     /// Until when somebody certainly did, once somebody does.
@@ -229,7 +227,7 @@ impl Holder {
             tracing::warn!(place = self.place, missing, "Genesys has lost topics");
             metrics::counter!("sidetone_topics_lost_total").increment(missing as u64);
             self.subscribe(channel).await?;
-            self.gaps.note(self.clock.now() - CHECK_EVERY * CHECKS_PER_COMPARISON);
+            self.intake.missed_since(self.clock.now() - CHECK_EVERY * CHECKS_PER_COMPARISON);
         }
         Ok(())
     }
@@ -285,7 +283,7 @@ impl Holder {
                         return replaced;
                     }
                     // Whoever came may be on a call, of which no event comes before it changes.
-                    self.gaps.note(self.clock.now());
+                    self.intake.missed_since(self.clock.now());
                 }
                 () = self.clock.sleep_until(channel.replace_at), if manages => return replaced,
                 () = self.clock.sleep_until(check_at), if manages => {
@@ -384,7 +382,7 @@ impl Holder {
         tracing::info!(place = self.place, topics, "notification socket open");
         metrics::counter!("sidetone_notification_sockets_opened_total").increment(1);
         // In this order, so that there is no moment without either.
-        self.gaps.note(self.deaf_since);
+        self.intake.missed_since(self.deaf_since);
         self.intake.is_sure(&self.sure, self.clock.now());
         self.board.edit(|status| {
             status.channels.insert(self.place, open.channel.made_at);
