@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -79,16 +79,17 @@ pub(crate) async fn index_parts<P: Parts>(
 
 /// Writes a recording's audio to `path`, replacing what is there.
 ///
-/// Whoever drops this midway leaves a file there that is not whole.
+/// Whoever drops this midway leaves a file there that is not whole, and that is written to until
+/// `path` is dropped as well.
 pub(crate) async fn write_wav<P: Parts>(
     plan: &Plan,
     session: SessionId,
     parts: &P,
-    path: &Path,
+    path: impl AsRef<Path> + Send + 'static,
 ) -> Result<(), ConsumerError> {
     let start = plan.start().unwrap_or(0);
     let samples = plan.end().map_or(0, |end| end - start);
-    let (steps, writing) = writer(path.to_owned());
+    let (steps, writing) = writer(path);
     let mut reading = pin!(
         stream::iter(places_in_turn(&plan.pieces))
             .map(|place| async move { (place, parts.part(place).await) })
@@ -133,10 +134,14 @@ enum Step {
 }
 
 /// Starts to write a file, on a thread that may wait for the disk.
-fn writer(path: PathBuf) -> (mpsc::Sender<Step>, JoinHandle<io::Result<()>>) {
+///
+/// It keeps `path` until it is done, also where nobody waits for it any longer.
+fn writer(
+    path: impl AsRef<Path> + Send + 'static,
+) -> (mpsc::Sender<Step>, JoinHandle<io::Result<()>>) {
     let (sender, mut steps) = mpsc::channel::<Step>(CHUNKS_MAX);
     let writing = tokio::task::spawn_blocking(move || {
-        let mut file = WavFile::create(&path)?;
+        let mut file = WavFile::create(path.as_ref())?;
         while let Some(step) = steps.blocking_recv() {
             match step {
                 Step::Put(chunk) => file.put(&chunk)?,

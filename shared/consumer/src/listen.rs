@@ -88,7 +88,7 @@ impl<S: RecordSource> FoundSession<S> {
             conversation: self.plan.key.key.conversation,
             ahead: Mutex::default(),
         };
-        write_wav(&self.plan, self.session, &parts, path).await
+        write_wav(&self.plan, self.session, &parts, path.to_owned()).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! at any point, and begin again: parts go only when the sidecar that has them is written.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sidetone_model::SessionId;
@@ -38,9 +39,21 @@ pub(super) enum Stored {
 static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// A file on its way; what is still there in the end is removed.
-struct Scratch(PathBuf);
+///
+/// A thread that writes it has a clone: it writes on where the one who waited gave up, and
+/// then it is the one who leaves nothing behind.
+#[derive(Clone)]
+pub(super) struct Scratch(Arc<ScratchFile>);
 
-impl Drop for Scratch {
+struct ScratchFile(PathBuf);
+
+impl AsRef<Path> for Scratch {
+    fn as_ref(&self) -> &Path {
+        &self.0.0
+    }
+}
+
+impl Drop for ScratchFile {
     fn drop(&mut self) {
         // It was moved, as a rule.
         _ = std::fs::remove_file(&self.0);
@@ -132,8 +145,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         if let Some(name) = &sidecar.wav {
             let file = self.scratch_file(name, session).await?;
             let parts = StoredParts { recordings: &self.recordings, session, names };
-            write_wav(&plan, session, &parts, &file.0).await?;
-            self.recordings.put_recording(sidecar.organization, name, file.0.clone()).await?;
+            write_wav(&plan, session, &parts, file.clone()).await?;
+            self.put(&sidecar, name, &file).await?;
         }
         let place = self.put_sidecar(&sidecar, session).await?;
         let cause = plan.view.end().map_or("unknown", |end| cause_name(end.ended.cause()));
@@ -188,17 +201,34 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             .map_err(|error| failed(std::io::Error::other(error)))?;
         text.push(b'\n');
         let file = self.scratch_file(&name, session).await?;
-        tokio::fs::write(&file.0, text).await.map_err(failed)?;
-        Ok(self.recordings.put_recording(sidecar.organization, &name, file.0.clone()).await?)
+        let written = file.clone();
+        let writing = tokio::task::spawn_blocking(move || std::fs::write(written, text));
+        let outcome = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        outcome.map_err(failed)?;
+        Ok(self.put(sidecar, &name, &file).await?)
+    }
+
+    async fn put(
+        &self,
+        sidecar: &Sidecar,
+        name: &str,
+        file: &Scratch,
+    ) -> Result<String, StoreError> {
+        let path = file.as_ref().to_owned();
+        self.recordings.put_recording(sidecar.organization, name, path).await
     }
 
     /// Makes room for a file on its way; what people said is for nobody else to read.
-    async fn scratch_file(&self, name: &str, session: SessionId) -> Result<Scratch, ConsumerError> {
+    pub(super) async fn scratch_file(
+        &self,
+        name: &str,
+        session: SessionId,
+    ) -> Result<Scratch, ConsumerError> {
         let mut folder = tokio::fs::DirBuilder::new();
         let made = folder.recursive(true).mode(0o700).create(&self.scratch).await;
         made.map_err(|source| ConsumerError::Write { session, source })?;
         let number = FILES.fetch_add(1, Ordering::Relaxed);
-        Ok(Scratch(self.scratch.join(format!("{name}.{number}"))))
+        Ok(Scratch(Arc::new(ScratchFile(self.scratch.join(format!("{name}.{number}"))))))
     }
 
     pub(super) async fn stored_sidecar(

@@ -1,10 +1,13 @@
 //! Several recorders on one store, as many invocations of a Lambda are, and what becomes of
 //! single stream records.
 
+use futures_util::FutureExt as _;
 use sidetone_ports::RecordingStore as _;
 use sidetone_ports_embedded::{Recordings, Store};
 
 use super::*;
+use crate::assembly::{StoredParts, write_wav};
+use crate::index::Index;
 
 fn numbered(parts: impl IntoIterator<Item = Bytes>) -> Vec<(Sequence, Bytes)> {
     (0..).zip(parts).collect()
@@ -139,17 +142,53 @@ async fn a_batch_fails_from_the_first_record_that_is_not_kept() {
     assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
 }
 
-#[tokio::test]
-async fn what_there_was_no_time_for_has_failed_and_is_done_later() {
+/// A runtime with one thread for files.
+fn with_one_disk<F: Future>(what: F) -> F::Output {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.max_blocking_threads(1).enable_all().build().unwrap().block_on(what)
+}
+
+/// Keeps that thread busy until it is dropped.
+fn busy_disk() -> std::sync::mpsc::Sender<()> {
+    let (busy, until) = std::sync::mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || until.recv());
+    busy
+}
+
+#[test]
+fn what_there_was_no_time_for_has_failed_and_is_done_later() {
     let mut bench = Bench::new();
-    bench.recorder.finish_by(Instant::now());
-    let batch = numbered(whole_call().parts(4));
-    let taken = bench.recorder.take(&batch).await;
-    assert!(matches!(taken.failed, Some((_, ConsumerError::TimedOut { .. }))));
-    assert_eq!(bench.file(1, "json"), None);
-    bench.recorder.finish_by(Instant::now() + Duration::from_secs(60));
-    assert!(bench.recorder.take(&batch).await.failed.is_none());
-    assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
+    with_one_disk(async {
+        let busy = busy_disk();
+        bench.recorder.finish_by(Instant::now());
+        let batch = numbered(whole_call().parts(4));
+        let taken = bench.recorder.take(&batch).await;
+        assert!(matches!(taken.failed, Some((_, ConsumerError::TimedOut { .. }))));
+        assert_eq!(bench.file(1, "json"), None);
+        drop(busy);
+        bench.recorder.finish_by(Instant::now() + Duration::from_secs(60));
+        assert!(bench.recorder.take(&batch).await.failed.is_none());
+        assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
+    });
+}
+
+#[test]
+fn a_file_whose_writing_was_given_up_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let names = [];
+    let parts =
+        StoredParts { recordings: &bench.recordings, session: session_id(1), names: &names };
+    let key = SessionKey { key: conversation_key(), session: Some(session_id(1)) };
+    let plan = Index::new(key).plan();
+    with_one_disk(async {
+        let file = bench.recorder.scratch_file("a.wav", session_id(1)).await.unwrap();
+        let busy = busy_disk();
+        let written = write_wav(&plan, session_id(1), &parts, file.clone()).now_or_never();
+        assert!(written.is_none());
+        drop((file, busy));
+        // Its turn is after that of the file.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    });
     let left = std::fs::read_dir(bench.folder.path().join("scratch")).unwrap().count();
     assert_eq!(left, 0);
 }
