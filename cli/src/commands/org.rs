@@ -11,7 +11,7 @@ use sidetone_model::{OnHold, PlatformPlace};
 use sidetone_organizations::{
     Change, NewClient, NewKey, Organizations, OrganizationsError, Standing,
 };
-use sidetone_ports::{OrganizationSecrets, OrganizationStore, UserStore};
+use sidetone_ports::{OrganizationSecrets, OrganizationStore, SecretsError, UserStore};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::{data, existing_data};
@@ -273,7 +273,8 @@ const fn on_hold_name(on_hold: OnHold) -> &'static str {
 impl From<OrganizationsError> for Failure {
     fn from(error: OrganizationsError) -> Self {
         match error {
-            OrganizationsError::Store(error) => error.into(),
+            OrganizationsError::Store(error)
+            | OrganizationsError::Secrets(SecretsError::Store(error)) => error.into(),
             error @ OrganizationsError::Unknown(_) => Self::bad_input(error.to_string())
                 .hint("`sidetone org list` shows which are; `sidetone org add` adds one"),
             error @ OrganizationsError::Field { field: "region", .. } => {
@@ -286,8 +287,7 @@ impl From<OrganizationsError> for Failure {
             }
             error @ (OrganizationsError::Exists(_)
             | OrganizationsError::Field { .. }
-            | OrganizationsError::KeyTaken
-            | OrganizationsError::Full { .. }) => Self::bad_input(error.to_string()),
+            | OrganizationsError::Secrets(_)) => Self::bad_input(error.to_string()),
         }
     }
 }

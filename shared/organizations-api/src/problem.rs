@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use sidetone_model::OrganizationId;
 use sidetone_organizations::OrganizationsError;
-use sidetone_ports::chain;
+use sidetone_ports::{SecretsError, chain};
 use sidetone_users_api::{BadField, Problem};
 
 /// There is none of that id within the asker's reach, wherever else there may be.
@@ -20,16 +20,17 @@ pub(crate) fn problem(error: OrganizationsError) -> Problem {
         OrganizationsError::Exists(_) => {
             Problem::new(StatusCode::CONFLICT, "it is there already", detail)
         }
-        OrganizationsError::KeyTaken => Problem::new(
+        OrganizationsError::Secrets(SecretsError::Taken) => Problem::new(
             StatusCode::CONFLICT,
             "not that key",
             "key: that id cannot be had; choose another one",
         ),
-        OrganizationsError::Full { .. } => {
+        OrganizationsError::Secrets(SecretsError::Full { .. }) => {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no room", detail)
         }
         OrganizationsError::Field { field, reason } => bad_field(field, reason),
-        OrganizationsError::Store(error) => {
+        OrganizationsError::Store(error)
+        | OrganizationsError::Secrets(SecretsError::Store(error)) => {
             // Who asked is not told what is behind the door.
             tracing::error!(error = chain(&error), "settings or secrets cannot be reached");
             let detail = "the organizations cannot be reached at the moment; try again";

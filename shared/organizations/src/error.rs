@@ -20,20 +20,10 @@ pub enum OrganizationsError {
         /// What is wrong, and what would be right.
         reason: String,
     },
-    /// The AudioHook key is another's.
-    #[error("key: that AudioHook key is in use by another organization")]
-    KeyTaken,
-    /// Its secrets are too many.
-    #[error("{what} would have {bytes} bytes, of at most {bytes_max}")]
-    Full {
-        /// Which secrets.
-        what: &'static str,
-        /// How many bytes they would have.
-        bytes: usize,
-        /// How many there may be.
-        bytes_max: usize,
-    },
-    /// Settings or secrets could not be read or written.
+    /// Its secrets were left as they were.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// Settings or secrets could not be read, or settings not written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -41,15 +31,5 @@ pub enum OrganizationsError {
 impl OrganizationsError {
     pub(crate) fn field(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Field { field, reason: reason.into() }
-    }
-}
-
-impl From<SecretsError> for OrganizationsError {
-    fn from(error: SecretsError) -> Self {
-        match error {
-            SecretsError::Taken => Self::KeyTaken,
-            SecretsError::Full { what, bytes, bytes_max } => Self::Full { what, bytes, bytes_max },
-            SecretsError::Store(error) => Self::Store(error),
-        }
     }
 }

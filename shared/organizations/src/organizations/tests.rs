@@ -1,6 +1,7 @@
 //! Organizations on a data directory.
 
 use sidetone_model::{Listen, OnHold, PlatformPlace};
+use sidetone_ports::SecretsError;
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::*;
@@ -63,7 +64,7 @@ async fn one_organization_does_nothing_to_another() {
     let House { organizations, .. } = &house();
     let first = organizations.add(id(1), &change("a", "key-1"), "ann").await.unwrap();
     let taken = organizations.add(id(2), &change("a", "key-1"), "bob").await;
-    assert!(matches!(taken, Err(OrganizationsError::KeyTaken)), "{taken:?}");
+    assert!(matches!(taken, Err(OrganizationsError::Secrets(SecretsError::Taken))), "{taken:?}");
     let unknown = organizations.show(id(2)).await;
     assert!(matches!(unknown, Err(OrganizationsError::Unknown(_))), "{unknown:?}");
     organizations.add(id(2), &change("a", "key-2"), "bob").await.unwrap();
