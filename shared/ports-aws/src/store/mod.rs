@@ -27,8 +27,10 @@ mod leases;
 mod mailbox;
 mod nonces;
 mod organizations;
+mod origin;
 mod owners;
 mod revision;
+mod transaction;
 mod users;
 mod value;
 

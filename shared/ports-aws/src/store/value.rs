@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sidetone_model::Timestamp;
-use sidetone_ports::StoreError;
+use sidetone_ports::{Revision, StoreError};
 
 /// One row of a table.
 pub(super) type Row = HashMap<String, AttributeValue>;
@@ -36,6 +36,11 @@ pub(super) fn number(number: u64) -> AttributeValue {
 
 pub(super) fn blob(bytes: Vec<u8>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
+}
+
+/// Writes a revision so that text sorts as numbers do.
+pub(super) fn padded(revision: Revision) -> String {
+    format!("{revision:020}")
 }
 
 pub(super) fn moment(moment: Timestamp) -> AttributeValue {

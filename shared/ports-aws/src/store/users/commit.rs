@@ -1,15 +1,16 @@
 //! Commits changes: in one transaction if they fit, by way of a staged batch if not.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use sidetone_model::OrganizationId;
 use sidetone_ports::{ChangeOrigin, Revision, StoreError, UserChange};
 use std::time::Duration;
 
 use super::super::DynamoStore;
+use super::super::origin::OriginRow;
+use super::super::transaction::pause;
 use super::super::value::{text, wall_now};
-use super::head::{Batch, Head, pause};
-use super::history::{OriginRow, chunk_of_history, entry_of_history};
+use super::head::{Batch, Head};
+use super::history::{chunk_of_history, entry_of_history};
 use super::user_json;
 use crate::failure::AwsFailure;
 
@@ -100,18 +101,10 @@ impl DynamoStore {
                 let past = self.history_put(past)?;
                 items.push(TransactWriteItem::builder().put(past).build());
             }
-            let write = self.client().transact_write_items().set_transact_items(Some(items));
-            match write.send().await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.as_service_error().is_some_and(another_was_first) => {
-                    pause(repetition).await;
-                }
-                Err(error) => {
-                    // A transaction is allowed by the permissions of its parts.
-                    let failure = AwsFailure::new("dynamodb:TransactWriteItems", &error);
-                    return Err(StoreError::unavailable(CHANGE, failure));
-                }
+            if self.transact(CHANGE, items).await? {
+                return Ok(());
             }
+            pause(repetition).await;
         }
         Err(crowded())
     }
@@ -252,24 +245,6 @@ fn chunks<'a, 'b>(users: &'b [Written<'a>]) -> Vec<&'b [Written<'a>]> {
     }
     chunks.push(&users[start..]);
     chunks
-}
-
-/// Returns whether a transaction was not done because of others, and may simply be repeated.
-fn another_was_first(error: &TransactWriteItemsError) -> bool {
-    if let TransactWriteItemsError::TransactionCanceledException(cancelled) = error {
-        let mut codes = cancelled.cancellation_reasons().iter().filter_map(|one| one.code());
-        return codes.all(|code| {
-            matches!(
-                code,
-                "None"
-                    | "ConditionalCheckFailed"
-                    | "TransactionConflict"
-                    | "ThrottlingError"
-                    | "ProvisionedThroughputExceeded"
-            )
-        });
-    }
-    error.is_transaction_in_progress_exception()
 }
 
 fn crowded() -> StoreError {

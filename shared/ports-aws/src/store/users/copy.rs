@@ -7,11 +7,13 @@ use futures_util::{TryStreamExt, stream};
 use sidetone_model::OrganizationId;
 use sidetone_ports::{StoreError, UserChange};
 
+use super::super::origin::OriginRow;
+use super::super::transaction::pause;
 use super::super::value::{Row, malformed, moment_of, number, text, text_of, wall_now};
 use super::super::{DynamoStore, all_pages};
 use super::commit::{ABANDONED_AFTER, Commit};
-use super::head::{BATCH, Batch, pause};
-use super::history::{OriginRow, chunk_of_history, entry_of_history};
+use super::head::{BATCH, Batch};
+use super::history::{chunk_of_history, entry_of_history};
 use super::{read_chunk, user_json, user_row};
 use crate::failure::AwsFailure;
 

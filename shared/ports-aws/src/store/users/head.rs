@@ -1,8 +1,6 @@
 //! The head of an organization's users: how many commits there were, and which one is still
 //! being copied.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use aws_sdk_dynamodb::types::Update;
@@ -18,9 +16,6 @@ use crate::failure::AwsFailure;
 const HEAD: &str = "head";
 /// What stands before a batch that somebody began to stage.
 pub(super) const BATCH: &str = "batch#";
-/// The pause before the first repetition; longer with each, up to twenty times.
-const PAUSE: Duration = Duration::from_millis(10);
-
 /// The head as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Head {
@@ -53,12 +48,6 @@ impl Batch {
     pub(super) fn sk(&self) -> String {
         format!("{BATCH}{}", self.0)
     }
-}
-
-/// Waits before a repetition, a little differently each time, so that two who met part.
-pub(super) async fn pause(repetition: u32) {
-    let spread = f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0 + 0.5;
-    tokio::time::sleep((PAUSE * repetition.min(20)).mul_f64(spread)).await;
 }
 
 impl DynamoStore {

@@ -4,48 +4,17 @@
 use std::collections::VecDeque;
 
 use aws_sdk_dynamodb::types::Put;
-use sidetone_model::{OrganizationId, Timestamp};
-use sidetone_ports::{
-    ChangeOrigin, ChangeWay, HistoryEntry, HistoryPage, HistoryQuery, Revision, StoreError,
-    UserChange,
-};
+use sidetone_model::OrganizationId;
+use sidetone_ports::{HistoryEntry, HistoryPage, HistoryQuery, Revision, StoreError, UserChange};
 
 use super::super::DynamoStore;
-use super::super::value::{Row, malformed, moment, moment_of, number, number_of, text, text_of};
+use super::super::origin::OriginRow;
+use super::super::value::{Row, number, number_of, padded, text};
 use super::commit::Commit;
 use super::read_chunk;
 use crate::failure::AwsFailure;
 
 const HISTORY: &str = "read the history of the users";
-
-/// Who, when and by which way, as rows hold it.
-#[derive(Debug, Clone)]
-pub(super) struct OriginRow(ChangeOrigin);
-
-impl OriginRow {
-    pub(super) fn new(origin: &ChangeOrigin) -> Self {
-        Self(origin.clone())
-    }
-
-    pub(super) fn row(&self) -> Row {
-        Row::from([
-            ("at_ms".to_owned(), moment(self.0.at)),
-            ("by".to_owned(), text(self.0.by.as_str())),
-            ("way".to_owned(), text(self.0.way.as_str())),
-        ])
-    }
-
-    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
-        let at: Timestamp = moment_of(row, "at_ms")?;
-        let way = ChangeWay::of_word(text_of(row, "way")?).ok_or_else(|| malformed(row, "way"))?;
-        Ok(Self(ChangeOrigin { at, by: text_of(row, "by")?.to_owned(), way }))
-    }
-}
-
-/// Writes a revision so that text sorts as numbers do.
-fn padded(revision: Revision) -> String {
-    format!("{revision:020}")
-}
 
 fn partition(organization: OrganizationId) -> String {
     format!("{organization}#history")

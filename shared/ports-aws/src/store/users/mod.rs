@@ -40,11 +40,12 @@ use sidetone_ports::{
     UserStore,
 };
 
+use super::transaction::pause;
 use super::value::{Row, number, text, text_of, ttl, wall_now};
 use super::{DynamoStore, all_pages};
 use crate::failure::AwsFailure;
 use commit::Written;
-use head::{Batch, pause};
+use head::Batch;
 
 /// What stands before an agent's id.
 const AGENT: &str = "agent#";

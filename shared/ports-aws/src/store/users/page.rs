@@ -6,10 +6,10 @@ use std::sync::Arc;
 use sidetone_model::{AgentId, OrganizationId, User};
 use sidetone_ports::{StoreError, UserChange, UserPage, UserQuery};
 
-use super::head::pause;
 use super::{AGENT, AGENT_END, LIST, READS_MAX, read_user};
 use crate::failure::AwsFailure;
 use crate::store::DynamoStore;
+use crate::store::transaction::pause;
 use crate::store::value::{Row, text, text_of};
 
 impl DynamoStore {
