@@ -12,6 +12,7 @@ pub(crate) mod tail;
 pub(crate) mod users;
 pub(crate) mod why;
 
+use sidetone_ports::{ChangeOrigin, ChangeWay, Clock};
 use sidetone_ports_embedded::DataDir;
 
 use crate::args::GlobalArgs;
@@ -32,6 +33,13 @@ pub(crate) fn existing_data(global: &GlobalArgs) -> Result<DataDir, Failure> {
 /// Opens the data directory beside whoever runs on it, and makes it if there is none.
 pub(crate) fn data(global: &GlobalArgs) -> Result<DataDir, Failure> {
     Ok(DataDir::peek(&global.config()?.data)?)
+}
+
+/// Says who does it: whoever is logged in here.
+fn origin(way: ChangeWay) -> ChangeOrigin {
+    let named = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let by = named("LOGNAME").or_else(|| named("USER")).unwrap_or_else(|| "unknown".to_owned());
+    ChangeOrigin { at: Clock::system().now(), by, way }
 }
 
 /// Returns the option that names the data directory, for commands that are recommended.

@@ -11,7 +11,7 @@ use sidetone_audiohook_proto::{KeyId, Secret};
 use sidetone_genesys_sim::{Cast, Platform, PlatformConfig, PlatformError, Source, Stage, Target};
 use sidetone_model::{OrganizationId, PlatformPlace};
 use sidetone_organizations::{Change, NewClient, Organizations};
-use sidetone_ports::{Clock, StoredKey, UserStore};
+use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, StoredKey, UserStore};
 use sidetone_ports_embedded::{DataDir, KeyFile, SecretFiles, Store};
 use sidetone_tracking::{Hosts, TrackerConfig};
 
@@ -138,7 +138,9 @@ impl Simulated {
             ..Change::default()
         };
         let (store, secrets) = (Store::open(&data.store())?, SecretFiles::open(data)?);
-        Organizations::new(store, secrets).put(self.organization, &change, "simulate").await?;
+        let (at, by) = (Clock::system().now(), "simulate".to_owned());
+        let origin = ChangeOrigin { at, by, way: ChangeWay::Setup };
+        Organizations::new(store, secrets).put(self.organization, &change, &origin).await?;
         Ok(())
     }
 

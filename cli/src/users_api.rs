@@ -91,7 +91,7 @@ impl UsersApi {
         let listener = listener.map_err(closed)?;
         let address = listener.local_addr().map_err(closed)?;
         let organizations = Organizations::new(store.clone(), secrets);
-        let organizations = sidetone_organizations_api::router(organizations);
+        let organizations = sidetone_organizations_api::router(organizations, clock);
         let api = guarded(router(store, platforms, clock).merge(organizations), plan.guard);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();

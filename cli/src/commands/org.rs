@@ -11,19 +11,16 @@ use sidetone_model::{OnHold, PlatformPlace};
 use sidetone_organizations::{
     Change, NewClient, NewKey, Organizations, OrganizationsError, Standing,
 };
-use sidetone_ports::{OrganizationSecrets, OrganizationStore, SecretsError, UserStore};
+use sidetone_ports::{ChangeWay, OrganizationSecrets, OrganizationStore, SecretsError, UserStore};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
-use super::{data, existing_data};
+use super::{data, existing_data, origin};
 use crate::args::{ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 
 /// The largest file that is read for a secret.
 const SECRET_BYTES_MAX: u64 = 4 * 1024;
-
-/// Who changes organizations by this command, in the log.
-const BY: &str = "sidetone org";
 
 /// Does what was asked with organizations.
 pub(crate) async fn org(
@@ -81,7 +78,10 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
     }
 
     async fn add(&self, args: &OrgAddArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        let standing = self.organizations.put(args.organization, &change(args)?, BY).await?;
+        let standing = self
+            .organizations
+            .put(args.organization, &change(args)?, &origin(ChangeWay::Cli))
+            .await?;
         let shown = self.shown(standing).await?;
         if output.is_json() {
             output.json(&value_of(&shown))?;
@@ -131,7 +131,7 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
 
     async fn remove(&self, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         let id = args.organization;
-        let removed = self.organizations.remove(id, BY).await?;
+        let removed = self.organizations.remove(id, &origin(ChangeWay::Cli)).await?;
         let (keys, clients) = (removed.keys, removed.clients);
         if output.is_json() {
             output.json(&json!({ "organization": id, "keys": keys, "clients": clients }))?;
@@ -275,6 +275,7 @@ impl From<OrganizationsError> for Failure {
         match error {
             OrganizationsError::Store(error)
             | OrganizationsError::Secrets(SecretsError::Store(error)) => error.into(),
+            error @ OrganizationsError::Crowded(_) => Self::fault(error.to_string()),
             error @ OrganizationsError::Unknown(_) => Self::bad_input(error.to_string())
                 .hint("`sidetone org list` shows which are; `sidetone org add` adds one"),
             error @ OrganizationsError::Field { field: "region", .. } => {

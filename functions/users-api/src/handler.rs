@@ -52,7 +52,7 @@ where
                 let organizations = Organizations::new(self.store.clone(), self.secrets.clone());
                 let router = router(self.store.clone(), self.platforms.clone(), clock);
                 router
-                    .merge(organizations_router(organizations))
+                    .merge(organizations_router(organizations, clock))
                     .oneshot(request)
                     .await
                     .into_response()

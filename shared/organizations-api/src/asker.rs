@@ -8,7 +8,7 @@ use sidetone_users_api::{Caller, Operator, Problem};
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asker {
-    /// The name under which changes stand in the log.
+    /// The name under which changes stand in the log and the history.
     pub(crate) name: String,
     /// The only organization that this one can see or change; nothing for an operator.
     pub(crate) only: Option<OrganizationId>,

@@ -8,38 +8,51 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use sidetone_model::OrganizationId;
 use sidetone_organizations::{Organizations, Standing};
-use sidetone_ports::{OrganizationSecrets, OrganizationStore};
+use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, OrganizationSecrets, OrganizationStore};
 use sidetone_users_api::Problem;
 
 use crate::asker::Asker;
 use crate::problem::{bad_field, no_organization, problem};
 use crate::views::{OrganizationFields, OrganizationList, RemovedView};
 
+/// What every handler has.
+#[derive(Clone)]
+pub(crate) struct Api<S, X> {
+    pub(crate) organizations: Organizations<S, X>,
+    pub(crate) clock: Clock,
+}
+
+impl<S, X> Api<S, X> {
+    fn origin(&self, asker: &Asker) -> ChangeOrigin {
+        ChangeOrigin { at: self.clock.now(), by: asker.name.clone(), way: ChangeWay::Api }
+    }
+}
+
 type Answer<T> = Result<T, Problem>;
 
 /// Returns all organizations that the asker reaches.
 pub(crate) async fn list<S: OrganizationStore, X: OrganizationSecrets>(
-    State(organizations): State<Organizations<S, X>>,
+    State(api): State<Api<S, X>>,
     asker: Asker,
 ) -> Answer<Json<OrganizationList>> {
-    let mut all = organizations.list().await.map_err(problem)?;
+    let mut all = api.organizations.list().await.map_err(problem)?;
     all.retain(|one| asker.reaches(one.settings.id));
     Ok(Json(OrganizationList { organizations: all }))
 }
 
 /// Returns one organization.
 pub(crate) async fn show<S: OrganizationStore, X: OrganizationSecrets>(
-    State(organizations): State<Organizations<S, X>>,
+    State(api): State<Api<S, X>>,
     asker: Asker,
     id: Result<Path<String>, PathRejection>,
 ) -> Answer<Json<Standing>> {
     let id = within_reach(&asker, id)?;
-    organizations.show(id).await.map(Json).map_err(problem)
+    api.organizations.show(id).await.map(Json).map_err(problem)
 }
 
 /// Adds an organization.
 pub(crate) async fn create<S: OrganizationStore, X: OrganizationSecrets>(
-    State(organizations): State<Organizations<S, X>>,
+    State(api): State<Api<S, X>>,
     asker: Asker,
     said: Result<Json<OrganizationFields>, JsonRejection>,
 ) -> Answer<Response> {
@@ -49,14 +62,15 @@ pub(crate) async fn create<S: OrganizationStore, X: OrganizationSecrets>(
         bad_field("organization", "say which: its id stands in Genesys Cloud's settings")
     })?;
     let change = checked(&asker, fields)?.into_change();
-    let added = organizations.add(organization, &change, &asker.name).await.map_err(problem)?;
+    let added =
+        api.organizations.add(organization, &change, &api.origin(&asker)).await.map_err(problem)?;
     let place = format!("/v1/organizations/{organization}");
     Ok((StatusCode::CREATED, [(LOCATION, place)], Json(added)).into_response())
 }
 
 /// Changes what is named of one organization, and nothing else.
 pub(crate) async fn change<S: OrganizationStore, X: OrganizationSecrets>(
-    State(organizations): State<Organizations<S, X>>,
+    State(api): State<Api<S, X>>,
     asker: Asker,
     id: Result<Path<String>, PathRejection>,
     said: Result<Json<OrganizationFields>, JsonRejection>,
@@ -67,18 +81,18 @@ pub(crate) async fn change<S: OrganizationStore, X: OrganizationSecrets>(
         return Err(bad_field("organization", "is the key, and cannot be changed"));
     }
     let change = checked(&asker, fields)?.into_change();
-    organizations.change(id, &change, &asker.name).await.map(Json).map_err(problem)
+    api.organizations.change(id, &change, &api.origin(&asker)).await.map(Json).map_err(problem)
 }
 
 /// Removes one organization with its secrets.
 pub(crate) async fn remove<S: OrganizationStore, X: OrganizationSecrets>(
-    State(organizations): State<Organizations<S, X>>,
+    State(api): State<Api<S, X>>,
     asker: Asker,
     id: Result<Path<String>, PathRejection>,
 ) -> Answer<Json<RemovedView>> {
     let id = within_reach(&asker, id)?;
     asker.operates()?;
-    let removed = organizations.remove(id, &asker.name).await.map_err(problem)?;
+    let removed = api.organizations.remove(id, &api.origin(&asker)).await.map_err(problem)?;
     Ok(Json(RemovedView::new(id, removed)))
 }
 

@@ -20,6 +20,7 @@ pub(crate) fn problem(error: OrganizationsError) -> Problem {
         OrganizationsError::Exists(_) => {
             Problem::new(StatusCode::CONFLICT, "it is there already", detail)
         }
+        OrganizationsError::Crowded(_) => Problem::new(StatusCode::CONFLICT, "try again", detail),
         OrganizationsError::Secrets(SecretsError::Taken) => Problem::new(
             StatusCode::CONFLICT,
             "not that key",

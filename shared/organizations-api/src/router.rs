@@ -7,10 +7,10 @@ use axum::http::{Method, Uri};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use sidetone_organizations::Organizations;
-use sidetone_ports::{OrganizationSecrets, OrganizationStore};
+use sidetone_ports::{Clock, OrganizationSecrets, OrganizationStore};
 use sidetone_users_api::Problem;
 
-use crate::handlers;
+use crate::handlers::{self, Api};
 
 /// The API's contract.
 ///
@@ -25,7 +25,7 @@ const JSON_BYTES_MAX: usize = 1024 * 1024;
 ///
 /// [`Operator`]: sidetone_users_api::Operator
 /// [`Caller`]: sidetone_users_api::Caller
-pub fn router<S, X>(organizations: Organizations<S, X>) -> Router
+pub fn router<S, X>(organizations: Organizations<S, X>, clock: Clock) -> Router
 where
     S: OrganizationStore,
     X: OrganizationSecrets,
@@ -39,7 +39,7 @@ where
         .route("/v1/organizations/openapi.json", get(openapi))
         .route("/v1/organizations/{organization}", one.fallback(not_like_that))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .with_state(organizations)
+        .with_state(Api { organizations, clock })
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -10,6 +10,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sidetone_organizations::Organizations;
 use sidetone_organizations_api::{OPENAPI, router};
+use sidetone_ports::Clock;
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 use sidetone_users_api::{ApiToken, Bearer, Caller, Guard, Operator, guarded};
 
@@ -54,7 +55,7 @@ impl Bench {
             token(OUR_TOKEN, caller(OURS, "grace")),
             token(THEIR_TOKEN, caller(THEIRS, "mallory")),
         ]);
-        let api = guarded(router(organizations), guard);
+        let api = guarded(router(organizations, Clock::system()), guard);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, api).await });

@@ -17,6 +17,9 @@ const CLIENT_BYTES_MAX: usize = 512;
 const QUEUES_MAX: usize = 1_000;
 /// The longest name of a queue that is believed.
 const QUEUE_BYTES_MAX: usize = 512;
+/// As many bytes as the names of all queues may have: DynamoDB keeps 400 KB in a row, and a row of
+/// history holds settings twice, in JSON, where a character may take two.
+const QUEUES_BYTES_MAX: usize = 80 * 1024;
 
 /// What is to be changed; what is absent stays, or is as usual.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +84,11 @@ impl Change {
         ];
         let named = all.into_iter().filter(|(_, named)| *named).map(|(name, _)| name);
         named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns whether it names secrets.
+    pub(crate) const fn has_secrets(&self) -> bool {
+        self.key.is_some() || self.clients.is_some()
     }
 
     /// Returns the settings as they are to be: what was said, else what was there, else the
@@ -154,6 +162,10 @@ impl Change {
         if let Some(queues) = &self.queues {
             if queues.len() > QUEUES_MAX {
                 return Err(field("queues", &format!("there may be {QUEUES_MAX} at most")));
+            }
+            if queues.iter().map(String::len).sum::<usize>() > QUEUES_BYTES_MAX {
+                let reason = format!("their names may have {QUEUES_BYTES_MAX} bytes at most");
+                return Err(field("queues", &reason));
             }
             if queues.iter().any(|queue| !is_text(queue, QUEUE_BYTES_MAX)) {
                 return Err(field("queues", "each is a name or an id"));

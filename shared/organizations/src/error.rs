@@ -12,6 +12,9 @@ pub enum OrganizationsError {
     /// Somebody of that id is served already.
     #[error("organization {0} is served here already")]
     Exists(OrganizationId),
+    /// Others changed it all the time; secrets that were named may have been written.
+    #[error("others changed organization {0} each time this was tried; try again")]
+    Crowded(OrganizationId),
     /// What was said of it cannot be.
     #[error("{field}: {reason}")]
     Field {

@@ -1,7 +1,7 @@
 //! The one place where organizations are set up: settings and secrets together.
 //!
-//! Every change leaves one line in the log that says who changed what of whom. Refuses: returning
-//! a secret, and touching any of another organization's.
+//! Every change leaves one line in the log and one entry in the history that say who changed what
+//! of whom. Refuses: returning a secret, and touching any of another organization's.
 
 mod change;
 mod error;

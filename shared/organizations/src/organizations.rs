@@ -3,10 +3,17 @@
 use serde::Serialize;
 use sidetone_audiohook_proto::KeyId;
 use sidetone_model::{Organization, OrganizationId};
-use sidetone_ports::{OrganizationSecrets, OrganizationStore, StoreError, StoredClient, StoredKey};
+use sidetone_ports::{
+    ChangeOrigin, OrganizationSecrets, OrganizationStore, Revision, SettingsChange, SettingsPage,
+    SettingsQuery, StoreError, StoredClient, StoredKey,
+};
 
 use crate::change::Change;
 use crate::error::OrganizationsError;
+
+/// How often a change is planned anew because somebody was first: administrators are few, and
+/// each try takes a moment.
+const TRIES_MAX: usize = 12;
 
 /// Organizations, by their settings and their secrets. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,38 +51,59 @@ pub struct Removed {
     pub clients: usize,
 }
 
+/// Of what a change may be.
+#[derive(Debug, Clone, Copy)]
+enum Aim {
+    Put,
+    Add,
+    Change,
+}
+
+impl Aim {
+    fn check(
+        self,
+        id: OrganizationId,
+        stands: Option<&Organization>,
+    ) -> Result<(), OrganizationsError> {
+        match (self, stands) {
+            (Self::Add, Some(_)) => Err(OrganizationsError::Exists(id)),
+            (Self::Change, None) => Err(OrganizationsError::Unknown(id)),
+            (Self::Put, _) | (Self::Add, None) | (Self::Change, Some(_)) => Ok(()),
+        }
+    }
+}
+
 impl<S: OrganizationStore, X: OrganizationSecrets> Organizations<S, X> {
     /// Stands on a store of settings and one of secrets.
     pub const fn new(store: S, secrets: X) -> Self {
         Self { store, secrets }
     }
 
-    /// Adds an organization, or changes one; `by` says who wants it, for the log.
+    /// Adds an organization, or changes one; `origin` says who wants it.
     ///
+    /// What is named is put over what stands when it is written: of two who change one
+    /// organization at once, both get what they named.
     /// Errors: [`OrganizationsError`]; nothing is written if what was said cannot be.
     pub async fn put(
         &self,
         id: OrganizationId,
         change: &Change,
-        by: &str,
+        origin: &ChangeOrigin,
     ) -> Result<Standing, OrganizationsError> {
-        let before = self.store.organization(id).await?;
-        self.commit(id, before, change, by).await
+        self.attempt(id, Aim::Put, change, origin).await
     }
 
-    /// Adds an organization.
+    /// Adds an organization; of two who add one at once, one does. The secrets of OAuth clients
+    /// may be the other's then, which [`Standing::with_secret`] shows.
     ///
     /// Errors: as [`Organizations::put`], and [`OrganizationsError::Exists`].
     pub async fn add(
         &self,
         id: OrganizationId,
         change: &Change,
-        by: &str,
+        origin: &ChangeOrigin,
     ) -> Result<Standing, OrganizationsError> {
-        if self.store.organization(id).await?.is_some() {
-            return Err(OrganizationsError::Exists(id));
-        }
-        self.commit(id, None, change, by).await
+        self.attempt(id, Aim::Add, change, origin).await
     }
 
     /// Changes an organization.
@@ -85,10 +113,9 @@ impl<S: OrganizationStore, X: OrganizationSecrets> Organizations<S, X> {
         &self,
         id: OrganizationId,
         change: &Change,
-        by: &str,
+        origin: &ChangeOrigin,
     ) -> Result<Standing, OrganizationsError> {
-        let before = self.known(id).await?;
-        self.commit(id, Some(before), change, by).await
+        self.attempt(id, Aim::Change, change, origin).await
     }
 
     /// Returns all organizations, in order of their id.
@@ -109,35 +136,112 @@ impl<S: OrganizationStore, X: OrganizationSecrets> Organizations<S, X> {
         Ok(standing(settings, &clients, &keys))
     }
 
-    /// Removes an organization with its secrets. Users, calls and recordings stay.
+    /// Returns what was changed of an organization, newest first, also of one that was removed.
     ///
-    /// Errors: [`OrganizationsError::Unknown`]; [`OrganizationsError::Store`], and removing it
-    /// again ends what was begun.
+    /// Errors: [`OrganizationsError::Unknown`] if it never was served;
+    /// [`OrganizationsError::Store`].
+    pub async fn history(
+        &self,
+        id: OrganizationId,
+        query: &SettingsQuery,
+    ) -> Result<SettingsPage, OrganizationsError> {
+        let page = self.store.organization_history(id, query).await?;
+        if page.entries.is_empty() && self.store.organization_revision(id).await? == 0 {
+            // It may stand there from before there was a history.
+            self.known(id).await?;
+        }
+        Ok(page)
+    }
+
+    /// Removes an organization with its secrets. Users, calls, recordings and its history stay.
+    ///
+    /// Errors: [`OrganizationsError::Unknown`]; [`OrganizationsError::Crowded`] or
+    /// [`OrganizationsError::Store`], and removing it again ends what was begun.
     pub async fn remove(
         &self,
         id: OrganizationId,
-        by: &str,
+        origin: &ChangeOrigin,
     ) -> Result<Removed, OrganizationsError> {
-        let settings = self.known(id).await?;
-        // The keys first: from here on nobody comes in. The settings last, without which it
-        // could not be removed again.
-        let keys = self.secrets.remove_keys(id).await?;
-        self.secrets.replace_clients(id, Vec::new()).await?;
-        self.store.remove_organization(id).await?;
-        tracing::info!(organization = %id, by, keys, "organization removed");
-        Ok(Removed { keys, clients: settings.client_ids.len() })
+        let mut keys = 0;
+        for _ in 0..TRIES_MAX {
+            let expected = self.store.organization_revision(id).await?;
+            let settings = self.known(id).await?;
+            let clients = settings.client_ids.len();
+            // The keys first: from here on nobody comes in. The settings last, without which it
+            // could not be removed again.
+            keys += self.take_secrets(id).await?;
+            let before = Some(settings);
+            let change = SettingsChange { before, after: None, key_set: false, clients_set: false };
+            if self.commit(id, expected, origin, &change).await? {
+                tracing::info!(organization = %id, by = origin.by, keys, "organization removed");
+                return Ok(Removed { keys, clients });
+            }
+        }
+        Err(OrganizationsError::Crowded(id))
     }
 
+    /// Puts what is named over what stands, and begins again if that is no longer so.
+    async fn attempt(
+        &self,
+        id: OrganizationId,
+        aim: Aim,
+        change: &Change,
+        origin: &ChangeOrigin,
+    ) -> Result<Standing, OrganizationsError> {
+        for tried in 0..TRIES_MAX {
+            let expected = self.store.organization_revision(id).await?;
+            let before = self.store.organization(id).await?;
+            let planned = aim.check(id, before.as_ref());
+            let settings = match planned.and_then(|()| change.over(id, before.clone())) {
+                Ok(settings) => settings,
+                Err(error) => {
+                    if tried > 0 && before.is_none() && change.has_secrets() {
+                        // It was removed after its secrets were written: they must not outlive it.
+                        self.take_secrets(id).await?;
+                    }
+                    return Err(error);
+                }
+            };
+            // The secrets first, and each time: a tracker that starts in between finds all that
+            // it needs, and whose settings are written last, those secrets stand beside them.
+            self.put_secrets(id, change).await?;
+            let what = if before.is_none() { "added" } else { "changed" };
+            let (key_set, clients_set) = (change.key.is_some(), change.clients.is_some());
+            let after = Some(settings.clone());
+            let written = SettingsChange { before, after, key_set, clients_set };
+            if !written.is_nothing() {
+                if !self.commit(id, expected, origin, &written).await? {
+                    continue;
+                }
+                let (changed, by) = (change.names(), &origin.by);
+                tracing::info!(organization = %id, by, changed, "organization {what}");
+            }
+            let (clients, keys) = self.secrets().await?;
+            return Ok(standing(settings, &clients, &keys));
+        }
+        Err(OrganizationsError::Crowded(id))
+    }
+
+    /// Writes a change of settings; returns whether nobody was first.
     async fn commit(
         &self,
         id: OrganizationId,
-        before: Option<Organization>,
+        expected: Revision,
+        origin: &ChangeOrigin,
+        change: &SettingsChange,
+    ) -> Result<bool, OrganizationsError> {
+        match self.store.change_organization(id, expected, origin, change).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn put_secrets(
+        &self,
+        id: OrganizationId,
         change: &Change,
-        by: &str,
-    ) -> Result<Standing, OrganizationsError> {
-        let is_new = before.is_none();
-        let settings = change.over(id, before)?;
-        // The secrets first: a tracker that starts in between finds all that it needs.
+    ) -> Result<(), OrganizationsError> {
         if let Some(key) = &change.key {
             self.secrets.add_key(id, &key.id, &key.secret).await?;
         }
@@ -149,11 +253,14 @@ impl<S: OrganizationStore, X: OrganizationSecrets> Organizations<S, X> {
             });
             self.secrets.replace_clients(id, stored.collect()).await?;
         }
-        self.store.put_organization(&settings).await?;
-        let (changed, what) = (change.names(), if is_new { "added" } else { "changed" });
-        tracing::info!(organization = %id, by, changed, "organization {what}");
-        let (clients, keys) = self.secrets().await?;
-        Ok(standing(settings, &clients, &keys))
+        Ok(())
+    }
+
+    /// Takes all of its secrets from an organization; returns how many keys it could use.
+    async fn take_secrets(&self, id: OrganizationId) -> Result<usize, OrganizationsError> {
+        let keys = self.secrets.remove_keys(id).await?;
+        self.secrets.replace_clients(id, Vec::new()).await?;
+        Ok(keys)
     }
 
     async fn known(&self, id: OrganizationId) -> Result<Organization, OrganizationsError> {

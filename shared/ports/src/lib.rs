@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod error;
 mod lease;
+mod organization;
 mod part;
 mod secrets;
 mod store;
@@ -17,13 +18,16 @@ pub use clock::Clock;
 pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
 pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};
+pub use organization::{
+    OrganizationStore, SettingsChange, SettingsEntry, SettingsPage, SettingsQuery,
+};
 pub use part::{PartName, PartNameError};
 pub use secrets::{
     ClientSource, ConfiguredClient, KnownClients, OrganizationSecrets, SecretsError, StoredClient,
 };
 pub use store::{
-    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OrganizationStore,
-    OwnedItem, OwnerStore, Revision, SecretSource, StoredKey,
+    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
+    Revision, SecretSource, StoredKey,
 };
 pub use stream::{
     Checkpoints, Delivered, PutOutcome, RecordSink, RecordSource, RecordingStore, Sequence,

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sidetone_model::{ConversationKey, Organization, OrganizationId, OwnerId, Timestamp};
+use sidetone_model::{ConversationKey, OrganizationId, OwnerId, Timestamp};
 
 use crate::error::StoreError;
 
@@ -181,28 +181,4 @@ pub trait SecretSource: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StoredKey>, StoreError>> + Send {
         self.key(key_id)
     }
-}
-
-/// The organizations that are served here, with their settings; never a secret.
-pub trait OrganizationStore: Clone + Send + Sync + 'static {
-    /// Adds an organization, or replaces its settings.
-    fn put_organization(
-        &self,
-        organization: &Organization,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Finds one.
-    fn organization(
-        &self,
-        id: OrganizationId,
-    ) -> impl Future<Output = Result<Option<Organization>, StoreError>> + Send;
-
-    /// Returns all, in order of their id.
-    fn organizations(&self) -> impl Future<Output = Result<Vec<Organization>, StoreError>> + Send;
-
-    /// Removes one; returns whether it was there. Users, calls and recordings stay.
-    fn remove_organization(
-        &self,
-        id: OrganizationId,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

@@ -23,7 +23,7 @@ use crate::store::Revision;
 pub enum ChangeWay {
     /// A file that was imported, wherever.
     File,
-    /// The users API.
+    /// The users API, or that of organizations.
     Api,
     /// A command.
     Cli,
@@ -54,7 +54,7 @@ impl ChangeWay {
     }
 }
 
-/// Who changed users, when, and by which way.
+/// Who changed users or settings, when, and by which way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeOrigin {
     /// When.

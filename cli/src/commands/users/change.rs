@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use sidetone_model::{Adaptor, User, UserStatus};
-use sidetone_ports::{ChangeOrigin, ChangeWay, Clock};
+use sidetone_ports::{ChangeOrigin, ChangeWay};
 use sidetone_user_file::{Fields, FileError, read};
 use sidetone_users::{Absent, Intent, Outcome, Users, UsersError};
 
@@ -18,6 +18,7 @@ use super::{SAMPLE_HINT, counted};
 use crate::args::{
     FieldArgs, GlobalArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs, SetUserArgs, UndoArgs,
 };
+use crate::commands::origin;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -186,13 +187,6 @@ impl Change {
         tell(&self.place, outcome, self.dry_run, output)?;
         Ok(Exit::Done)
     }
-}
-
-/// Says who does it: whoever is logged in here.
-pub(super) fn origin(way: ChangeWay) -> ChangeOrigin {
-    let named = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    let by = named("LOGNAME").or_else(|| named("USER")).unwrap_or_else(|| "unknown".to_owned());
-    ChangeOrigin { at: Clock::system().now(), by, way }
 }
 
 pub(super) const fn intent(dry_run: bool, origin: &ChangeOrigin) -> Intent<'_> {

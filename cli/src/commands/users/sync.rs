@@ -5,10 +5,11 @@ use sidetone_ports::ChangeWay;
 use sidetone_tracking::{PeopleError, PeopleScope, PlatformClient, Step};
 use sidetone_users::{Absent, Collision, Findings, KnownOtherwise, Synced, Unusable, Users};
 
-use super::change::{intent, origin};
+use super::change::intent;
 use super::place::{Place, open_asking};
 use super::tell::{line, lines, other_usernames, outcome_json, summary};
 use crate::args::{GlobalArgs, SyncArgs};
+use crate::commands::origin;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 

@@ -1,11 +1,14 @@
 //! Organizations on a data directory.
 
-use sidetone_model::{Listen, OnHold, PlatformPlace};
-use sidetone_ports::SecretsError;
+use sidetone_model::{Listen, OnHold, PlatformPlace, Timestamp};
+use sidetone_ports::{ChangeWay, SecretsError};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::*;
 use crate::change::{NewClient, NewKey};
+
+mod at_once;
+mod history;
 
 const KEY_SECRET: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
@@ -35,21 +38,25 @@ fn change(client: &str, key: &str) -> Change {
     }
 }
 
+fn by(name: &str) -> ChangeOrigin {
+    ChangeOrigin { at: Timestamp::default(), by: name.to_owned(), way: ChangeWay::Cli }
+}
+
 #[tokio::test]
 async fn what_is_not_said_stays_and_no_secret_comes_back() {
     let House { organizations, .. } = &house();
-    let added = organizations.add(id(1), &change("a", "key-1"), "ann").await.unwrap();
+    let added = organizations.add(id(1), &change("a", "key-1"), &by("ann")).await.unwrap();
     assert_eq!(
         (added.settings.listen, &added.with_secret[..]),
         (Listen::Matched, &["a".into()][..])
     );
     let more = Change { listen: Some(Listen::Ready), ..Change::default() };
-    let changed = organizations.change(id(1), &more, "ann").await.unwrap();
+    let changed = organizations.change(id(1), &more, &by("ann")).await.unwrap();
     assert_eq!((changed.settings.listen, changed.settings.on_hold), (Listen::Ready, OnHold::Keep));
     assert_eq!(changed.keys, added.keys);
     for (said, kept) in [(90, Some(90)), (0, None)] {
         let days = Change { retention_days: Some(said), ..Change::default() };
-        let changed = organizations.change(id(1), &days, "ann").await.unwrap();
+        let changed = organizations.change(id(1), &days, &by("ann")).await.unwrap();
         assert_eq!(changed.settings.retention_days, kept);
     }
     assert_eq!(organizations.show(id(1)).await.unwrap(), changed);
@@ -62,16 +69,16 @@ async fn what_is_not_said_stays_and_no_secret_comes_back() {
 #[tokio::test]
 async fn one_organization_does_nothing_to_another() {
     let House { organizations, .. } = &house();
-    let first = organizations.add(id(1), &change("a", "key-1"), "ann").await.unwrap();
-    let taken = organizations.add(id(2), &change("a", "key-1"), "bob").await;
+    let first = organizations.add(id(1), &change("a", "key-1"), &by("ann")).await.unwrap();
+    let taken = organizations.add(id(2), &change("a", "key-1"), &by("bob")).await;
     assert!(matches!(taken, Err(OrganizationsError::Secrets(SecretsError::Taken))), "{taken:?}");
     let unknown = organizations.show(id(2)).await;
     assert!(matches!(unknown, Err(OrganizationsError::Unknown(_))), "{unknown:?}");
-    organizations.add(id(2), &change("a", "key-2"), "bob").await.unwrap();
-    let removed = organizations.remove(id(2), "bob").await.unwrap();
+    organizations.add(id(2), &change("a", "key-2"), &by("bob")).await.unwrap();
+    let removed = organizations.remove(id(2), &by("bob")).await.unwrap();
     assert_eq!(removed, Removed { keys: 1, clients: 1 });
     assert_eq!(organizations.list().await.unwrap(), [first]);
-    let again = organizations.remove(id(2), "bob").await;
+    let again = organizations.remove(id(2), &by("bob")).await;
     assert!(matches!(again, Err(OrganizationsError::Unknown(_))), "{again:?}");
 }
 
@@ -99,9 +106,10 @@ async fn what_cannot_be_is_refused_by_its_field_and_nothing_is_written() {
         (key("no blanks", KEY_SECRET), "key"),
         (key("key-1", "not base64!"), "key"),
         (Change { queues: Some(vec![" ".into()]), ..usual.clone() }, "queues"),
+        (Change { queues: Some(vec!["q".repeat(500); 200]), ..usual.clone() }, "queues"),
         (Change { retention_days: Some(31), ..usual.clone() }, "retention_days"),
     ] {
-        let refused = organizations.add(id(1), &bad, "ann").await;
+        let refused = organizations.add(id(1), &bad, &by("ann")).await;
         let Err(OrganizationsError::Field { field: named, .. }) = &refused else {
             panic!("{field}: {refused:?}");
         };

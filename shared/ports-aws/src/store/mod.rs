@@ -14,12 +14,14 @@
 //! | tracker | `lease#<name>` | `lease` | a lease |
 //! | users | organization, or organization and batch | see `users` | users |
 //! | users | `organizations` | organization | an organization's settings |
+//! | users | `organizations-history` | `<organization>#<revision>` | a change of its settings |
 //!
 //! The calls table has two indexes: `by-owner` (`owner`, `pk`; all attributes) and `by-due`
 //! (`due`, `due_at`; `expires_ms` with the keys). Only reads through an index may be late.
 //!
-//! Operations: `GetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `Query`, and for users a
-//! transaction of `PutItem` and `UpdateItem`. No other is called.
+//! Operations: `GetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `Query`, for users
+//! `BatchWriteItem`, and for users and organizations transactions of `PutItem`, `UpdateItem` and
+//! `DeleteItem`. No other is called.
 
 mod calls;
 mod connections;

@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{
-    CallStore, Clock, ConnectionItem, ConnectionStore, Freshness, Item, LeaseStore, Mailbox,
-    NonceStore, Renewal, StoreError, chain,
+    CallStore, ChangeOrigin, ChangeWay, Clock, ConnectionItem, ConnectionStore, Freshness, Item,
+    LeaseStore, Mailbox, NonceStore, OrganizationStore, Renewal, SettingsChange, SettingsQuery,
+    StoreError, chain,
 };
 use sidetone_ports_aws::{DynamoStore, Tables};
-use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_owner, fresh_text};
+use sidetone_testkit::{
+    conformance, fresh_connection, fresh_key, fresh_organization, fresh_owner, fresh_text,
+};
 
 use crate::common::{aws, tables};
 use crate::troubles::{Deaf, Dying, Halting, troubled};
@@ -55,6 +60,54 @@ async fn owners_conform() {
 #[tokio::test(flavor = "multi_thread")]
 async fn organizations_conform() {
     conformance::organization_store(store().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_that_an_older_version_stored_can_be_changed() {
+    let client = Client::new(&aws().await);
+    let tables = tables(&client).await;
+    let store = DynamoStore::new(&client, tables.clone());
+    let settings = Organization {
+        id: fresh_organization(),
+        platform: PlatformPlace::Region("usw2".to_owned()),
+        client_ids: Vec::new(),
+        listen: Listen::Ready,
+        on_hold: OnHold::Keep,
+        queues: Vec::new(),
+        retention_days: None,
+    };
+    // As it was written before there was a history, and still is by whoever goes back to that.
+    let put = async |settings: &Organization| {
+        let text = serde_json::to_string(settings).expect("JSON");
+        let put = client
+            .put_item()
+            .table_name(&tables.users)
+            .item("pk", AttributeValue::S("organizations".to_owned()))
+            .item("sk", AttributeValue::S(settings.id.to_string()))
+            .item("settings", AttributeValue::S(text));
+        put.send().await.expect("put");
+    };
+    put(&settings).await;
+    assert_eq!(store.organization_revision(settings.id).await.expect("read"), 0);
+    let changed = Organization { listen: Listen::Always, ..settings.clone() };
+    store.put_organization(&changed).await.expect("changed");
+    let read = SettingsChange {
+        before: Some(changed.clone()),
+        after: None,
+        key_set: false,
+        clients_set: false,
+    };
+    put(&settings).await;
+    let origin =
+        ChangeOrigin { at: Clock::system().now(), by: "ann".to_owned(), way: ChangeWay::Cli };
+    let refused = store.change_organization(settings.id, 1, &origin, &read).await;
+    assert!(refused.expect_err("it is no longer so").is_conflict());
+    store.put_organization(&changed).await.expect("changed again");
+    let query = SettingsQuery { before: None, limit: 10 };
+    let history = store.organization_history(settings.id, &query).await.expect("read").entries;
+    let told: Vec<_> =
+        history.iter().map(|entry| (entry.revision, entry.change.before.as_ref())).collect();
+    assert_eq!(told, [(2, Some(&settings)), (1, Some(&settings))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{
     CallStore, Clock, ConnectionItem, ConnectionStore, Freshness, Item, Mailbox, NonceStore,
-    OwnerStore,
+    OrganizationStore, OwnerStore, SettingsQuery,
 };
-use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_owner};
+use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_organization, fresh_owner};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -127,6 +128,40 @@ async fn a_taker_that_is_dropped_loses_no_letter() {
     }
     taken.extend(store.take(&owner, Duration::from_millis(300)).await.unwrap());
     assert_eq!(taken, expected);
+}
+
+#[tokio::test]
+async fn an_organization_that_an_older_version_stored_can_be_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let older = Schema { migrations: &SCHEMA.migrations[..4], ..SCHEMA };
+    let connection = older.open(Place::File(&path)).unwrap();
+    let settings = Organization {
+        id: fresh_organization(),
+        platform: PlatformPlace::Region("usw2".to_owned()),
+        client_ids: Vec::new(),
+        listen: Listen::Ready,
+        on_hold: OnHold::Keep,
+        queues: Vec::new(),
+        retention_days: None,
+    };
+    let text = serde_json::to_string(&settings).unwrap();
+    connection
+        .execute(
+            "INSERT INTO organizations VALUES (?1, ?2)",
+            params![settings.id.uuid().as_bytes(), text],
+        )
+        .unwrap();
+    drop(connection);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.organizations().await.unwrap(), std::slice::from_ref(&settings));
+    assert_eq!(store.organization_revision(settings.id).await.unwrap(), 0);
+    let changed = Organization { listen: Listen::Always, ..settings.clone() };
+    store.put_organization(&changed).await.unwrap();
+    let query = SettingsQuery { before: None, limit: 10 };
+    let history = store.organization_history(settings.id, &query).await.unwrap().entries;
+    let [only] = &history[..] else { panic!("{history:?}") };
+    assert_eq!((only.revision, &only.change.before), (1, &Some(settings)));
 }
 
 #[tokio::test]

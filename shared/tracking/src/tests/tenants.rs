@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{
-    ClientSource, ConfiguredClient, KnownClients, OrganizationStore, StoreError, StoredClient,
+    ChangeOrigin, ChangeWay, ClientSource, ConfiguredClient, KnownClients, OrganizationStore,
+    SettingsChange, StoreError, StoredClient,
 };
 
 use super::*;
@@ -73,6 +74,17 @@ impl Town {
             known.organizations.push(client);
         }
         self.store.put_organization(&settings).await.unwrap();
+    }
+
+    /// Serves an organization no longer.
+    async fn remove(&self, number: usize) {
+        let id = nth(number);
+        let expected = self.store.organization_revision(id).await.unwrap();
+        let before = self.store.organization(id).await.unwrap();
+        let change = SettingsChange { before, after: None, key_set: false, clients_set: false };
+        let (at, by) = (self.clock.now(), "test".to_owned());
+        let origin = ChangeOrigin { at, by, way: ChangeWay::Setup };
+        self.store.change_organization(id, expected, &origin, &change).await.unwrap();
     }
 
     fn source(&self) -> StoredTenants<Store, Clients> {
@@ -174,7 +186,7 @@ async fn who_is_removed_or_changed_is_let_go() {
     town.is_followed(0).await;
     town.is_followed(1).await;
     assert_eq!(statuses.borrow().len(), 2);
-    town.store.remove_organization(nth(0)).await.unwrap();
+    town.remove(0).await;
     // A secret that is wrong does not stop what is said about it.
     town.add(1, 1, "another secret").await;
     until("the removed one is let go", async || town.platforms[0].stats().topics == 0).await;
