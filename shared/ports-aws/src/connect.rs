@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
 
 use crate::line::ManagementLine;
 use crate::recordings::BucketRecordings;
@@ -56,18 +55,6 @@ impl Aws {
             return Err(ConnectError::NoRegion);
         }
         Ok(Self { config })
-    }
-
-    /// Settles on a local AWS, which takes made-up credentials; for tests.
-    pub async fn local(endpoint: &str) -> Self {
-        let credentials = Credentials::new("test", "test", None, None, "a local AWS");
-        let config = loader()
-            .endpoint_url(endpoint)
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .load()
-            .await;
-        Self { config }
     }
 
     /// Returns the stores on the given tables.
@@ -123,12 +110,6 @@ impl Aws {
     pub async fn outputs(&self, stack: impl Into<String>) -> Result<StackOutputs, StackError> {
         StackOutputs::read(&self.config, stack.into()).await
     }
-
-    /// Returns what a client of the SDK is made from.
-    #[cfg(test)]
-    pub(crate) fn into_config(self) -> SdkConfig {
-        self.config
-    }
 }
 
 /// Attempts that wait no longer than `attempt` each, and `operation` together.
@@ -140,7 +121,8 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-fn loader() -> aws_config::ConfigLoader {
+/// Returns what finds the configuration, with what is Sidetone's own in it.
+pub(crate) fn loader() -> aws_config::ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::connect::Aws;
+use crate::connect::loader;
 
 /// What the service was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,13 @@ impl Fake {
                 tokio::spawn(async move { serve(socket, &log, &*answer).await });
             }
         });
-        let config = Aws::local(&address).await.into_config();
+        let credentials = Credentials::new("test", "test", None, None, "a fake");
+        let config = loader()
+            .endpoint_url(&address)
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .load()
+            .await;
         Self { config, address, asked, server }
     }
 

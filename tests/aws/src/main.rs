@@ -1,16 +1,13 @@
 //! Runs Sidetone on a local AWS, or tests it there.
 
-use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use sidetone_genesys_sim::{Town, Traffic};
 use sidetone_ports::Clock;
 use sidetone_tests_aws::{
-    ADDRESSES_VARIABLE, Addresses, Args, Command, LocalError, Progress, Running, build_sidetone,
-    cargo, provision, simulate,
+    Addresses, Args, Command, LocalError, Progress, Running, judge, provision,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +49,6 @@ async fn run(args: &Args, progress: &Progress, stop: &CancellationToken) -> Resu
             }
         }
         Command::Test { tests, .. } => {
-            progress.say("testing");
             let testing = judge(&start.root, running.addresses(), tests, progress);
             stop.run_until_cancelled(testing).await.unwrap_or(Err(LocalError::Tests))
         }
@@ -76,53 +72,6 @@ async fn live(addresses: &Addresses, stop: &CancellationToken) -> Result<(), Loc
     Town::new(stage, Traffic::default()).live(stop.clone(), |_| {}).await;
     platform.stop().await;
     Ok(())
-}
-
-/// Tests that want the machine for themselves: figures, and a hundred events at once, which a
-/// door answers in the time that a message may be missing.
-const ALONE: [&str; 2] = ["figures", "swarm"];
-
-/// Runs the tests; if they were not chosen by name, all of them, those that want to be alone last,
-/// and the simulations.
-async fn judge(
-    root: &Path,
-    addresses: &Addresses,
-    tests: &[String],
-    progress: &Progress,
-) -> Result<(), LocalError> {
-    build_sidetone(root, addresses, progress).await?;
-    if !tests.is_empty() {
-        return test(root, addresses, tests).await;
-    }
-    let together: Vec<_> = ALONE.iter().flat_map(|name| ["--skip", name]).collect();
-    let tested = test(root, addresses, &together).await;
-    progress.say("taking figures");
-    let alone = [&ALONE[..], &["--nocapture", "--test-threads=1"]].concat();
-    let figures = test(root, addresses, &alone).await;
-    let simulated = simulate(root, addresses, progress).await;
-    tested.and(figures).and(simulated)
-}
-
-/// Runs the test binary, with its output for whoever looks.
-async fn test(
-    root: &Path,
-    addresses: &Addresses,
-    tests: &[impl AsRef<OsStr>],
-) -> Result<(), LocalError> {
-    let program = cargo();
-    let status = tokio::process::Command::new(&program)
-        .current_dir(root)
-        .args(["test", "--locked", "--workspace", "--test", "aws", "--"])
-        .args(tests)
-        .env(ADDRESSES_VARIABLE, addresses.to_json()?)
-        // Nearly all of them wait, for schedules and for people who talk.
-        .env("RUST_TEST_THREADS", "16")
-        .envs(addresses.environment())
-        .kill_on_drop(true)
-        .status()
-        .await
-        .map_err(|source| LocalError::Program { program, source })?;
-    if status.success() { Ok(()) } else { Err(LocalError::Tests) }
 }
 
 fn announce(addresses: &Addresses, json: bool) {

@@ -196,7 +196,7 @@ fn absolute(path: &Path) -> Result<PathBuf, LocalError> {
 }
 
 /// Returns the cargo that runs us, or any.
-pub fn cargo() -> String {
+pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 

@@ -24,7 +24,7 @@ const LOST_FRAME: &str = "40";
 /// Builds the `sidetone` command with `--stack`.
 ///
 /// Errors: [`LocalError::Failed`] with the compiler's log.
-pub async fn build_sidetone(
+pub(crate) async fn build_sidetone(
     root: &Path,
     addresses: &Addresses,
     progress: &Progress,
@@ -42,7 +42,7 @@ pub async fn build_sidetone(
 /// right is played once more, and what is wrong is wrong again.
 ///
 /// Errors: [`LocalError::Failed`] of those whose verdict is no, or that cannot be played.
-pub async fn simulate(
+pub(crate) async fn simulate(
     root: &Path,
     addresses: &Addresses,
     progress: &Progress,

@@ -2,42 +2,42 @@
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
-use sidetone_ports_aws::Tables;
+use sidetone_ports_aws::{Aws, Tables};
 use sidetone_testkit::fresh_text;
 
-/// Where the address of the local AWS stands.
-const ADDRESS: &str = "SIDETONE_TEST_AWS";
+/// Where the SDK looks for the address of the local AWS.
+const ADDRESS: &str = "AWS_ENDPOINT_URL";
 /// How long a table may take to be there.
 const TABLE_LOOKS_MAX: u32 = 100;
 
-/// Returns where the local AWS is.
+/// Makes sure that what the SDK will call is a local AWS, and no account of anybody's.
 ///
-/// Panics if none is named.
-pub(crate) fn address() -> String {
-    let Ok(address) = std::env::var(ADDRESS) else {
-        panic!("{ADDRESS} must say where the local AWS is, such as http://127.0.0.1:4566");
-    };
-    address
+/// Panics if it is not.
+fn assert_local() {
+    let address = std::env::var(ADDRESS).unwrap_or_default();
+    let host = address.split_once("://").map_or("", |(_, host)| host);
+    assert!(
+        host.starts_with("127.0.0.1:"),
+        "{ADDRESS} must say where the local AWS is, such as http://127.0.0.1:4566"
+    );
 }
 
-/// Returns what every client of the local AWS is made from.
+/// Returns the local AWS as Sidetone sees it.
+pub(crate) async fn local() -> Aws {
+    assert_local();
+    Aws::connect().await.expect("a region")
+}
+
+/// Returns what every other client of the local AWS is made from.
 pub(crate) async fn aws() -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "the test");
-    aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(address())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard())
-        .load()
-        .await
+    assert_local();
+    aws_config::load_defaults(BehaviorVersion::latest()).await
 }
 
 /// Makes the three tables under names of their own, as the template describes them.

@@ -1,7 +1,7 @@
 //! The twins against a local AWS: every suite of the testkit, and what only these promise.
 //!
-//! Built with the feature `local-aws` alone, so that nothing passes where no AWS is. The
-//! address of one is in `SIDETONE_TEST_AWS`, such as `http://127.0.0.1:4566`.
+//! Built with the feature `local-aws` alone, so that nothing passes where no AWS is. Its address,
+//! its region and credentials are in the variables of the SDK; `aws-local test` sets them.
 
 mod common;
 mod store;

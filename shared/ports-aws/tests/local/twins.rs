@@ -8,10 +8,10 @@ use sidetone_ports::{
     Clock, Delivered, PutOutcome, RecordSink, RecordSource, SecretSource, Sequence, SinkError,
     SourceError, StoreError, StoredKey, StreamRecord,
 };
-use sidetone_ports_aws::{Aws, Begin, KinesisSink, KinesisSource, StackError};
+use sidetone_ports_aws::{Begin, KinesisSink, KinesisSource, StackError};
 use sidetone_testkit::{conformance, fresh_conversation, fresh_organization, fresh_text};
 
-use crate::common::{address, aws};
+use crate::common::{aws, local};
 
 /// Both ends of a stream.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ async fn numbers(source: &KinesisSource, key: ConversationId, count: usize) -> V
 async fn the_stream_conforms() {
     for begin in [Begin::Tip, Begin::Horizon] {
         let (_, name) = stream(3).await;
-        let aws = Aws::local(&address()).await;
+        let aws = local().await;
         let ends = Ends { sink: aws.sink(&name), source: aws.source(&name, begin) };
         conformance::stream_counted_by_its_reader(ends).await;
     }
@@ -88,7 +88,7 @@ async fn the_stream_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_begins_where_it_is_told() {
     let (_, name) = stream(1).await;
-    let aws = Aws::local(&address()).await;
+    let aws = local().await;
     let (sink, key) = (aws.sink(&name), fresh_conversation());
     sink.put(vec![record(key, 1)]).await.expect("put");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
@@ -110,7 +110,7 @@ async fn a_source_begins_where_it_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_goes_on_when_a_shard_is_split() {
     let (client, name) = stream(1).await;
-    let aws = Aws::local(&address()).await;
+    let aws = local().await;
     let (sink, key) = (aws.sink(&name), fresh_conversation());
     let source = aws.source(&name, Begin::Horizon);
     sink.put(vec![record(key, 1)]).await.expect("put");
@@ -131,7 +131,7 @@ async fn a_source_goes_on_when_a_shard_is_split() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_not_there_is_named() {
-    let aws = Aws::local(&address()).await;
+    let aws = local().await;
     let put = aws.sink("nowhere").put(vec![record(fresh_conversation(), 1)]).await;
     let error = sidetone_ports::chain(&put.expect_err("there is no such stream"));
     assert!(error.contains("kinesis:PutRecords answered ResourceNotFound"), "{error}");
@@ -163,7 +163,7 @@ async fn secret(text: &str) -> (aws_sdk_secretsmanager::Client, String) {
 async fn keys_conform() {
     let stored = key("c2VjcmV0");
     let (_, arn) = secret(&document(&stored)).await;
-    let keys = Aws::local(&address()).await.keys(arn);
+    let keys = local().await.keys(arn);
     conformance::secret_source(keys, stored).await;
 }
 
@@ -171,7 +171,7 @@ async fn keys_conform() {
 async fn the_secrets_of_organizations_conform() {
     let (_, keys) = secret(r#"{"keys":[]}"#).await;
     let (_, clients) = secret(r#"{"client_id":"","client_secret":""}"#).await;
-    let secrets = Aws::local(&address()).await.secrets(keys, clients);
+    let secrets = local().await.secrets(keys, clients);
     conformance::organization_secrets(secrets).await;
 }
 
@@ -179,7 +179,7 @@ async fn the_secrets_of_organizations_conform() {
 async fn a_rotation_is_seen_at_once_and_both_secrets_are_good() {
     let first = key("b25l");
     let (client, arn) = secret(&document(&first)).await;
-    let keys = Aws::local(&address()).await.keys(&arn);
+    let keys = local().await.keys(&arn);
     let known = keys.key("the-key").await.expect("read").expect("there");
     assert!(known == first);
     let second = StoredKey { secrets: vec!["dHdv".into()], ..first };
@@ -200,10 +200,10 @@ async fn a_rotation_is_seen_at_once_and_both_secrets_are_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_oauth_client_is_read() {
     let (_, arn) = secret(r#"{"client_id": "id", "client_secret": "hush"}"#).await;
-    let client = Aws::local(&address()).await.genesys_secret(arn);
+    let client = local().await.genesys_secret(arn);
     let found = client.clients().await.expect("read").configured.expect("entered");
     assert_eq!((found.client_id.as_str(), found.client_secret.reveal()), ("id", "hush"));
-    let nowhere = Aws::local(&address()).await.genesys_secret("nowhere").clients().await;
+    let nowhere = local().await.genesys_secret("nowhere").clients().await;
     assert!(matches!(nowhere, Err(StoreError::Unavailable { .. })));
 }
 
@@ -215,7 +215,7 @@ async fn recordings_conform() {
     let bucket = fresh_text("bucket");
     client.create_bucket().bucket(&bucket).send().await.expect("made");
     let directory = tempfile::tempdir().expect("a directory");
-    let recordings = Aws::local(&address()).await.recordings(bucket);
+    let recordings = local().await.recordings(bucket);
     conformance::recording_store(recordings, directory.path()).await;
 }
 
@@ -228,7 +228,7 @@ async fn a_stack_tells_its_outputs_or_what_is_missing() {
         "Outputs": {"StreamName": {"Value": "calls"}, "AudioUri": {"Value": ""}}
     }"#;
     client.create_stack().stack_name(&name).template_body(template).send().await.expect("made");
-    let aws = Aws::local(&address()).await;
+    let aws = local().await;
     let mut outputs = aws.outputs(&name).await.expect("described");
     for _ in 0..50 {
         if outputs.optional("StreamName").is_some() {
