@@ -6,12 +6,14 @@
 mod admission;
 mod api_door;
 mod audio_tracking;
+mod caller;
 mod calls;
 mod client;
 mod event_bus;
 mod figures;
 mod hand_over;
 mod organizations;
+mod organizations_api;
 mod roles;
 mod stream;
 mod swarm;
