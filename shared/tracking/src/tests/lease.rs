@@ -133,7 +133,6 @@ async fn trackers_take_turns_and_no_call_is_missed_or_doubled() {
     }
     let stats = site.platform.stats();
     assert!(stats.channels_alive_most <= 6 && stats.channels_evicted == 0, "{stats:?}");
-    assert_eq!(stats.topics, 0, "who leaves leaves an empty channel");
     assert_no_violations(&site.platform);
 }
 
