@@ -1,6 +1,6 @@
 //! One TLS provider for all that does not bring its own.
 //!
-//! The SDK compiles in aws-lc beside our ring, and with two of them rustls picks none by itself.
+//! `reqwest` wants one that is installed.
 
 /// Makes ring the process's TLS provider, if none is installed.
 pub fn choose_tls() {

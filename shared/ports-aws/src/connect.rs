@@ -8,6 +8,8 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::line::ManagementLine;
 use crate::recordings::BucketRecordings;
@@ -55,6 +57,12 @@ impl Aws {
             return Err(ConnectError::NoRegion);
         }
         Ok(Self { config })
+    }
+
+    /// Returns what any client of the SDK is made from; for tests.
+    #[cfg(feature = "local-aws")]
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// Returns the stores on the given tables.
@@ -123,7 +131,11 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
 
 /// Returns what finds the configuration, with what is Sidetone's own in it.
 pub(crate) fn loader() -> aws_config::ConfigLoader {
+    let https = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(https)
         .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
     match AppName::new(APP_NAME) {

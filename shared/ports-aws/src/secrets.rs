@@ -9,7 +9,6 @@ mod keys;
 mod organizations;
 
 use std::error::Error;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -18,7 +17,6 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use aws_secretsmanager_caching::SecretsManagerCachingClient;
 
 use crate::connect::timeouts;
 use crate::failure::AwsFailure;
@@ -32,8 +30,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 /// Both attempts: a door waits 2 s for a key.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(1_800);
 const ATTEMPTS_MAX: u32 = 2;
-/// Two stages of one secret, with room.
-const CACHE_SIZE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// Why a secret could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,53 +48,35 @@ enum SecretFault {
 /// A secret in Secrets Manager.
 #[derive(Debug)]
 struct Secret {
-    cache: Option<SecretsManagerCachingClient>,
+    client: Client,
     id: String,
 }
 
-/// Whether what the cache holds will do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fetch {
-    IfOld,
-    Always,
-}
-
 impl Secret {
-    fn new(config: &SdkConfig, id: String, life: Duration) -> Self {
+    fn new(config: &SdkConfig, id: String) -> Self {
         let config = Builder::from(config)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
             .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
             .build();
-        let client = Client::from_conf(config);
-        // With its store in memory, making it cannot fail.
-        let cache = SecretsManagerCachingClient::new(client, CACHE_SIZE, life, true).ok();
-        Self { cache, id }
+        Self { client: Client::from_conf(config), id }
     }
 
-    /// Returns the secret's text at a stage.
-    async fn text(&self, stage: &'static str, fetch: Fetch) -> Result<String, SecretFault> {
-        let fetch = fetch == Fetch::Always;
-        let no_cache = || SecretFault::Unread("there is no cache".into());
-        let cache = self.cache.as_ref().ok_or_else(no_cache)?;
-        match cache.get_secret_value(&self.id, None, Some(stage), fetch).await {
-            Ok(value) => value.secret_string.ok_or(SecretFault::Binary),
-            Err(error) => Err(fault(stage, error)),
-        }
+    /// Reads the secret's text at a stage.
+    async fn text(&self, stage: &'static str) -> Result<String, SecretFault> {
+        let request = self.client.get_secret_value().secret_id(&self.id).version_stage(stage);
+        let value = request.send().await.map_err(|error| fault(stage, &error))?;
+        value.secret_string.ok_or(SecretFault::Binary)
     }
 }
 
-fn fault(stage: &'static str, error: Box<dyn Error>) -> SecretFault {
-    match error.downcast::<SdkError<GetSecretValueError>>() {
-        Ok(error) => match error.as_service_error() {
-            Some(
-                GetSecretValueError::ResourceNotFoundException(_)
-                | GetSecretValueError::InvalidRequestException(_),
-            ) => SecretFault::Absent { stage },
-            Some(_) | None => {
-                SecretFault::Unread(AwsFailure::new("secretsmanager:GetSecretValue", &error).into())
-            }
-        },
-        // The cache's own errors may not be sent; their words may.
-        Err(error) => SecretFault::Unread(error.to_string().into()),
+fn fault(stage: &'static str, error: &SdkError<GetSecretValueError>) -> SecretFault {
+    match error.as_service_error() {
+        Some(
+            GetSecretValueError::ResourceNotFoundException(_)
+            | GetSecretValueError::InvalidRequestException(_),
+        ) => SecretFault::Absent { stage },
+        Some(_) | None => {
+            SecretFault::Unread(AwsFailure::new("secretsmanager:GetSecretValue", error).into())
+        }
     }
 }

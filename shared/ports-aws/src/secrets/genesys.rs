@@ -9,16 +9,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sidetone_model::OrganizationId;
-use sidetone_ports::{ClientSource, ConfiguredClient, KnownClients, StoreError, StoredClient};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use sidetone_ports::{
+    ClientSource, ConfiguredClient, KnownClients, StoreError, StoredClient, chain,
+};
+use tokio::sync::Mutex;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Fetch, Secret};
+use super::{Secret, SecretFault};
 
 /// How long clients that were read are believed; who is refused asks for fresh ones.
 const LIFE: Duration = Duration::from_secs(60);
@@ -78,37 +81,73 @@ pub struct GenesysClients {
 
 /// Where the OAuth clients are kept. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct GenesysSecret(Arc<Secret>);
+pub struct GenesysSecret(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    secret: Secret,
+    /// Held by the one who reads; those who come meanwhile take what was read.
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    clients: GenesysClients,
+    /// By the wall clock: a monotonic one stands still while a Lambda is frozen.
+    read_at: SystemTime,
+}
 
 impl GenesysSecret {
     pub(crate) fn new(config: &SdkConfig, id: String) -> Self {
-        Self(Arc::new(Secret::new(config, id, LIFE)))
+        let secret = Secret::new(config, id);
+        Self(Arc::new(Shared { secret, known: Mutex::default() }))
     }
 
-    /// Returns the clients as they were read a minute ago at most.
+    /// Returns the clients as they were read a minute ago at most; while the service is down, as
+    /// they were read last.
     ///
     /// Errors: [`StoreError::Unavailable`] if they cannot be read, [`StoreError::Unreadable`] if
     /// the secret is something else.
     pub async fn clients(&self) -> Result<GenesysClients, StoreError> {
-        self.read(Fetch::IfOld).await
+        let mut known = self.0.known.lock().await;
+        if let Some(known) = known.as_ref()
+            && known.read_at.elapsed().is_ok_and(|age| age < LIFE)
+        {
+            return Ok(known.clients.clone());
+        }
+        match self.read(&mut known).await {
+            Err(error @ StoreError::Unavailable { .. }) => {
+                let Some(last) = known.as_ref() else { return Err(error) };
+                tracing::warn!(error = chain(&error), "no OAuth clients are read; the last hold");
+                Ok(last.clients.clone())
+            }
+            read => read,
+        }
     }
 
-    async fn read(&self, fetch: Fetch) -> Result<GenesysClients, StoreError> {
-        let mut text = self
-            .0
-            .text(STAGE, fetch)
-            .await
-            .map_err(|fault| StoreError::unavailable(ACTION, fault))?;
-        let clients = parse(&text);
-        text.zeroize();
-        clients
+    async fn read(&self, known: &mut Option<Known>) -> Result<GenesysClients, StoreError> {
+        let read_at = SystemTime::now();
+        let text = self.0.secret.text(STAGE).await.map_err(|fault| {
+            // That is an answer, and not that the service is down.
+            if matches!(fault, SecretFault::Absent { .. } | SecretFault::Binary) {
+                *known = None;
+            }
+            StoreError::unavailable(ACTION, fault)
+        })?;
+        let clients = parse(&Zeroizing::new(text))?;
+        *known = Some(Known { clients: clients.clone(), read_at });
+        Ok(clients)
     }
 }
 
 impl ClientSource for GenesysSecret {
     async fn known_clients(&self, afresh: bool) -> Result<KnownClients, StoreError> {
-        let fetch = if afresh { Fetch::Always } else { Fetch::IfOld };
-        let GenesysClients { configured, organizations } = self.read(fetch).await?;
+        let known = if afresh {
+            self.read(&mut *self.0.known.lock().await).await?
+        } else {
+            self.clients().await?
+        };
+        let GenesysClients { configured, organizations } = known;
         let client = |client_id, secret: &SecretText| {
             let client_secret = secret.reveal().to_owned();
             ConfiguredClient { client_id, client_secret }
@@ -183,7 +222,10 @@ fn stored(organization: OrganizationId, clients: &[MoreGenesysClient]) -> Vec<St
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::testing::{Answer, Fake};
 
     const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -246,5 +288,55 @@ mod tests {
             let words = sidetone_ports::chain(&error);
             assert!(!format!("{words} {error:?}").contains("hush"), "{error:?}");
         }
+    }
+
+    /// A service that answers so in turn, and where the secret is read from it.
+    async fn served(answers: &'static [fn() -> Answer]) -> (Fake, GenesysSecret) {
+        let last = answers.len() - 1;
+        let fake = Fake::start(move |_, before| answers[before.min(last)]()).await;
+        let secret = GenesysSecret::new(&fake.config, "clients".into());
+        (fake, secret)
+    }
+
+    fn entered() -> Answer {
+        let text = r#"{"client_id": "id", "client_secret": "hush"}"#;
+        Answer::Done(json!({"ARN": "arn", "Name": "clients", "SecretString": text}).to_string())
+    }
+
+    fn denied() -> Answer {
+        Answer::Error(400, "AccessDeniedException")
+    }
+
+    fn deleted() -> Answer {
+        Answer::Error(400, "ResourceNotFoundException")
+    }
+
+    /// Lets what is known grow old.
+    async fn age(secret: &GenesysSecret) {
+        secret.0.known.lock().await.as_mut().unwrap().read_at -= LIFE;
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_believed_for_a_minute_and_read_afresh_on_demand() {
+        let (fake, secret) = served(&[entered]).await;
+        let (first, second) = tokio::join!(secret.clients(), secret.clients());
+        assert_eq!(first.unwrap(), second.unwrap());
+        assert_eq!(fake.asked().len(), 1);
+        assert_eq!(secret.known_clients(true).await.unwrap().configured.len(), 1);
+        assert_eq!(fake.asked().len(), 2);
+        age(&secret).await;
+        secret.clients().await.unwrap();
+        assert_eq!(fake.asked().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_last_holds_while_it_cannot_be_read_but_not_once_it_is_gone() {
+        let (_fake, secret) = served(&[entered, denied, denied, deleted, denied]).await;
+        let known = secret.clients().await.unwrap();
+        age(&secret).await;
+        assert_eq!(secret.clients().await.unwrap(), known);
+        assert!(secret.known_clients(true).await.is_err(), "whoever wants it fresh is told");
+        assert!(secret.clients().await.is_err(), "there is no such secret");
+        assert!(secret.clients().await.is_err(), "nor is it remembered");
     }
 }

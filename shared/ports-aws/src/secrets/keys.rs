@@ -14,7 +14,7 @@ use sidetone_ports::{SecretSource, StoreError, StoredKey, chain};
 use tokio::time::Instant;
 
 use super::document::{self, Keys, Stage};
-use super::{Fetch, Secret, SecretFault};
+use super::{Secret, SecretFault};
 
 /// How long what was read is believed. A secret that was retired is refused after that, so it is
 /// short; a new one is found at once by whoever uses it. Two requests in half a minute cost a
@@ -58,7 +58,7 @@ struct Looked(Option<Instant>);
 impl SecretsSource {
     pub(crate) fn new(config: &SdkConfig, id: String) -> Self {
         Self(Arc::new(Shared {
-            secret: Secret::new(config, id, LIFE),
+            secret: Secret::new(config, id),
             known: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }))
@@ -128,10 +128,8 @@ impl SecretsSource {
     async fn read(&self) -> Result<Keys, StoreError> {
         let Shared { secret, .. } = &*self.0;
         let unavailable = |fault: SecretFault| StoreError::unavailable(ACTION, fault);
-        let (current, previous) = tokio::join!(
-            secret.text("AWSCURRENT", Fetch::Always),
-            secret.text("AWSPREVIOUS", Fetch::Always),
-        );
+        let (current, previous) =
+            tokio::join!(secret.text("AWSCURRENT"), secret.text("AWSPREVIOUS"),);
         let current = match current {
             Ok(text) => stage_of("AWSCURRENT", &text)?,
             Err(fault) => {

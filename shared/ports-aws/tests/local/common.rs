@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -16,28 +16,22 @@ const ADDRESS: &str = "AWS_ENDPOINT_URL";
 /// How long a table may take to be there.
 const TABLE_LOOKS_MAX: u32 = 100;
 
-/// Makes sure that what the SDK will call is a local AWS, and no account of anybody's.
+/// Returns the local AWS as Sidetone sees it.
 ///
-/// Panics if it is not.
-fn assert_local() {
+/// Panics if what the SDK would call is none, but an account of somebody's.
+pub(crate) async fn local() -> Aws {
     let address = std::env::var(ADDRESS).unwrap_or_default();
     let host = address.split_once("://").map_or("", |(_, host)| host);
     assert!(
         host.starts_with("127.0.0.1:"),
         "{ADDRESS} must say where the local AWS is, such as http://127.0.0.1:4566"
     );
-}
-
-/// Returns the local AWS as Sidetone sees it.
-pub(crate) async fn local() -> Aws {
-    assert_local();
     Aws::connect().await.expect("a region")
 }
 
 /// Returns what every other client of the local AWS is made from.
 pub(crate) async fn aws() -> SdkConfig {
-    assert_local();
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+    local().await.config().clone()
 }
 
 /// Makes the three tables under names of their own, as the template describes them.
