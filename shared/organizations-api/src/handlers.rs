@@ -1,19 +1,26 @@
 //! One function an operation: a request in, `organizations` called, an answer out.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use sidetone_model::OrganizationId;
-use sidetone_organizations::{Organizations, Standing};
-use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, OrganizationSecrets, OrganizationStore};
+use sidetone_organizations::{HistoryView, Organizations, Standing};
+use sidetone_ports::{
+    ChangeOrigin, ChangeWay, Clock, OrganizationSecrets, OrganizationStore, SettingsQuery,
+};
 use sidetone_users_api::Problem;
 
 use crate::asker::Asker;
 use crate::problem::{bad_field, no_organization, problem};
-use crate::views::{OrganizationFields, OrganizationList, RemovedView};
+use crate::views::{HistoryParameters, OrganizationFields, OrganizationList, RemovedView};
+
+/// How many entries a page of history has if nobody says.
+const PAGE_DEFAULT: usize = 100;
+/// How many entries it has at most.
+const PAGE_MAX: usize = 500;
 
 /// What every handler has.
 #[derive(Clone)]
@@ -94,6 +101,23 @@ pub(crate) async fn remove<S: OrganizationStore, X: OrganizationSecrets>(
     asker.operates()?;
     let removed = api.organizations.remove(id, &api.origin(&asker)).await.map_err(problem)?;
     Ok(Json(RemovedView::new(id, removed)))
+}
+
+/// Returns a page of an organization's history, newest first.
+pub(crate) async fn history<S: OrganizationStore, X: OrganizationSecrets>(
+    State(api): State<Api<S, X>>,
+    asker: Asker,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<HistoryParameters>, QueryRejection>,
+) -> Answer<Json<HistoryView>> {
+    let id = within_reach(&asker, id)?;
+    let Query(HistoryParameters { limit, before }) = query?;
+    let limit = limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::parameter("limit", format!("must be from 1 to {PAGE_MAX}")));
+    }
+    let page = api.organizations.history(id, &SettingsQuery { before, limit }).await;
+    Ok(Json(HistoryView::new(id, page.map_err(problem)?)))
 }
 
 /// Returns the organization that a path names; what is out of reach is not there, and neither

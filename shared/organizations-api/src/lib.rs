@@ -1,4 +1,5 @@
-//! The organizations API: list, show, add, change and remove what is served, and whose secrets.
+//! The organizations API: list, show, add, change and remove what is served, and whose secrets; and
+//! who did so.
 //!
 //! The contract is `openapi.json`, which is served and which the tests hold against the server.
 //! An operator of the deployment reaches all organizations, a caller of one organization its own

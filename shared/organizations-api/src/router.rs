@@ -34,10 +34,12 @@ where
     let one = get(handlers::show::<S, X>)
         .patch(handlers::change::<S, X>)
         .delete(handlers::remove::<S, X>);
+    let history = get(handlers::history::<S, X>);
     Router::new()
         .route("/v1/organizations", all.fallback(not_like_that))
         .route("/v1/organizations/openapi.json", get(openapi))
         .route("/v1/organizations/{organization}", one.fallback(not_like_that))
+        .route("/v1/organizations/{organization}/history", history.fallback(not_like_that))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .with_state(Api { organizations, clock })
 }

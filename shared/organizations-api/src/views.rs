@@ -3,11 +3,20 @@
 use serde::{Deserialize, Serialize};
 use sidetone_model::{Listen, OnHold, OrganizationId, PlatformPlace};
 use sidetone_organizations::{Change, NewClient, NewKey, Removed, Standing};
+use sidetone_ports::Revision;
 
 /// All organizations that the asker reaches.
 #[derive(Debug, Serialize)]
 pub(crate) struct OrganizationList {
     pub(crate) organizations: Vec<Standing>,
+}
+
+/// What part of a history.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryParameters {
+    pub(crate) limit: Option<usize>,
+    pub(crate) before: Option<Revision>,
 }
 
 /// What went with an organization.

@@ -23,6 +23,7 @@ const THEIR_TOKEN: &str = "their-token-of-enough-characters";
 
 const ALL: &str = "/v1/organizations";
 const ONE: &str = "/v1/organizations/{organization}";
+const HISTORY: &str = "/v1/organizations/{organization}/history";
 const CONTRACT: &str = "/v1/organizations/openapi.json";
 
 /// What must never come back.
@@ -118,6 +119,11 @@ impl Bench {
         self.ask(Method::PATCH, ONE, &place(organization), token, Some(body)).await
     }
 
+    async fn history(&self, organization: &str, token: &str, query: &str) -> (StatusCode, Value) {
+        let at = format!("{}/history{query}", place(organization));
+        self.ask(Method::GET, HISTORY, &at, token, None).await
+    }
+
     /// Returns the ids that somebody sees.
     async fn seen(&self, token: &str) -> Vec<String> {
         let (_, list) = self.ask(Method::GET, ALL, ALL, token, None).await;
@@ -150,6 +156,7 @@ async fn an_operator_reaches_all_and_every_operation_answers_as_documented() {
     assert_eq!((&removed["keys"], &removed["clients"]), (&json!(1), &json!(1)));
     let gone = bench.ask(Method::DELETE, ONE, &place(THEIRS), OPERATOR, None).await;
     assert_eq!(gone.0, StatusCode::NOT_FOUND);
+    assert_eq!(bench.history(THEIRS, OPERATOR, "").await.0, StatusCode::OK);
     let (_, served) = bench.ask(Method::GET, CONTRACT, CONTRACT, OPERATOR, None).await;
     assert_eq!(served, bench.contract);
     let exercised = bench.exercised.lock().unwrap().clone();
@@ -202,6 +209,57 @@ async fn a_caller_reaches_the_own_organization_and_another_is_as_none() {
     assert_eq!(bench.change(OURS, OUR_TOKEN, hosts).await.0, StatusCode::FORBIDDEN);
     let (status, _) = bench.ask(Method::GET, ALL, ALL, "", None).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_history_says_who_changed_what_in_pages_and_outlives_the_organization() {
+    let bench = Bench::start().await;
+    bench.add(OURS, "key-of-ours").await;
+    bench.change(OURS, OUR_TOKEN, json!({ "listen": "always" })).await;
+    bench.ask(Method::DELETE, ONE, &place(OURS), OPERATOR, None).await;
+    // Its own see it, too, though nothing else of it is there.
+    let (_, page) = bench.history(OURS, OUR_TOKEN, "").await;
+    assert_eq!((&page["organization"], &page["next"]), (&json!(OURS), &Value::Null));
+    let [removed, changed, added] = &page["history"].as_array().unwrap()[..] else {
+        panic!("{page:#}");
+    };
+    let told = |entry: &Value| {
+        ["change", "by", "way", "kind", "key_set", "clients_set"].map(|name| entry[name].clone())
+    };
+    let expected =
+        [json!(1), json!("olga"), json!("api"), json!("added"), json!(true), json!(true)];
+    assert_eq!(told(added), expected);
+    let expected =
+        [json!(2), json!("grace"), json!("api"), json!("changed"), json!(false), json!(false)];
+    assert_eq!(told(changed), expected);
+    assert_eq!((&added["before"], &removed["after"]), (&Value::Null, &Value::Null));
+    assert_eq!((&changed["before"], &removed["before"]), (&added["after"], &changed["after"]));
+    let after = json!({
+        "region": "usw2", "client_ids": ["client"], "listen": "always", "on_hold": "keep",
+        "queues": [], "retention_days": null,
+    });
+    assert_eq!(changed["after"], after);
+    let (_, first) = bench.history(OURS, OPERATOR, "?limit=2").await;
+    assert_eq!((&first["history"], &first["next"]), (&json!([removed, changed]), &json!(2)));
+    let (_, rest) = bench.history(OURS, OPERATOR, "?limit=2&before=2").await;
+    assert_eq!((&rest["history"], &rest["next"]), (&json!([added]), &Value::Null));
+    for bad in ["?limit=0", "?limit=501", "?before=x", "?agent=ada"] {
+        assert_eq!(bench.history(OURS, OPERATOR, bad).await.0, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn anothers_history_is_as_none() {
+    let bench = Bench::start().await;
+    bench.add(THEIRS, "key-of-theirs").await;
+    let (status, theirs) = bench.history(THEIRS, OUR_TOKEN, "").await;
+    let (_, nobodys) = bench.history(NOBODYS, OUR_TOKEN, "").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(theirs.to_string().replace(THEIRS, NOBODYS), nobodys.to_string(), "the same words");
+    assert_eq!(bench.history(OURS, OUR_TOKEN, "").await.0, StatusCode::NOT_FOUND, "never served");
+    assert_eq!(bench.history(NOBODYS, OPERATOR, "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(bench.history(THEIRS, OPERATOR, "").await.1["history"][0]["kind"], "added");
+    assert_eq!(bench.history(THEIRS, "", "").await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

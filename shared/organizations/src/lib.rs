@@ -11,3 +11,4 @@ mod view;
 pub use change::{Change, NewClient, NewKey};
 pub use error::OrganizationsError;
 pub use organizations::{KeyStanding, Organizations, Removed, Standing};
+pub use view::{EntryView, HistoryView, SettingsKind};

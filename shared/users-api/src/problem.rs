@@ -72,7 +72,7 @@ impl Problem {
     }
 
     /// A parameter cannot be.
-    pub(crate) fn parameter(field: &str, reason: impl Into<String>) -> Self {
+    pub fn parameter(field: &str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         let detail = format!("{field}: {reason}");
         let problem = Self::new(StatusCode::BAD_REQUEST, "a bad parameter", detail);
