@@ -18,7 +18,7 @@ use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
 pub use coverage::CoverageArgs;
-pub use org::{ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand};
+pub use org::{ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs};
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};

@@ -25,9 +25,9 @@ pub use args::DoorAddress;
 pub use args::{
     Args, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs,
     GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs, NewSecretArgs,
-    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, Plant, RemoveArgs, RunArgs,
-    ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, SyncArgs, TailArgs, TailFrom,
-    UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
+    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, Plant, RemoveArgs,
+    RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, SyncArgs, TailArgs,
+    TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,

@@ -40,6 +40,7 @@ async fn help_of_every_command_has_examples() {
         "org add",
         "org list",
         "org show",
+        "org history",
         "org remove",
         "secrets new",
         "secrets list",

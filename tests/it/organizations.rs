@@ -59,6 +59,22 @@ async fn an_organization_is_added_changed_shown_and_removed_and_no_secret_is_tol
     assert!(!text.contains(secret), "the secret is gone from the file, too");
     let keys = site.sidetone(["secrets", "list", "--json"]).await;
     assert_eq!(keys.json()["keys"], serde_json::json!([]));
+    let history = site.sidetone(["org", "history", &organization, "--json"]).await;
+    let told = history.json()["history"].clone();
+    let kinds: Vec<_> = told.as_array().expect("a list").iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["removed", "changed", "added"], "it outlives the organization");
+    assert_eq!(
+        (&told[1]["before"]["on_hold"], &told[1]["after"]["on_hold"]),
+        (&"keep".into(), &"pause".into())
+    );
+    let table = site.sidetone(["org", "history", &organization]).await;
+    assert!(
+        table.stdout.contains("on-hold: keep -> pause, queues: nothing -> Billing"),
+        "{table:#?}"
+    );
+    for text in [&history.stdout, &table.stdout, &table.stderr] {
+        assert!(!text.contains(secret) && !text.contains(&site.credentials.api_key), "{text}");
+    }
     let again = site.sidetone(["org", "remove", &organization]).await;
     assert_eq!(again.code, Some(2), "{again:#?}");
 }

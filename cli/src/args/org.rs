@@ -1,10 +1,12 @@
 //! `sidetone org`.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use sidetone_model::{Listen, OnHold, OrganizationId};
+use sidetone_ports::Revision;
 
 /// What can be done with organizations.
 #[derive(Debug, Clone, Subcommand)]
@@ -18,6 +20,9 @@ pub enum OrgCommand {
     /// Show one organization; never a secret
     #[command(after_help = SHOW_HELP)]
     Show(OrgArgs),
+    /// Show who changed what of an organization, also of one that was removed
+    #[command(after_help = HISTORY_HELP)]
+    History(OrgHistoryArgs),
     /// Serve an organization no longer: forget its settings, OAuth clients and AudioHook keys
     #[command(after_help = REMOVE_HELP)]
     Remove(OrgArgs),
@@ -29,6 +34,20 @@ pub struct OrgArgs {
     /// The organization
     #[arg(value_name = "UUID")]
     pub organization: OrganizationId,
+}
+
+/// What `org history` understands.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct OrgHistoryArgs {
+    /// The organization
+    #[arg(value_name = "UUID")]
+    pub organization: OrganizationId,
+    /// How many changes to show
+    #[arg(long, value_name = "COUNT", default_value = "50")]
+    pub limit: NonZeroU16,
+    /// Go on before this change, where an earlier page ended
+    #[arg(long, value_name = "CHANGE")]
+    pub before: Option<Revision>,
 }
 
 /// What `org add` understands.
@@ -162,8 +181,16 @@ const SHOW_HELP: &str = "\
 Example:
   sidetone org show 0f0e0d0c-0b0a-4908-8706-050403020100";
 
+const HISTORY_HELP: &str = "\
+Of keys and secrets it is told that they were set, and nothing more.
+
+Examples:
+  sidetone org history 0f0e0d0c-0b0a-4908-8706-050403020100
+  sidetone org history 0f0e0d0c-0b0a-4908-8706-050403020100 --json | jq '.history[0]'
+  sidetone org history 0f0e0d0c-0b0a-4908-8706-050403020100 --limit 500 --before 17";
+
 const REMOVE_HELP: &str = "\
-Its users, calls and recordings stay where they are; its calls are no longer let in.
+Its users, calls, recordings and history stay where they are; its calls are no longer let in.
 
 Example:
   sidetone org remove 0f0e0d0c-0b0a-4908-8706-050403020100";

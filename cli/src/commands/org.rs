@@ -1,5 +1,7 @@
 //! `sidetone org`: the organizations that are served here, each with its own settings and secrets.
 
+mod history;
+
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -11,11 +13,13 @@ use sidetone_model::{OnHold, PlatformPlace};
 use sidetone_organizations::{
     Change, NewClient, NewKey, Organizations, OrganizationsError, Standing,
 };
-use sidetone_ports::{ChangeWay, OrganizationSecrets, OrganizationStore, SecretsError, UserStore};
+use sidetone_ports::{
+    ChangeWay, OrganizationSecrets, OrganizationStore, SecretsError, SettingsQuery, UserStore,
+};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::{data, existing_data, origin};
-use crate::args::{ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand};
+use crate::args::{ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 
@@ -35,7 +39,9 @@ pub(crate) async fn org(
     }
     let data = match command {
         OrgCommand::Add(_) => data(global)?,
-        OrgCommand::List | OrgCommand::Show(_) | OrgCommand::Remove(_) => existing_data(global)?,
+        OrgCommand::List | OrgCommand::Show(_) | OrgCommand::History(_) | OrgCommand::Remove(_) => {
+            existing_data(global)?
+        }
     };
     House::of(&data)?.work(command, output).await
 }
@@ -68,6 +74,7 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
             OrgCommand::Add(args) => self.add(args, output).await,
             OrgCommand::List => self.list(output).await,
             OrgCommand::Show(args) => self.show(args, output).await,
+            OrgCommand::History(args) => self.history(args, output).await,
             OrgCommand::Remove(args) => self.remove(args, output).await,
         }
     }
@@ -126,6 +133,17 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
         } else {
             print(&shown, output)?
         }
+        Ok(Exit::Done)
+    }
+
+    async fn history(
+        &self,
+        args: &OrgHistoryArgs,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failure> {
+        let query = SettingsQuery { before: args.before, limit: usize::from(args.limit.get()) };
+        let page = self.organizations.history(args.organization, &query).await?;
+        history::tell(args.organization, page, output)?;
         Ok(Exit::Done)
     }
 

@@ -117,6 +117,7 @@ fn bodies(has_audio: bool) -> Vec<Body> {
     bodies
 }
 
+mod org;
 mod users;
 
 #[test]

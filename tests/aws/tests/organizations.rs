@@ -179,6 +179,13 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
             let removed = sidetone(world, &["org", "remove", &one.id()]).await;
             assert_eq!((&removed["keys"], &removed["clients"]), (&1.into(), &1.into()));
         }
+        let history = sidetone(world, &["org", "history", &one.id()]).await;
+        let kinds = history["history"].as_array().expect("a list").iter().map(|it| &it["kind"]);
+        let kinds: Vec<_> = kinds.collect();
+        assert_eq!(
+            (kinds.first(), kinds.last()),
+            (Some(&&"removed".into()), Some(&&"added".into()))
+        );
         until("the removed one is let in no more", async || {
             let knock = one.knock(world, world.audio_url());
             (knock.connect().await.err() == Some(401)).then_some(())

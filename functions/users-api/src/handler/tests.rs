@@ -105,6 +105,13 @@ async fn organizations_are_set_up_by_an_operator_and_seen_by_their_own() {
     assert_eq!((own.as_array().map(Vec::len), &own[0]["organization"]), (Some(1), &json!(OURS)));
     let theirs = bench.ask(event("GET", &format!("/v1/organizations/{THEIRS}"), "")).await;
     assert_eq!(theirs.status_code, 404);
+    let at = format!("/v1/organizations/{OURS}/history");
+    let history = bench.ask(event("GET", &at, "limit=1")).await;
+    let first = &body(&history)["history"][0];
+    assert_eq!(
+        (&first["kind"], &first["by"]),
+        (&json!("added"), &json!("grace@customer.example (00u1grace)"))
+    );
 }
 
 #[tokio::test]
