@@ -128,6 +128,11 @@ fn an_operator_adds_and_removes_and_the_organization_changes_its_own() {
             let (status, removed) = operator.json(Method::DELETE, &at, None).await;
             assert_eq!((status, &removed["keys"]), (StatusCode::OK, &json!(1)), "{removed}");
         }
+        let (_, page) = own.json(Method::GET, &format!("{at}/history"), None).await;
+        let history = page["history"].as_array().expect("a history").iter();
+        let kinds: Vec<_> = history.map(|entry| &entry["kind"]).collect();
+        assert_eq!(kinds, ["removed", "changed", "added"], "it outlives the organization");
+        assert!(!page.to_string().contains(&newcomer.secret));
         until("it is let in no more", async || {
             let knock = newcomer.knock(world, world.audio_url());
             (knock.connect().await.err() == Some(401)).then_some(())
