@@ -53,7 +53,7 @@ pub struct Verdict {
     pub ok: bool,
     /// What is not, each in a sentence.
     pub problems: Vec<String>,
-    /// How often the call was played, because the machine had stood still meanwhile.
+    /// How often the call was played, because machines were slow or stood still meanwhile.
     pub plays: u32,
     /// What the worst of the problems could have come from; nothing if there is none.
     #[serde(skip)]

@@ -20,6 +20,9 @@ use crate::judge::{Cause, Verdict};
 /// How often a call is played at most, if the machine does not keep still.
 const PLAYS_MAX: u32 = 5;
 
+/// The same where the system is a stack, how still whose machines keep is not seen from here.
+const STACK_PLAYS_MAX: u32 = 2;
+
 /// Calls that are played again at a time; fewer, as the machine is troubled already.
 const REPLAYED_AT_ONCE_MAX: usize = 8;
 
@@ -123,6 +126,8 @@ impl Embedded {
 
     /// Plays everything against a deployed stack and judges it; `over` is told of each call.
     ///
+    /// A call that is not as it has to be, for nothing but what slow machines can bring about, is
+    /// played once more.
     /// Everything runs with the world; `data`, `sound` and `plant` are of no effect.
     /// Errors: [`Failure`] if the stack is not made for that, or its tracker does not listen, or
     /// a story stands alone.
@@ -154,8 +159,9 @@ impl Embedded {
         let scripts: Vec<Script> = self.scripts().collect();
         let all = scripts.iter().cloned().enumerate().collect();
         let mut findings = play(&mut premises, all, self.concurrency, over).await?;
-        for plays in 2..=PLAYS_MAX {
-            let again = self.disturbed(&findings);
+        let plays_max = if premises.is_own() { PLAYS_MAX } else { STACK_PLAYS_MAX };
+        for plays in 2..=plays_max {
+            let again = self.disturbed(&findings, premises.is_own());
             if again.is_empty() {
                 break;
             }
@@ -197,28 +203,38 @@ impl Embedded {
     }
 
     /// Returns the calls whose verdict says more of the machine than of Sidetone.
-    fn disturbed(&self, findings: &[Finding]) -> BTreeSet<usize> {
+    fn disturbed(&self, findings: &[Finding], is_own: bool) -> BTreeSet<usize> {
+        // With a fault planted, no is the right answer.
+        if self.plant.is_some() {
+            return BTreeSet::new();
+        }
         let bad = findings.iter().filter(|finding| !finding.verdict.ok);
         let disturbed = |finding: &&Finding| {
-            let Some(lasted) = finding.stood_still else { return false };
-            let once_more = match finding.verdict.cause {
-                // With a fault planted, no is the right answer.
-                _ if self.plant.is_some() => false,
-                Some(Cause::Slowness) => true,
-                Some(Cause::Standstill) => lasted >= STANDSTILL_MIN,
-                Some(Cause::Fault) | None => false,
-            };
+            let verdict = &finding.verdict;
+            let once_more = verdict
+                .cause
+                .is_some_and(|cause| may_be_machines(cause, is_own.then_some(finding.stood_still)));
             tracing::debug!(
-                scenario = finding.verdict.scenario,
-                seed = finding.verdict.seed,
-                ?lasted,
-                problems = ?finding.verdict.problems,
+                scenario = verdict.scenario,
+                seed = verdict.seed,
+                stood_still = ?finding.stood_still,
+                problems = ?verdict.problems,
                 once_more,
-                "the machine stood still during a call"
+                "a call is not as it has to be"
             );
             once_more
         };
         bad.filter(disturbed).map(|finding| finding.call).collect()
+    }
+}
+
+/// Returns whether machines may have brought it about, of which it is known, if they are seen from
+/// here, how long they stood still, if they did.
+fn may_be_machines(cause: Cause, seen: Option<Option<Duration>>) -> bool {
+    match (cause, seen) {
+        (Cause::Fault, _) | (_, Some(None)) => false,
+        (Cause::Slowness, _) | (Cause::Standstill, None) => true,
+        (Cause::Standstill, Some(Some(lasted))) => lasted >= STANDSTILL_MIN,
     }
 }
 
@@ -231,4 +247,24 @@ fn lags_of(lags: &Lags) -> BTreeMap<&'static str, Lag> {
         p99_ms: millis(one.p99),
     };
     figures.map(|(source, one)| (source.as_str(), lag(one))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_blamed_for_nothing_that_they_cannot_have_done() {
+        let (slow, still) = (Some(Duration::from_millis(90)), Some(STANDSTILL_MIN));
+        for (cause, well, seen_slow, seen_still, unseen) in [
+            (Cause::Slowness, false, true, true, true),
+            (Cause::Standstill, false, false, true, true),
+            (Cause::Fault, false, false, false, false),
+        ] {
+            assert_eq!(may_be_machines(cause, Some(None)), well, "{cause:?}");
+            assert_eq!(may_be_machines(cause, Some(slow)), seen_slow, "{cause:?}");
+            assert_eq!(may_be_machines(cause, Some(still)), seen_still, "{cause:?}");
+            assert_eq!(may_be_machines(cause, None), unseen, "{cause:?}");
+        }
+    }
 }

@@ -122,6 +122,11 @@ impl Premises {
         Ok(Self { clock, weather, simulated, lags, houses, own, keeps, _removed })
     }
 
+    /// Returns whether the system runs here, and not as a stack.
+    pub(super) const fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Returns the system in which a call is played: the one that listens so, or one that is
     /// built for a call that stands alone. Nothing if there is none.
     pub(super) async fn house(&mut self, script: &Script) -> Result<Option<Arc<House>>, Failure> {

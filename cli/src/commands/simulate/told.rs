@@ -112,8 +112,8 @@ pub(super) fn replays(report: &EmbeddedReport) -> Option<String> {
     let plays = report.calls.iter().map(|call| call.plays).max()?;
     (again > 0).then(|| {
         format!(
-            "{again} played up to {plays} times, as this machine stood still meanwhile; a lower \
-             --speed or --concurrency helps"
+            "{again} played up to {plays} times, as machines were slow or stood still meanwhile; a \
+             lower --speed or --concurrency helps"
         )
     })
 }
