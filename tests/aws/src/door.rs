@@ -13,8 +13,8 @@ use crate::addresses::{Addresses, Stack};
 use crate::child::Child;
 use crate::cloud::{Cloud, REGION};
 use crate::empty_root::{DOOR, EmptyRoot};
-use crate::emulator::free_ports;
 use crate::error::LocalError;
+use crate::free_ports::free_ports;
 
 /// How long it may take to start.
 const START_LIMIT: Duration = Duration::from_secs(30);

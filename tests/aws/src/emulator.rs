@@ -1,6 +1,5 @@
 //! MiniStack: an AWS on the loopback address, with IAM enforced.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use crate::certificates::{Certificates, Trust};
 use crate::child::Child;
 use crate::cloud::{Cloud, Keys, REGION};
 use crate::error::LocalError;
+use crate::free_ports::free_ports;
 use crate::tools::Tools;
 
 /// How long it may take to start; usually it takes three seconds.
@@ -113,35 +113,5 @@ impl Emulator {
     pub(crate) async fn stop(self) {
         // How it ends is its own affair.
         let _ = self.child.stop().await;
-    }
-}
-
-/// Finds consecutive free ports of this machine, and returns the first with its address.
-///
-/// Errors: [`LocalError::Listen`] if there are none.
-pub fn free_ports(count: u16) -> Result<SocketAddr, LocalError> {
-    const TRIES_MAX: usize = 50;
-    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    for _ in 0..TRIES_MAX {
-        let first = listen(0).and_then(|l| l.local_addr()).map_err(LocalError::Listen)?;
-        let rest = (0..count).map(|more| first.port().checked_add(more).map(listen));
-        if rest.collect::<Option<Vec<_>>>().is_some_and(|all| all.iter().all(Result::is_ok)) {
-            return Ok(first);
-        }
-    }
-    Err(LocalError::Listen(std::io::ErrorKind::AddrInUse.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_ports_beside_each_other() {
-        let first = free_ports(3).unwrap();
-        let held: Vec<_> = (0..3)
-            .map(|more| TcpListener::bind((Ipv4Addr::LOCALHOST, first.port() + more)).unwrap())
-            .collect();
-        assert_eq!(held.len(), 3);
     }
 }

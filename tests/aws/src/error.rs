@@ -92,4 +92,14 @@ impl LocalError {
     pub fn missing(place: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Missing { place: place.into(), what: what.into() }
     }
+
+    /// Returns the end of what the program said that failed.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        const LINES: usize = 30;
+        let (Self::Failed { log, .. } | Self::Silent { log, .. }) = self else { return Vec::new() };
+        let said = std::fs::read(log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<_> = said.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].iter().map(|&line| line.to_owned()).collect()
+    }
 }

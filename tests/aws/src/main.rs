@@ -21,7 +21,7 @@ async fn main() -> ExitCode {
     match run(&args, &progress, &stop).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error, &progress);
+            progress.complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -100,16 +100,6 @@ fn announce(addresses: &Addresses, json: bool) {
     };
     // Whoever does not listen misses nothing else.
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-fn complain(error: &LocalError, progress: &Progress) {
-    let mut text = format!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        text.push_str(&format!("\n       {next}"));
-        cause = next.source();
-    }
-    progress.say(&text);
 }
 
 /// Waits for Ctrl-C, or for whoever ends processes politely.

@@ -3,6 +3,10 @@
 use std::io::Write;
 use std::time::Instant;
 
+use sidetone_ports::chain;
+
+use crate::error::LocalError;
+
 /// Tells what happens.
 #[derive(Debug)]
 pub struct Progress {
@@ -20,5 +24,15 @@ impl Progress {
         let seconds = self.begun.elapsed().as_secs();
         // Whoever does not listen misses nothing else.
         let _ = writeln!(std::io::stderr(), "{:>3}:{:02}  {what}", seconds / 60, seconds % 60);
+    }
+
+    /// Tells what went wrong, and what the program said last that did.
+    pub fn complain(&self, error: &LocalError) {
+        let mut text = format!("error: {}", chain(error));
+        for line in error.last_words() {
+            text.push_str("\n       ");
+            text.push_str(&line);
+        }
+        self.say(&text);
     }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn simulate(
             let name = format!("{}-{play}", simulation.name);
             let played = Child::start(&name, sidetone, &addresses.run)?.finish().await;
             let Err(error) = played else { break };
-            progress.say(&error.to_string());
+            progress.complain(&error);
             if play == PLAYS_MAX {
                 outcome = Err(error);
             }
