@@ -6,6 +6,7 @@
 
 mod event;
 mod handler;
+mod scratch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use sidetone_ports_aws::{Aws, Tables};
 
 use crate::event::Event;
 use crate::handler::Handler;
+use crate::scratch::own_folder;
 
 fn main() -> ExitCode {
     run("recorder", async |environment: Environment| {
@@ -40,7 +42,7 @@ async fn set_up(
         tracker: environment.tracker_table()?.to_owned(),
     };
     let aws = Aws::connect().await?;
-    let scratch = std::env::temp_dir().join("recordings");
+    let scratch = own_folder(&std::env::temp_dir().join("recordings"));
     let store = aws.store(tables);
     Ok(Handler::new(aws.recordings(bucket).kept_by(store.clone()), store, scratch))
 }
