@@ -13,8 +13,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("engine", &["model", "audiohook-proto"]),
     ("ports", &["model"]),
     ("driver", &["engine", "audiohook-proto", "ports", "delivery-wire", "model"]),
+    ("listener", &[]),
     ("admission", &["audiohook-proto", "ports", "model"]),
-    ("socket-door", &["admission", "driver", "audiohook-proto", "ports", "model", "delivery-wire"]),
+    (
+        "socket-door",
+        &[
+            "admission",
+            "driver",
+            "audiohook-proto",
+            "listener",
+            "ports",
+            "model",
+            "delivery-wire",
+        ],
+    ),
     (
         "lambda-door",
         &["admission", "audiohook-proto", "delivery-wire", "driver", "engine", "ports", "model"],

@@ -8,9 +8,9 @@ use sidetone_model::OrganizationId;
 
 use crate::authenticator::ORGANIZATION;
 
-/// Counts a refused request and logs its cause; `peer` is who sent it.
-pub fn note_refused(refusal: Refusal, headers: &HeaderMap, peer: &dyn Display) {
-    note_refused_for(refusal.label(), &refusal, headers, peer);
+/// Counts a refused request and logs its cause if that is `logged`; `peer` is who sent it.
+pub fn note_refused(refusal: Refusal, headers: &HeaderMap, peer: &dyn Display, logged: bool) {
+    note_refused_for(refusal.label(), &refusal, headers, peer, logged);
 }
 
 /// Like [`note_refused`], for a cause that only one door knows: `label` for the count, `cause`
@@ -22,8 +22,12 @@ pub fn note_refused_for(
     cause: &dyn Display,
     headers: &HeaderMap,
     peer: &dyn Display,
+    logged: bool,
 ) {
     metrics::counter!("sidetone_refusals_total", "reason" => label).increment(1);
+    if !logged {
+        return;
+    }
     tracing::warn!(
         refusal = label,
         claimed_organization = claimed_organization(headers).map(tracing::field::display),

@@ -121,7 +121,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         if request.has_query {
             let cause = "the URL has a query string, whose order no event tells: \
                          give Genesys the URL without it";
-            note_refused_for(QUERY_STRING, &cause, &request.headers, &request.peer);
+            note_refused_for(QUERY_STRING, &cause, &request.headers, &request.peer, true);
             return refuse(QUERY_STRING).await;
         }
         let arrival = Arrival {
@@ -132,11 +132,11 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         // Boxed, as with a source of keys behind it the future is too deep for the compiler.
         match Box::pin(self.authenticator.judge(clock, arrival)).await {
             Verdict::Refused(refusal) => {
-                note_refused(refusal, &request.headers, &request.peer);
+                note_refused(refusal, &request.headers, &request.peer, true);
                 refuse(refusal.label()).await
             }
             Verdict::Malformed(refusal) => {
-                note_refused(refusal, &request.headers, &request.peer);
+                note_refused(refusal, &request.headers, &request.peer, true);
                 ConnectAnswer::MALFORMED
             }
             Verdict::Undecided(handshake) => {
@@ -145,7 +145,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
             }
             Verdict::Admitted(admitted) => {
                 if self.is_replay(clock, &admitted).await {
-                    note_refused(Refusal::NonceRepeated, &request.headers, &request.peer);
+                    note_refused(Refusal::NonceRepeated, &request.headers, &request.peer, true);
                     return refuse(Refusal::NonceRepeated.label()).await;
                 }
                 let_in(clock, request, admitted, admit).await

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use sidetone_admission::{AdmissionConfig, Replays};
-use sidetone_audiohook_proto::SignaturePolicy;
+use sidetone_audiohook_proto::{REFUSAL_DELAY, SignaturePolicy};
+use sidetone_listener::{GuardLimits, Shares, SourceRules};
 
 /// The largest message, text or binary, fragments put together.
 ///
@@ -28,6 +29,13 @@ pub(crate) const BACKLOG: i32 = 4_096;
 
 /// Bytes of a request's head: three times what proxies usually let through of cookies.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1_024;
+
+/// Refused handshakes of one source that are answered after the usual time: a wrong secret at
+/// Genesys shows with every call, and is soon corrected.
+pub(crate) const FAILURES_FREE: u32 = 50;
+
+/// The longest that a refusal is held back, below what an upgrade may take.
+pub(crate) const REFUSAL_DELAY_MAX: Duration = Duration::from_secs(8);
 
 /// Headers of a request: the client sends about a dozen, proxies add as many.
 pub(crate) const HEADERS_MAX: usize = 100;
@@ -68,6 +76,8 @@ pub struct DoorConfig {
     pub signatures: SignaturePolicy,
     /// How much at once.
     pub limits: DoorLimits,
+    /// What counts as one source of connections.
+    pub sources: SourceRules,
     /// How long at most.
     pub pace: DoorPace,
 }
@@ -82,12 +92,26 @@ impl Default for DoorConfig {
             replays: Replays::default(),
             signatures: SignaturePolicy::default(),
             limits: DoorLimits::default(),
+            sources: SourceRules::default(),
             pace: DoorPace::default(),
         }
     }
 }
 
 impl DoorConfig {
+    /// Returns the limits of connections that have proved nothing yet.
+    pub(crate) fn guard(&self) -> GuardLimits {
+        GuardLimits {
+            listener: "door",
+            connections_max: self.limits.handshakes_max,
+            connections_per_source_max: self.limits.handshakes_per_source_max,
+            sources: self.sources.clone(),
+            failures_free: FAILURES_FREE,
+            delay_first: REFUSAL_DELAY,
+            delay_longest: REFUSAL_DELAY_MAX,
+        }
+    }
+
     /// Returns what of it decides who may come in.
     pub(crate) fn admission(&self) -> AdmissionConfig {
         AdmissionConfig {
@@ -106,8 +130,11 @@ impl DoorConfig {
 pub struct DoorLimits {
     /// Sessions; one more is turned away in the way that makes Genesys try again.
     pub sessions_max: usize,
-    /// Connections that are not upgraded yet; one more is closed at once.
+    /// Connections that are not upgraded yet; at the limit the one that has been silent for the
+    /// longest time is closed.
     pub handshakes_max: usize,
+    /// Those of one source.
+    pub handshakes_per_source_max: usize,
     /// Refusals that wait out their time; one more is closed at once, without an answer.
     pub refusals_max: usize,
     /// Clients being turned away; one more gets 503.
@@ -121,10 +148,27 @@ impl Default for DoorLimits {
             sessions_max: 12_000,
             // What the backlog holds, once more.
             handshakes_max: 4_096,
+            // Genesys dials from few addresses: more than a second of a burst of 800 a second.
+            handshakes_per_source_max: 1_024,
             // 2,000 wrong guesses a second.
             refusals_max: 1_024,
             // Each lasts about a round trip.
             turnaways_max: 1_024,
+        }
+    }
+}
+
+impl DoorLimits {
+    /// Returns limits that together stay within the file descriptors that the process may open.
+    #[must_use]
+    pub fn within(self, shares: Shares) -> Self {
+        let handshakes_max = self.handshakes_max.min(shares.handshakes);
+        Self {
+            sessions_max: self.sessions_max.min(shares.sessions),
+            handshakes_max,
+            handshakes_per_source_max: self.handshakes_per_source_max.min(handshakes_max),
+            refusals_max: self.refusals_max,
+            turnaways_max: self.turnaways_max.min(shares.turnaways),
         }
     }
 }

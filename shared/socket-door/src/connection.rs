@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sidetone_listener::Connection;
 use sidetone_ports::{CallStore, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::config::{DoorPace, HEAD_BYTES_MAX, HEADERS_MAX};
-use crate::counts::Place;
 use crate::door::House;
 use crate::gate::{Gate, Slot, Welcome};
 use crate::line::see_off;
@@ -40,7 +40,7 @@ pub(crate) async fn serve<S, R, K>(
     house: Arc<House<S, R, K>>,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    held: Connection,
 ) where
     S: CallStore + Mailbox + NonceStore + OwnerStore,
     R: RecordSink,
@@ -54,10 +54,16 @@ pub(crate) async fn serve<S, R, K>(
         authenticator: Arc::clone(&house.authenticator),
         peer,
         slot: slot.clone(),
+        held: held.clone(),
     };
     let mut connection = house.http.serve_connection(TokioIo::new(stream), gate);
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx));
-    let Some(served) = core.clock.timeout(core.config.pace.upgrade_within, served).await else {
+    let served = core.clock.timeout(core.config.pace.upgrade_within, served);
+    let served = tokio::select! {
+        served = served => served,
+        () = held.evicted() => return,
+    };
+    let Some(served) = served else {
         tracing::debug!(%peer, "connection neither upgraded nor answered in time");
         return;
     };
@@ -65,7 +71,7 @@ pub(crate) async fn serve<S, R, K>(
     let (mut stream, early) = (parts.io.into_inner(), parts.read_buf);
     match (slot.take(), served) {
         (Some(welcome), Ok(())) => {
-            drop(place);
+            drop(held);
             let upgraded = Upgraded { stream, early, accepted_at };
             enter(&house, upgraded, welcome);
         }

@@ -11,6 +11,7 @@ use std::task::{Poll, Waker};
 use hyper::server::conn::http1;
 use sidetone_admission::Authenticator;
 use sidetone_driver::{Host, Refusals};
+use sidetone_listener::Guard;
 use sidetone_ports::{CallStore, Clock, Mailbox, NonceStore, OwnerStore, RecordSink, SecretSource};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +33,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) figures: Figures,
     pub(crate) readiness: Readiness,
-    pub(crate) handshakes: Arc<Places>,
+    pub(crate) guard: Guard,
     pub(crate) refusals: Arc<Places>,
     pub(crate) sessions: Arc<Places>,
     pub(crate) turnaways: Arc<Places>,
@@ -52,11 +53,11 @@ impl Core {
     ) -> Self {
         let limits = config.limits;
         Self {
+            guard: Guard::new(config.guard()),
             config,
             clock,
             figures: Figures::new(),
             readiness: Readiness::new(clock, checks),
-            handshakes: Places::new(limits.handshakes_max),
             refusals: Places::new(limits.refusals_max),
             sessions: Places::new(limits.sessions_max),
             turnaways: Places::new(limits.turnaways_max),
@@ -210,6 +211,7 @@ where
         tracing::info!(address = %self.address, path = core.config.path, "door open");
         let drained = tokio::select! {
             never = self.accept() => match never {},
+            never = core.guard.report() => match never {},
             ended = drain(&core, &stop) => ended,
         };
         drop(self.listener);
@@ -230,21 +232,20 @@ where
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Some(place) = core.handshakes.take() else {
-                        core.figures.crowded_out.increment(1);
-                        continue;
-                    };
+                    let Some(held) = core.guard.admit(peer.ip()) else { continue };
                     if let Err(error) = prepare(&stream) {
                         tracing::debug!(%peer, %error, "connection was gone at once");
                         continue;
                     }
                     let house = Arc::clone(&self.house);
-                    tokio::spawn(connection::serve(house, stream, peer, place));
+                    tokio::spawn(connection::serve(house, stream, peer, held));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     core.figures.accept_errors.increment(1);
-                    tracing::error!(%error, "cannot accept connections, pausing");
+                    if core.guard.sampler().permit("connection not accepted") {
+                        tracing::error!(%error, "connection not accepted, pausing");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -20,8 +20,6 @@ pub(crate) struct Figures {
     pub(crate) slow_readers: Counter,
     /// Sessions that ended in a panic.
     pub(crate) panics: Counter,
-    /// Connections closed because too many were not upgraded yet.
-    pub(crate) crowded_out: Counter,
     /// Times that accepting failed.
     pub(crate) accept_errors: Counter,
 }
@@ -36,7 +34,6 @@ impl Figures {
             ping_to_pong: histogram!("sidetone_ping_to_pong_seconds"),
             slow_readers: counter!("sidetone_slow_readers_total"),
             panics: counter!("sidetone_session_panics_total"),
-            crowded_out: counter!("sidetone_connections_crowded_out_total"),
             accept_errors: counter!("sidetone_accept_errors_total"),
         }
     }

@@ -19,6 +19,7 @@ use sidetone_admission::{
     Admitted, Arrival, Authenticator, Verdict, claimed_organization, note_refused,
 };
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
+use sidetone_listener::{Busy, Connection};
 use sidetone_model::Timestamp;
 use sidetone_ports::SecretSource;
 
@@ -68,6 +69,7 @@ pub(crate) struct Gate<K> {
     pub(crate) authenticator: Arc<Authenticator<K>>,
     pub(crate) peer: SocketAddr,
     pub(crate) slot: Slot,
+    pub(crate) held: Connection,
 }
 
 impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
@@ -84,6 +86,7 @@ impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
             peer: self.peer,
             slot: self.slot.clone(),
             arrived_at,
+            _busy: self.held.busy(),
         };
         // No request here has a body that anybody wants.
         let request = request.map(drop);
@@ -105,6 +108,8 @@ struct Visit<K> {
     peer: SocketAddr,
     slot: Slot,
     arrived_at: Timestamp,
+    /// A request that has arrived is answered, however many connections come meanwhile.
+    _busy: Busy,
 }
 
 impl<K: SecretSource> Visit<K> {
@@ -157,7 +162,7 @@ impl<K: SecretSource> Visit<K> {
         let welcome = match self.authenticator.judge(&core.clock, arrival).await {
             Verdict::Refused(refusal) => return self.refuse(&request, refusal).await,
             Verdict::Malformed(refusal) => {
-                note_refused(refusal, request.headers(), &self.peer);
+                self.note(&request, refusal);
                 return Ok(plain(StatusCode::BAD_REQUEST));
             }
             Verdict::Undecided(handshake) => self.turn_away(handshake, Why::Keys),
@@ -189,13 +194,23 @@ impl<K: SecretSource> Visit<K> {
 
     /// Answers 401 when its time has come; holds up nobody else.
     async fn refuse(&self, request: &Request<()>, refusal: Refusal) -> Result<Answer, HangUp> {
-        note_refused(refusal, request.headers(), &self.peer);
+        self.note(request, refusal);
         if let Some(claimed) = claimed_organization(request.headers()) {
             self.core.told_refusals.note(claimed, refusal.label(), self.arrived_at);
         }
+        let guard = &self.core.guard;
+        let source = guard.source(self.peer.ip(), request.headers());
+        let Some(penalty) = guard.failed(source) else { return Err(HangUp::Crowded) };
         let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
-        self.core.clock.sleep_until(self.arrived_at + REFUSAL_DELAY).await;
+        let delay = penalty.delay().max(REFUSAL_DELAY);
+        self.core.clock.sleep_until(self.arrived_at + delay).await;
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
+    }
+
+    /// Counts a refusal, and logs it unless there were many of its kind.
+    fn note(&self, request: &Request<()>, refusal: Refusal) {
+        let logged = self.core.guard.sampler().permit(refusal.label());
+        note_refused(refusal, request.headers(), &self.peer, logged);
     }
 }
 
