@@ -7,6 +7,7 @@ use std::time::Duration;
 use sidetone_bootstrap::AudioHookConfig;
 use sidetone_consumer::{RECORDER_NAME, Recorder};
 use sidetone_driver::{EngineConfig, Host, HostConfig};
+use sidetone_listener::{Shares, SourceRules};
 use sidetone_model::OwnerId;
 use sidetone_ports::{
     Checkpoints, Clock, OrganizationStore, OwnerStore, RecordSink, RecordSource, StoreError, chain,
@@ -47,6 +48,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The door and what it listens to.
     pub audiohook: AudioHookConfig,
+    /// What counts as one source of connections.
+    pub sources: SourceRules,
+    /// How file descriptors are divided.
+    pub shares: Shares,
     /// Where call events come from; without it nobody is matched.
     pub tracker: Option<TrackerConfig>,
     /// How long the stream keeps records.
@@ -112,7 +117,8 @@ impl<R: RecordSink> System<R> {
         data: DataDir,
         sink: impl FnOnce(Stream) -> R,
     ) -> Result<Self, SystemError> {
-        let Settings { clock, listen, audiohook, tracker, retention, lags } = settings;
+        let Settings { clock, listen, audiohook, sources, shares, tracker, retention, lags } =
+            settings;
         let store = Store::open(&data.store())?;
         let stream = Stream::open(&data.stream(), clock)?;
         let files = Recordings::open(&data.parts(), &data.recordings())?;
@@ -162,8 +168,13 @@ impl<R: RecordSink> System<R> {
                 tracing::error!(error = chain(&error), "organizations are not followed");
             }
         });
-        let door = Door::bind(door_config(listen, &audiohook), host.clone(), keys, checks)
-            .map_err(|source| SystemError::Door { listen, source })?;
+        let door = Door::bind(
+            door_config(listen, &audiohook, sources, shares),
+            host.clone(),
+            keys,
+            checks,
+        )
+        .map_err(|source| SystemError::Door { listen, source })?;
         let address = door.local_addr();
 
         let (host_task, stop) = (host.clone(), stop_rest.clone());
@@ -295,13 +306,20 @@ impl<R: RecordSink> System<R> {
     }
 }
 
-fn door_config(listen: SocketAddr, audiohook: &AudioHookConfig) -> DoorConfig {
+fn door_config(
+    listen: SocketAddr,
+    audiohook: &AudioHookConfig,
+    sources: SourceRules,
+    shares: Shares,
+) -> DoorConfig {
+    let limits = DoorLimits { sessions_max: audiohook.sessions_max, ..DoorLimits::default() };
     DoorConfig {
         listen,
         public_authority: audiohook.public_authority.clone(),
         public_path_prefix: audiohook.public_path_prefix.clone(),
         replays: if audiohook.shared_nonces { Replays::Shared } else { Replays::Local },
-        limits: DoorLimits { sessions_max: audiohook.sessions_max, ..DoorLimits::default() },
+        limits: limits.within(shares),
+        sources,
         pace: DoorPace {
             drain_limit: Duration::from_secs(audiohook.drain_seconds),
             ..DoorPace::default()

@@ -1,8 +1,12 @@
 //! The APIs of users and organizations beside the door of `sidetone run`, on an address of its own.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use sidetone_bootstrap::{ApiConfig, ApiTokenConfig};
+use sidetone_listener::{
+    Guard as ListenerGuard, GuardLimits, ServeLimits, Shares, SourceRules, serve,
+};
 use sidetone_model::OrganizationId;
 use sidetone_organizations::Organizations;
 use sidetone_ports::Clock;
@@ -19,21 +23,55 @@ use crate::platforms::LocalPlatforms;
 /// The name under which changes of callers without a token stand in the history.
 const LOCAL: &str = "this machine";
 
+/// Connections of the API at once, where there are descriptors enough.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long a request may take; an import is 10,000 rows at most and comes in one body.
+const SERVE_LIMITS: ServeLimits = ServeLimits {
+    header_within: Duration::from_secs(5),
+    body_within: Duration::from_secs(30),
+    connection_within: Duration::from_secs(600),
+    head_bytes_max: 16 * 1_024,
+    headers_max: 100,
+    refusals_max: 128,
+};
+
 /// Who is let in, and where.
 pub(crate) struct Plan {
     listen: SocketAddr,
     guard: Guard,
+    limits: GuardLimits,
+}
+
+/// Limits of the API's connections: people and a few programs use it.
+fn guard_limits(sources: SourceRules, shares: Shares) -> GuardLimits {
+    let connections_max = CONNECTIONS_MAX.min(shares.api);
+    GuardLimits {
+        listener: "api",
+        connections_max,
+        connections_per_source_max: connections_max.div_ceil(2),
+        sources,
+        failures_free: 5,
+        delay_first: Duration::from_millis(250),
+        delay_longest: Duration::from_secs(10),
+    }
 }
 
 impl Plan {
     /// Reads what the configuration says, before anything starts.
     ///
     /// Errors: bad input if everybody would be let in, or nobody could be.
-    pub(crate) fn new(config: &ApiConfig, data: &DataDir) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        config: &ApiConfig,
+        data: &DataDir,
+        sources: SourceRules,
+        shares: Shares,
+    ) -> Result<Self, Failure> {
         let guard = if config.tokens.is_empty() {
             let organization = chosen(config.organization, data)?;
             let organization: OrganizationId = organization.unwrap_or(SIMULATED_ORGANIZATION);
-            Guard::Loopback(Caller { organization, name: LOCAL.to_owned() })
+            let caller = Caller { organization, name: LOCAL.to_owned() };
+            Guard::Loopback { caller, hosts: config.hosts.clone() }
         } else {
             let tokens = config.tokens.iter().map(|token| {
                 let bearer = bearer_of(token)?;
@@ -46,7 +84,8 @@ impl Plan {
                 .because(error)
                 .hint("listen on 127.0.0.1, or give [[api.tokens]] of random characters")
         })?;
-        Ok(Self { listen: config.listen, guard })
+        let limits = guard_limits(sources, shares);
+        Ok(Self { listen: config.listen, guard, limits })
     }
 }
 
@@ -94,11 +133,9 @@ impl UsersApi {
         let organizations = sidetone_organizations_api::router(organizations, clock);
         let api = guarded(router(store, platforms, clock).merge(organizations), plan.guard);
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
+        let stopped = stop.clone();
         let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, api).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the users API ended");
-            }
+            serve(listener, api, ListenerGuard::new(plan.limits), SERVE_LIMITS, stopped).await;
         });
         Ok(Self { address, stop, serving })
     }

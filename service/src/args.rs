@@ -59,6 +59,8 @@ Environment, with defaults:
   SIDETONE_LISTEN            matched, ready or always (matched)
   SIDETONE_ON_HOLD           keep or pause (keep)
   SIDETONE_SESSIONS_MAX      sessions at a time; more are told to come back (2000)
+  SIDETONE_TRUSTED_PROXIES   networks of the load balancer, whose X-Forwarded-For is believed;
+                             without it no limit applies to a single address (none)
   SIDETONE_DRAIN_SECONDS     from SIGTERM to the end, below 120 (110)
   SIDETONE_LOG               log filter (info)
   SIDETONE_TRACKING          enabled or disabled: also track calls, in turn with whoever else

@@ -15,6 +15,7 @@ mod tracker;
 use std::process::ExitCode;
 
 use sidetone_lambda_start::start;
+use sidetone_listener::Shares;
 use sidetone_ports::chain;
 
 use crate::args::Wish;
@@ -34,17 +35,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// How many files a process may open where that cannot be found out.
+const OPEN_FILES_USUAL: u64 = 1_024;
+
 fn run() -> ExitCode {
     let started = start("door");
-    let settings = match Settings::read(&started.environment) {
+    // A session takes a file descriptor. Where the limit cannot be raised, it is divided as it is.
+    let open_files_max = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(OPEN_FILES_USUAL);
+    let shares = Shares::of(open_files_max);
+    let settings = match Settings::read(&started.environment, shares) {
         Ok(settings) => settings,
         Err(error) => {
             tracing::error!(error = chain(&error), "the door cannot start: a setting is wrong");
             return ExitCode::from(EXIT_MISUSED);
         }
     };
-    // A session takes a file descriptor. What cannot be had is met when it runs out.
-    _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sidetone_driver::{EngineConfig, HostConfig};
 use sidetone_lambda_start::Environment;
+use sidetone_listener::{Shares, SourceRules};
 use sidetone_ports_aws::Tables;
 use sidetone_socket_door::{DoorConfig, DoorLimits, DoorPace};
 
@@ -26,7 +27,10 @@ impl Settings {
     /// Reads the environment.
     ///
     /// Errors: the first variable that is missing or is not what it should be.
-    pub(crate) fn read(environment: &Environment) -> Result<Self, TrackerSettingsError> {
+    pub(crate) fn read(
+        environment: &Environment,
+        shares: Shares,
+    ) -> Result<Self, TrackerSettingsError> {
         let engine = EngineConfig {
             listen: environment.listen()?,
             on_hold: environment.on_hold()?,
@@ -38,7 +42,8 @@ impl Settings {
             // The load balancer comes from outside the container.
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, environment.port()?)),
             public_authority: environment.public_authority().map(str::to_owned),
-            limits,
+            limits: limits.within(shares),
+            sources: sources(environment)?,
             pace: pace(environment.drain()?),
             ..DoorConfig::default()
         };
@@ -55,6 +60,14 @@ impl Settings {
             tracker: TrackerSettings::read(environment)?,
         })
     }
+}
+
+/// Behind a load balancer every connection is the balancer's: sources are limited only where it
+/// is known, and names its clients.
+fn sources(environment: &Environment) -> Result<SourceRules, TrackerSettingsError> {
+    let trusted_proxies = environment.trusted_proxies()?;
+    let limited = !trusted_proxies.is_empty();
+    Ok(SourceRules { trusted_proxies, limited, ..SourceRules::default() })
 }
 
 /// Divides the time between SIGTERM and the end: calls run on for as long as taking leave and
@@ -79,14 +92,29 @@ mod tests {
         "SIDETONE_KEYS_SECRET",
     ];
 
+    fn read<'a>(
+        all: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Settings, TrackerSettingsError> {
+        Settings::read(&Environment::of(all), Shares::of(65_536))
+    }
+
+    #[test]
+    fn sources_are_limited_only_behind_a_balancer_that_is_known() {
+        let all = NEEDED.map(|name| (name, "x")).into_iter();
+        assert!(!read(all.clone()).unwrap().door.sources.limited);
+        let known = all.chain([("SIDETONE_TRUSTED_PROXIES", "10.91.0.0/24, 10.92.0.0/24")]);
+        let sources = read(known).unwrap().door.sources;
+        assert!(sources.limited && sources.trusted_proxies.len() == 2);
+    }
+
     #[test]
     fn each_setting_that_is_needed_is_named_if_it_is_missing() {
         let all = NEEDED.map(|name| (name, "x"));
-        let settings = Settings::read(&Environment::of(all)).unwrap();
+        let settings = read(all).unwrap();
         assert_eq!(settings.door.listen.to_string(), "0.0.0.0:8080");
         for name in NEEDED {
             let rest = all.into_iter().filter(|(other, _)| *other != name);
-            let error = Settings::read(&Environment::of(rest)).unwrap_err().to_string();
+            let error = read(rest).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{name} is not set")), "{error}");
         }
     }
@@ -98,10 +126,11 @@ mod tests {
             ("SIDETONE_LISTEN", "never"),
             ("SIDETONE_SESSIONS_MAX", "none"),
             ("SIDETONE_DRAIN_SECONDS", "900"),
+            ("SIDETONE_TRUSTED_PROXIES", "balancer"),
         ];
         for (name, value) in wrong {
             let all = NEEDED.map(|name| (name, "x")).into_iter().chain([(name, value)]);
-            let error = Settings::read(&Environment::of(all)).unwrap_err().to_string();
+            let error = read(all).unwrap_err().to_string();
             assert!(error.starts_with(name) && error.contains(value), "{error}");
         }
     }

@@ -17,15 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("admission", &["audiohook-proto", "ports", "model"]),
     (
         "socket-door",
-        &[
-            "admission",
-            "driver",
-            "audiohook-proto",
-            "listener",
-            "ports",
-            "model",
-            "delivery-wire",
-        ],
+        &["admission", "driver", "audiohook-proto", "listener", "ports", "model", "delivery-wire"],
     ),
     (
         "lambda-door",
@@ -41,7 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("organizations-api", &["organizations", "users-api", "ports", "model"]),
     ("user-file", &["model"]),
     ("users", &["user-file", "ports", "model"]),
-    ("users-api", &["tracking", "users", "user-file", "ports", "model"]),
+    ("users-api", &["listener", "tracking", "users", "user-file", "ports", "model"]),
     ("bootstrap", &["model"]),
     // The simulation's callers share the clock of the system that they call.
     ("genesys-sim", &["model", "audiohook-proto", "notification-proto", "ports"]),

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use sidetone_bootstrap::{Config, GenesysConfig, start_log, start_log_to};
+use sidetone_bootstrap::{Config, GenesysConfig, LimitsConfig, start_log, start_log_to};
 use sidetone_consumer::Sidecar;
 use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
+use sidetone_listener::{Shares, SourceRules};
 use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
 use sidetone_ports_embedded::{DataDir, SecretFiles, Stream};
 use sidetone_socket_door::Stop;
@@ -29,6 +30,9 @@ use crate::users_api::{Plan, UsersApi};
 
 /// How often the table is drawn. Units: real time.
 const DRAW_EVERY: Duration = Duration::from_millis(250);
+
+/// How many files a process may open where that cannot be found out.
+const OPEN_FILES_USUAL: u64 = 1_024;
 
 /// Runs everything in one process.
 pub(crate) async fn run(
@@ -54,8 +58,9 @@ pub(crate) async fn run(
         None => start_log(global.log_format(), global.log_filter("info")),
     }
     let mut signals = Signals::new()?;
-    // A session takes a file descriptor. What cannot be had is met when it runs out.
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    // A session takes a file descriptor. Where the limit cannot be raised, it is divided as it is.
+    let shares = Shares::of(rlimit::increase_nofile_limit(u64::MAX).unwrap_or(OPEN_FILES_USUAL));
+    let sources = sources_of(&config.limits);
     let data = DataDir::open(&config.data)?;
     let clock = Clock::scaled(args.speed);
     let simulated = match args.simulate {
@@ -71,12 +76,14 @@ pub(crate) async fn run(
         (None, Some(genesys)) => Some(tracker_config(genesys)?),
         (None, None) => None,
     };
-    let api = config.api.as_ref().map(|api| Plan::new(api, &data)).transpose()?;
+    let plan = |api| Plan::new(api, &data, sources.clone(), shares);
+    let api = config.api.as_ref().map(plan).transpose()?;
     let started =
         Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
     let secrets = SecretFiles::open(&data)?;
     let configured = tracker.as_ref().map(|tracker| platform_of(tracker, clock)).transpose()?;
-    let system = System::start(settings(&config, clock, tracker), data, |stream| stream).await?;
+    let system =
+        System::start(settings(&config, clock, tracker, shares), data, |stream| stream).await?;
     screen.started(&Started { url: system.audiohook_url(), ..started });
     let api = match api {
         Some(plan) => {
@@ -111,8 +118,15 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Settings {
+fn settings(
+    config: &Config,
+    clock: Clock,
+    tracker: Option<TrackerConfig>,
+    shares: Shares,
+) -> Settings {
     Settings {
+        sources: sources_of(&config.limits),
+        shares,
         clock,
         listen: config.listen,
         audiohook: config.audiohook.clone(),
@@ -120,6 +134,11 @@ fn settings(config: &Config, clock: Clock, tracker: Option<TrackerConfig>) -> Se
         retention: Duration::from_secs(u64::from(config.stream.retention_hours) * 3_600),
         lags: Lags::default(),
     }
+}
+
+fn sources_of(limits: &LimitsConfig) -> SourceRules {
+    let LimitsConfig { ipv4_prefix, ipv6_prefix, trusted_proxies } = limits.clone();
+    SourceRules { ipv4_prefix, ipv6_prefix, trusted_proxies, limited: true }
 }
 
 fn tracker_config(genesys: &GenesysConfig) -> Result<TrackerConfig, Failure> {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use serde_json::json;
 use sidetone_lambda_start::Environment;
+use sidetone_listener::Shares;
 use sidetone_ports_embedded::{KeyFile, Store, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +14,7 @@ use crate::ecs::tests::FakeEcs;
 
 fn settings(port: u16) -> Settings {
     let port = port.to_string();
-    Settings::read(&Environment::of([
+    let environment = Environment::of([
         ("SIDETONE_PORT", port.as_str()),
         ("SIDETONE_CALLS_TABLE", "calls"),
         ("SIDETONE_USERS_TABLE", "users"),
@@ -21,8 +22,8 @@ fn settings(port: u16) -> Settings {
         ("SIDETONE_STREAM", "stream"),
         ("SIDETONE_KEYS_SECRET", "keys"),
         ("SIDETONE_DRAIN_SECONDS", "2"),
-    ]))
-    .unwrap()
+    ]);
+    Settings::read(&environment, Shares::of(65_536)).unwrap()
 }
 
 async fn answer(address: SocketAddr, path: &str) -> String {

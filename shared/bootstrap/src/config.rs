@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sidetone_model::{Listen, OnHold, OrganizationId};
 
+use crate::limits::LimitsConfig;
+
 /// Everything that can be set; every part has a default but [`GenesysConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub stream: StreamConfig,
     /// The users API; without it there is none.
     pub api: Option<ApiConfig>,
+    /// Limits of connections per source.
+    pub limits: LimitsConfig,
 }
 
 impl Default for Config {
@@ -35,6 +39,7 @@ impl Default for Config {
             genesys: None,
             stream: StreamConfig::default(),
             api: None,
+            limits: LimitsConfig::default(),
         }
     }
 }
@@ -146,6 +151,8 @@ pub struct ApiConfig {
     pub organization: Option<OrganizationId>,
     /// Who is let in; without any, whoever is on this machine.
     pub tokens: Vec<ApiTokenConfig>,
+    /// Names under which it is reached besides those of this machine, where there are no tokens.
+    pub hosts: Vec<String>,
 }
 
 impl Default for ApiConfig {
@@ -154,6 +161,7 @@ impl Default for ApiConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8090)),
             organization: None,
             tokens: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }

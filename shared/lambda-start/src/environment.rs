@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -231,6 +232,18 @@ impl Environment {
         let expected = "seconds, below the 120 that Fargate leaves a task";
         let fits = |drain: &Duration| *drain < Duration::from_secs(120);
         self.seconds("SIDETONE_DRAIN_SECONDS", expected, DRAIN, fits)
+    }
+
+    /// Returns the networks of proxies that are trusted to name their clients; none by default.
+    pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, EnvironmentError> {
+        let variable = "SIDETONE_TRUSTED_PROXIES";
+        let expected = "networks with commas between them, such as 10.0.0.0/16";
+        let texts = self.optional(variable).into_iter().flat_map(|text| text.split(','));
+        let network = |text: &str| {
+            let wrong = |_| EnvironmentError::Wrong { variable, expected, got: text.to_owned() };
+            text.trim().parse().map_err(wrong)
+        };
+        texts.map(network).collect()
     }
 
     /// Returns the port to listen on.

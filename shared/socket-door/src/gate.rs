@@ -3,7 +3,7 @@
 //! Every refusal looks and lasts the same, whatever its cause; causes go to the log.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,7 +20,7 @@ use sidetone_admission::{
     Admitted, Arrival, Authenticator, Verdict, claimed_organization, note_refused,
 };
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
-use sidetone_listener::{Busy, Connection};
+use sidetone_listener::{Busy, Connection, is_addressed_here};
 use sidetone_model::Timestamp;
 use sidetone_ports::SecretSource;
 
@@ -123,9 +124,27 @@ impl<K: SecretSource> Visit<K> {
                 Ok(with(plain(StatusCode::METHOD_NOT_ALLOWED), ALLOW, "GET, HEAD"))
             }
             "/healthz" => Ok(text(StatusCode::OK, "alive\n")),
+            "/readyz" if !self.is_addressed_here(&request) => {
+                Ok(plain(StatusCode::MISDIRECTED_REQUEST))
+            }
             "/readyz" => Ok(self.ready().await),
             _ => Ok(plain(StatusCode::NOT_FOUND)),
         }
+    }
+
+    /// Where only this machine reaches the door, a web site whose name resolves to it is not to
+    /// learn how it does. Addresses and names without a dot are no web site's.
+    fn is_addressed_here(&self, request: &Request<()>) -> bool {
+        let config = &self.core.config;
+        let public = config.public_authority.as_deref().and_then(|text| text.parse().ok());
+        let public: Option<Authority> = public;
+        let allowed = |name: &str| {
+            !name.contains('.')
+                || name.parse::<IpAddr>().is_ok()
+                || public.as_ref().is_some_and(|it| it.host().eq_ignore_ascii_case(name))
+        };
+        !config.listen.ip().is_loopback()
+            || is_addressed_here(request.headers(), request.uri(), allowed)
     }
 
     async fn ready(&self) -> Answer {

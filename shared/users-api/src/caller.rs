@@ -10,6 +10,7 @@ use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use sidetone_listener::is_addressed_here;
 use sidetone_model::OrganizationId;
 use subtle::ConstantTimeEq;
 
@@ -114,7 +115,12 @@ pub enum GuardError {
 #[derive(Debug, Clone)]
 pub enum Guard {
     /// Whoever is on this machine, as that caller and as the operator.
-    Loopback(Caller),
+    Loopback {
+        /// Who that is.
+        caller: Caller,
+        /// Names under which requests may come besides those of this machine.
+        hosts: Vec<String>,
+    },
     /// Whoever has one of these tokens.
     Tokens(Vec<ApiToken>),
 }
@@ -125,8 +131,8 @@ impl Guard {
     /// Errors: [`GuardError`].
     pub fn check(&self, listen: SocketAddr) -> Result<(), GuardError> {
         match self {
-            Self::Loopback(_) if !listen.ip().is_loopback() => Err(GuardError::Open(listen)),
-            Self::Loopback(_) => Ok(()),
+            Self::Loopback { .. } if !listen.ip().is_loopback() => Err(GuardError::Open(listen)),
+            Self::Loopback { .. } => Ok(()),
             Self::Tokens(tokens) => {
                 let short = |token: &&ApiToken| token.secret.len() < TOKEN_LENGTH_MIN;
                 tokens.iter().find(short).map_or(Ok(()), |token| {
@@ -139,10 +145,16 @@ impl Guard {
     fn bearer(&self, request: &Request) -> Result<Bearer, Problem> {
         match self {
             // A page in this machine's browser is not this machine's user.
-            Self::Loopback(_) if request.headers().contains_key(ORIGIN) => {
+            Self::Loopback { .. } if request.headers().contains_key(ORIGIN) => {
                 Err(Problem::forbidden("a page in a browser must have a token"))
             }
-            Self::Loopback(caller) => Ok(Bearer::Both(caller.clone())),
+            Self::Loopback { caller, hosts } => {
+                let allowed = |name: &str| hosts.iter().any(|host| name.eq_ignore_ascii_case(host));
+                if !is_addressed_here(request.headers(), request.uri(), allowed) {
+                    return Err(Problem::misdirected());
+                }
+                Ok(Bearer::Both(caller.clone()))
+            }
             Self::Tokens(tokens) => {
                 let given = request.headers().get(AUTHORIZATION).and_then(|it| it.to_str().ok());
                 let given = given.and_then(|given| {

@@ -65,6 +65,13 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "not allowed", detail)
     }
 
+    /// The request names another host than this machine.
+    pub(crate) fn misdirected() -> Self {
+        let detail = "without tokens this API answers only requests for localhost or a loopback \
+                      address; add the name to api.hosts, or create [[api.tokens]]";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "misdirected request", detail)
+    }
+
     /// Nobody has that id in the caller's organization, wherever else somebody may.
     pub(crate) fn no_user(agent: &AgentId) -> Self {
         let detail = UsersError::Unknown { agents: vec![agent.clone()] }.to_string();

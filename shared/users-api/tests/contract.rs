@@ -461,9 +461,47 @@ async fn nobody_is_let_in_without_a_good_token() {
     assert_eq!(wrong.send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
+fn local(hosts: &[&str]) -> Guard {
+    let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+    Guard::Loopback { caller: caller(OURS, "local"), hosts }
+}
+
+#[tokio::test]
+async fn request_that_names_another_host_is_misdirected() {
+    let bench = Bench::start(local(&["sidetone.internal"]), NoPlatforms).await;
+    let cases = [
+        ("localhost", StatusCode::OK),
+        ("LOCALHOST:8090", StatusCode::OK),
+        ("localhost.", StatusCode::OK),
+        ("127.9.9.9:1", StatusCode::OK),
+        ("[::1]:8090", StatusCode::OK),
+        ("[::ffff:127.0.0.1]", StatusCode::OK),
+        ("Sidetone.internal:80", StatusCode::OK),
+        ("evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ("127.0.0.1.evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ("localhost.evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ("evil.example#localhost", StatusCode::MISDIRECTED_REQUEST),
+        ("localhost@evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ("192.0.2.7", StatusCode::MISDIRECTED_REQUEST),
+        ("", StatusCode::MISDIRECTED_REQUEST),
+    ];
+    for path in [USERS, EXPORT, "/v1/openapi.json", "/v1/elsewhere"] {
+        for (host, expected) in cases {
+            let asked = bench.client.get(format!("{}{path}", bench.base)).header("host", host);
+            let answer = asked.send().await.unwrap();
+            let expected = match expected {
+                StatusCode::OK if path == "/v1/elsewhere" => StatusCode::NOT_FOUND,
+                expected => expected,
+            };
+            assert_eq!(answer.status(), expected, "{path} of {host:?}");
+            assert!(!answer.headers().contains_key("access-control-allow-origin"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn this_machine_is_let_in_and_a_page_in_its_browser_is_not() {
-    let bench = Bench::start(Guard::Loopback(caller(OURS, "local")), NoPlatforms).await;
+    let bench = Bench::start(local(&[]), NoPlatforms).await;
     let (status, _) = bench.ask(Method::GET, USERS, USERS, "", |it| it).await;
     assert_eq!(status, StatusCode::OK);
     let page = bench.client.get(format!("{}{USERS}", bench.base));
@@ -473,7 +511,7 @@ async fn this_machine_is_let_in_and_a_page_in_its_browser_is_not() {
 
 #[test]
 fn an_address_that_others_reach_needs_tokens_that_cannot_be_guessed() {
-    let local = Guard::Loopback(caller(OURS, "local"));
+    let local = local(&[]);
     let open: SocketAddr = "0.0.0.0:8090".parse().unwrap();
     assert_eq!(local.check(open), Err(GuardError::Open(open)));
     assert_eq!(local.check("[::1]:8090".parse().unwrap()), Ok(()));

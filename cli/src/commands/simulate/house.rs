@@ -11,6 +11,7 @@ use sidetone_consumer::recording_name;
 use sidetone_genesys_sim::{
     Administrator, CallerReport, Expected, Scenario, Script, Source, Stage,
 };
+use sidetone_listener::{Shares, SourceRules};
 use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen};
 use sidetone_ports::{
     CallStore, ChangeOrigin, ChangeWay, Clock, RecordSink, RecordingStore, chain,
@@ -114,6 +115,8 @@ impl House {
         let settings = Settings {
             clock: plan.clock,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            sources: SourceRules::default(),
+            shares: Shares::of(u64::MAX),
             audiohook: AudioHookConfig { listen: plan.listen, ..AudioHookConfig::default() },
             tracker: Some(plan.simulated.tracker()?),
             retention: Duration::from_secs(24 * 3_600),

@@ -146,6 +146,27 @@ async fn readiness_names_each_dependency() {
     assert_eq!(body, json!({ "ready": false, "draining": false, "checks": checks }));
 }
 
+#[tokio::test]
+async fn web_site_that_resolves_to_this_machine_does_not_learn_its_readiness() {
+    let mut setup = Setup::new();
+    setup.door.public_authority = Some("calls.example.net".to_owned());
+    let stage = setup.start();
+    let cases = [
+        ("localhost:8080", 200),
+        ("127.0.0.1", 200),
+        ("[::1]", 200),
+        ("10.0.0.7:8080", 200),
+        ("sidetone", 200),
+        ("calls.example.net", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+    ];
+    for (host, expected) in cases {
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(Answer::to(stage.address, request.as_bytes()).await.status, expected, "{host}");
+    }
+}
+
 async fn head_of(upgrade: &Upgrade, mut stream: tokio::net::TcpStream) -> Answer {
     use tokio::io::AsyncWriteExt;
     stream.write_all(upgrade.head().as_bytes()).await.unwrap();
