@@ -3,6 +3,7 @@
 mod bad_input;
 mod command;
 mod coverage;
+mod crowds;
 mod foreign;
 mod killed;
 mod organizations;

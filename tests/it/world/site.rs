@@ -176,7 +176,8 @@ impl Site {
         Self::listening(self.start(["run", "--json", "--listen", "127.0.0.1:0"])).await
     }
 
-    async fn listening(process: Process) -> Running {
+    /// Waits until a started `sidetone run` says where it listens.
+    pub(crate) async fn listening(process: Process) -> Running {
         let started = process.told("where it listens", |told| told["type"] == "started").await;
         let url = started["url"].as_str().expect("a URL").to_owned();
         let (_, rest) = url.split_once("//").expect("a URL");
