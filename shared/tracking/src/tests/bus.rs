@@ -135,7 +135,7 @@ impl Bus {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_call_told_by_the_bus_alone_is_matched_and_told_once() {
     let bus = Bus::open().await;
     let call = Call::now(bus.clock);
@@ -158,7 +158,7 @@ async fn a_call_told_by_the_bus_alone_is_matched_and_told_once() {
     assert_no_violations(&bus.platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn in_any_order_and_by_several_processes_it_is_the_same_call() {
     let bus = Bus::open().await;
     let other = Bus::on(bus.platform.clone(), bus.clock, bus.store.clone(), bus.stream.clone());
@@ -173,7 +173,7 @@ async fn in_any_order_and_by_several_processes_it_is_the_same_call() {
     assert_eq!(leg.ringing_at, Some(call.at(100)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_owner_of_a_session_is_told_and_told_again_when_an_event_comes_again() {
     let bus = Bus::open().await;
     let call = Call::now(bus.clock);
@@ -191,7 +191,7 @@ async fn the_owner_of_a_session_is_told_and_told_again_when_an_event_comes_again
     assert_eq!(told.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_organizations_events_and_those_of_nobody_are_left() {
     let bus = Bus::open().await;
     let call = Call::now(bus.clock);
@@ -203,7 +203,7 @@ async fn another_organizations_events_and_those_of_nobody_are_left() {
     assert_eq!(bus.legs(call.key).await, []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s65_somebody_unknown_is_asked_for_and_somebody_not_ours_is_said_to_be() {
     let bus = Bus::open().await;
     let call = Call::now(bus.clock);
@@ -217,7 +217,7 @@ async fn s65_somebody_unknown_is_asked_for_and_somebody_not_ours_is_said_to_be()
     assert_eq!(bus.told().await.len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_platform_or_with_a_wrong_secret_an_event_is_to_be_given_again() {
     let bus = Bus::open().await;
     let call = Call::now(bus.clock);
@@ -229,7 +229,7 @@ async fn without_the_platform_or_with_a_wrong_secret_an_event_is_to_be_given_aga
     assert_eq!(bus.legs(call.key).await, []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_sockets_and_the_bus_tell_of_one_call_is_one_leg() {
     use sidetone_genesys_sim::{Conversation, Customer, Queue, Who};
     let bench = Bench::start(20.0).await;

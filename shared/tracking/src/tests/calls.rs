@@ -94,7 +94,7 @@ fn over(legs: &[Leg]) -> bool {
     !legs.is_empty() && legs.iter().all(|leg| leg.ended_at.is_some())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s35_a_call_with_a_hold_is_in_the_store_with_its_true_times() {
     let bench = Bench::start(20.0).await;
     let call = play(&bench).await;
@@ -115,7 +115,7 @@ async fn s35_a_call_with_a_hold_is_in_the_store_with_its_true_times() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s44_a_transfer_gives_two_legs_and_their_agents() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -139,7 +139,7 @@ async fn s44_a_transfer_gives_two_legs_and_their_agents() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s48_an_outbound_call_starts_when_the_customer_answers() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -161,7 +161,7 @@ async fn s48_an_outbound_call_starts_when_the_customer_answers() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s64_who_is_not_ours_is_on_a_leg_with_the_reason() {
     let clock = Clock::scaled(20.0);
     let twin = sim_user(6, "ANN@b.example");
@@ -203,7 +203,7 @@ async fn s64_who_is_not_ours_is_on_a_leg_with_the_reason() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s65_a_user_whom_genesys_does_not_know_is_looked_up_once() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -229,7 +229,7 @@ async fn s65_a_user_whom_genesys_does_not_know_is_looked_up_once() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s65_an_agent_of_ours_whom_the_listing_lacked_is_known_once_genesys_was_asked() {
     let clock = Clock::scaled(20.0);
     let agents = ["ada", "eve"].map(|agent| provisioned(agent, Adaptor::GenesysCloud));
@@ -248,7 +248,7 @@ async fn s65_an_agent_of_ours_whom_the_listing_lacked_is_known_once_genesys_was_
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_move_to_another_adaptor_takes_effect_in_mid_call() {
     let bench = Bench::start(50.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -304,7 +304,7 @@ async fn put_session(bench: &Bench, key: ConversationKey, owner: &OwnerId, phase
     bench.store.put(key, item, Some(owner.clone()), expires_at).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_change_is_told_to_the_owner_of_each_live_session() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -333,7 +333,7 @@ async fn every_change_is_told_to_the_owner_of_each_live_session() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_conversation_without_a_session_is_told_by_the_tracker_once_it_is_over() {
     let bench = Bench::start(20.0).await;
     let call = play(&bench).await;
@@ -356,7 +356,7 @@ async fn a_conversation_without_a_session_is_told_by_the_tracker_once_it_is_over
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s51_the_work_after_a_call_is_told_once_whoever_told_of_the_call() {
     let bench = Bench::start(20.0).await;
     let mut call = play(&bench).await;
@@ -375,7 +375,7 @@ async fn s51_the_work_after_a_call_is_told_once_whoever_told_of_the_call() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hold_that_began_under_another_tracker_is_seen_to_end() {
     let bench = Bench::start(20.0).await;
     let (clock, store, stream) = (bench.clock, bench.store.clone(), bench.stream.clone());
@@ -397,7 +397,7 @@ async fn a_hold_that_began_under_another_tracker_is_seen_to_end() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_leg_that_comes_after_the_telling_is_told_under_the_next_numbers() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -429,7 +429,7 @@ async fn a_leg_that_comes_after_the_telling_is_told_under_the_next_numbers() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_learned_after_the_telling_shifts_no_number() {
     let bench = Bench::start(20.0).await;
     let call = play(&bench).await;
@@ -472,7 +472,7 @@ async fn start_flaky(speed: f64) -> (Bench, Flaky, FaultySink<Stream>) {
     (bench, flaky, faulty)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_store_did_not_take_is_saved_later_without_another_event() {
     let (bench, store, _) = start_flaky(20.0).await;
     store.failures.store(3, Ordering::SeqCst);
@@ -484,7 +484,7 @@ async fn what_the_store_did_not_take_is_saved_later_without_another_event() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_stream_did_not_take_is_told_again() {
     let (bench, _, sink) = start_flaky(50.0).await;
     sink.next(PutFault::Throttle);
@@ -498,7 +498,7 @@ async fn what_the_stream_did_not_take_is_told_again() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_call_that_ended_just_before_the_stop_is_told() {
     let bench = Bench::start(20.0).await;
     let call = play(&bench).await;

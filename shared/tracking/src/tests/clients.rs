@@ -36,7 +36,7 @@ async fn start(clock: Clock, known: SimClient) -> Bench {
     Bench { clock, platform, store, stream, status, stop, running }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s16_s17_more_than_ten_channels_are_shared_by_two_clients() {
     let clock = Clock::scaled(10.0);
     let bench = start(clock, second(organization(), SECOND_SECRET)).await;
@@ -52,7 +52,7 @@ async fn s16_s17_more_than_ten_channels_are_shared_by_two_clients() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_of_another_organization_follows_nobody() {
     let clock = Clock::scaled(10.0);
     let other = OrganizationId::new(Uuid::from_u128(99));
@@ -65,7 +65,7 @@ async fn a_client_of_another_organization_follows_nobody() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_refused_keeps_nobody_else_from_being_followed() {
     let clock = Clock::scaled(10.0);
     let bench = start(clock, second(organization(), "yet another secret")).await;

@@ -38,7 +38,7 @@ async fn sockets_opened(bench: &Bench, count: u64) {
     bench.clock.sleep(Duration::from_secs(5)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s17_s18_a_thousand_and_one_agents_are_followed_on_two_channels() {
     let clock = Clock::scaled(20.0);
     let users: Vec<_> =
@@ -54,7 +54,7 @@ async fn s17_s18_a_thousand_and_one_agents_are_followed_on_two_channels() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s19_users_of_a_forbidden_division_are_reported_and_the_others_followed() {
     let clock = Clock::scaled(20.0);
     let mut apart = bo();
@@ -71,7 +71,7 @@ async fn s19_users_of_a_forbidden_division_are_reported_and_the_others_followed(
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s21_s31_a_channel_that_is_gone_is_replaced() {
     let bench = Bench::start(20.0).await;
     bench.platform.expire_channels();
@@ -81,7 +81,7 @@ async fn s21_s31_a_channel_that_is_gone_is_replaced() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s21_topics_that_find_no_channel_make_a_new_one() {
     let clock = Clock::scaled(20.0);
     let agents = [provisioned("ada", Adaptor::GenesysCloud)];
@@ -99,7 +99,7 @@ async fn s21_topics_that_find_no_channel_make_a_new_one() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s22_s23_a_broken_socket_is_opened_again_on_the_same_channel() {
     let bench = Bench::start(20.0).await;
     bench.clock.sleep(Duration::from_secs(15)).await;
@@ -113,7 +113,7 @@ async fn s22_s23_a_broken_socket_is_opened_again_on_the_same_channel() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn topics_that_genesys_loses_in_silence_are_set_again_and_their_gap_is_mended() {
     let bench = Bench::start(100.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -129,7 +129,7 @@ async fn topics_that_genesys_loses_in_silence_are_set_again_and_their_gap_is_men
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s24_s26_a_silent_socket_is_asked_then_left() {
     let bench = Bench::start(20.0).await;
     bench.platform.stall_sockets();
@@ -141,7 +141,7 @@ async fn s24_s26_a_silent_socket_is_asked_then_left() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s25_heartbeats_keep_a_quiet_socket_and_are_no_calls() {
     let bench = Bench::start(40.0).await;
     bench.clock.sleep(Duration::from_secs(130)).await;
@@ -151,7 +151,7 @@ async fn s25_heartbeats_keep_a_quiet_socket_and_are_no_calls() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s27_a_closing_socket_is_replaced_in_time_and_nothing_is_lost() {
     let bench = Bench::start(40.0).await;
     bench.clock.sleep(Duration::from_secs(15)).await;
@@ -171,7 +171,7 @@ async fn s27_a_closing_socket_is_replaced_in_time_and_nothing_is_lost() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s28_void_tokens_lead_to_another_token_and_channel() {
     let bench = Bench::start(20.0).await;
     bench.clock.sleep(Duration::from_secs(15)).await;
@@ -184,7 +184,7 @@ async fn s28_void_tokens_lead_to_another_token_and_channel() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s29_a_channel_is_replaced_before_it_expires_and_nothing_is_lost_or_doubled() {
     let clock = Clock::scaled(25.0);
     let limits = Limits { channel_life: Duration::from_secs(100), ..limits() };
@@ -205,7 +205,7 @@ async fn s29_a_channel_is_replaced_before_it_expires_and_nothing_is_lost_or_doub
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s31_refused_upgrades_are_met_with_new_channels_and_patience() {
     let clock = Clock::scaled(20.0);
     let sim = config(clock, vec![ada()]);
@@ -218,7 +218,7 @@ async fn s31_refused_upgrades_are_met_with_new_channels_and_patience() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s66_imported_users_are_followed_at_the_next_refresh_and_moved_ones_are_not() {
     let clock = Clock::scaled(50.0);
     let eve = sim_user(5, "eve@customer.example");
@@ -251,7 +251,7 @@ async fn s66_imported_users_are_followed_at_the_next_refresh_and_moved_ones_are_
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn with_nobody_to_follow_no_channel_is_made() {
     let clock = Clock::scaled(20.0);
     let bench = Bench::start_with(config(clock, vec![ada()]), &[]).await;
@@ -263,7 +263,7 @@ async fn with_nobody_to_follow_no_channel_is_made() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_platform_that_is_down_at_first_is_waited_for() {
     let clock = Clock::scaled(40.0);
     let sim = config(clock, vec![ada()]);
@@ -274,7 +274,7 @@ async fn a_platform_that_is_down_at_first_is_waited_for() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stopped_tracker_leaves_its_channel_empty() {
     // An orderly farewell has two seconds; they are to be enough on a machine that others use.
     let bench = Bench::start(2.0).await;

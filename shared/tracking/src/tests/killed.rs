@@ -31,7 +31,7 @@ async fn succeed(bench: Bench, stream: Stream) -> Bench {
     Bench::start_with_store(bench.platform, bench.clock, bench.store, stream).await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_socket_without_topics_never_told_is_found_by_a_successor() {
     let bench = Bench::start(50.0).await;
     bench.clock.sleep(LONG).await;
@@ -45,7 +45,7 @@ async fn what_a_socket_without_topics_never_told_is_found_by_a_successor() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_found_late_and_not_told_is_told_by_a_successor() {
     let clock = Clock::scaled(50.0);
     let agents = [provisioned("ada", Adaptor::GenesysCloud)];

@@ -101,7 +101,7 @@ async fn ended(staying: Staying) -> Stay<TrackerError> {
     tokio::time::timeout(PATIENCE, staying).await.expect("it ends").unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn trackers_take_turns_and_no_call_is_missed_or_doubled() {
     let site = Site::open(30.0).await;
     let clock = site.clock;
@@ -136,7 +136,7 @@ async fn trackers_take_turns_and_no_call_is_missed_or_doubled() {
     assert_no_violations(&site.platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn both_listen_in_the_overlap() {
     let site = Site::open(20.0).await;
     let first = site.send(secs(90));
@@ -154,7 +154,7 @@ async fn both_listen_in_the_overlap() {
     assert_no_violations(&site.platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_killed_tracker_is_replaced_after_its_lease_and_what_was_missed_is_found() {
     let site = Site::open(20.0).await;
     let clock = site.clock;
@@ -184,7 +184,7 @@ impl Site {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_two_sent_at_once_one_stays() {
     let site = Site::open(20.0).await;
     let stop = CancellationToken::new();
@@ -253,7 +253,7 @@ impl LeaseStore for CutOff {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_cannot_be_renewed_ends_everything_before_another_may_begin() {
     let site = Site::open(20.0).await;
     let clock = site.clock;
@@ -280,7 +280,7 @@ async fn a_lease_that_cannot_be_renewed_ends_everything_before_another_may_begin
     assert_no_violations(&site.platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_platform_that_is_down_at_the_start_is_waited_for_under_the_lease() {
     let site = Site::open(40.0).await;
     site.platform.fail_next(8, Failure::Status { status: 503, retry_after: None });
@@ -292,7 +292,7 @@ async fn a_platform_that_is_down_at_the_start_is_waited_for_under_the_lease() {
     assert_no_violations(&site.platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_only_listens_makes_no_channel_when_its_own_breaks() {
     let site = Site::open(20.0).await;
     let first = site.send(secs(90));

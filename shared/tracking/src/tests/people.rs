@@ -37,7 +37,7 @@ fn named(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s14_somebody_who_comes_while_pages_are_read_is_listed_once_and_hides_nobody() {
     let (platform, client) = started(|_| {}).await;
     // Before everybody else: the last of the first page is the first of the second, too.
@@ -49,7 +49,7 @@ async fn s14_somebody_who_comes_while_pages_are_read_is_listed_once_and_hides_no
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s14_somebody_who_goes_while_pages_are_read_hides_nobody() {
     let (platform, client) = started(|_| {}).await;
     // The first of the second page is on the first by then, which was read.
@@ -62,7 +62,7 @@ async fn s14_somebody_who_goes_while_pages_are_read_hides_nobody() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s14_names_come_with_usernames_and_only_active_users_count() {
     let clock = Clock::scaled(40.0);
     let away = SimUser { state: UserState::Inactive, ..sim_user(2, "bo@customer.example") };
@@ -81,7 +81,7 @@ async fn s14_names_come_with_usernames_and_only_active_users_count() {
     assert_eq!(told, expected.map(|username| ("Invented Person", username)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn queues_groups_and_divisions_say_together_who_is_meant() {
     let (claims, away) = (Uuid::from_u128(0xd1), Uuid::from_u128(0xd2));
     let (platform, client) = started(|config| {
@@ -132,7 +132,7 @@ async fn queues_groups_and_divisions_say_together_who_is_meant() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_whole_is_an_error() {
     let (platform, client) = started(|config| {
         config.groups = vec![SimGroup {
@@ -165,7 +165,7 @@ async fn what_cannot_be_read_whole_is_an_error() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_role_that_sees_nobody_is_not_an_organization_without_people() {
     let clock = Clock::scaled(40.0);
     let platform = Platform::start(config(clock, vec![])).await.unwrap();

@@ -15,7 +15,7 @@ fn status(status: u16) -> Failure {
     Failure::Status { status, retry_after: None }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s03_s04_one_token_is_asked_for_as_genesys_wants_and_serves_many_calls() {
     let (_, platform, client) = platform(vec![ada()]).await;
     for _ in 0..5 {
@@ -27,7 +27,7 @@ async fn s03_s04_one_token_is_asked_for_as_genesys_wants_and_serves_many_calls()
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s04_a_token_is_renewed_after_most_of_its_life_and_by_one_caller() {
     let clock = Clock::scaled(40.0);
     let validity = Duration::from_secs(150);
@@ -45,7 +45,7 @@ async fn s04_a_token_is_renewed_after_most_of_its_life_and_by_one_caller() {
     assert_eq!(platform.stats().tokens_issued, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s05_a_refused_client_is_a_misconfiguration_and_rests() {
     let (clock, platform, _) = platform(vec![]).await;
     let other = "b0a1c2d3-0000-4000-8000-00000000dead";
@@ -70,7 +70,7 @@ async fn s05_a_refused_client_is_a_misconfiguration_and_rests() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s06_a_void_token_is_renewed_once_and_the_request_repeated_once() {
     let (_, platform, client) = platform(vec![ada()]).await;
     client.users().await.unwrap();
@@ -87,13 +87,13 @@ async fn s06_a_void_token_is_renewed_once_and_the_request_repeated_once() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s08_the_token_names_the_organization() {
     let (_, _platform, client) = platform(vec![]).await;
     assert_eq!(client.organization().await.unwrap(), organization());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s09_a_wait_that_genesys_asks_for_is_kept_by_every_request() {
     let (clock, platform, client) = platform(vec![ada()]).await;
     client.users().await.unwrap();
@@ -111,7 +111,7 @@ async fn s09_a_wait_that_genesys_asks_for_is_kept_by_every_request() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s10_a_wait_of_hours_is_said_instead_of_slept() {
     let (clock, platform, client) = platform(vec![ada()]).await;
     let retry_after = Duration::from_secs(3_600);
@@ -126,7 +126,7 @@ async fn s10_a_wait_of_hours_is_said_instead_of_slept() {
     assert!(seconds_since(clock, begun) < 60.0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s11_what_may_pass_is_tried_again_with_growing_waits_and_nothing_else() {
     let (clock, platform, client) = platform(vec![ada()]).await;
     client.users().await.unwrap();
@@ -146,7 +146,7 @@ async fn s11_what_may_pass_is_tried_again_with_growing_waits_and_nothing_else() 
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s12_s13_what_fails_for_good_is_reported_with_what_there_is() {
     let (_, platform, client) = platform(vec![ada()]).await;
     platform.fail_next_at("/users", 9, Failure::Html);
@@ -154,7 +154,7 @@ async fn s12_s13_what_fails_for_good_is_reported_with_what_there_is() {
     assert!(matches!(error, PlatformError::Unavailable { status: 502, .. }), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s13_half_an_answer_is_no_answer() {
     let (_, platform, client) = platform(vec![ada()]).await;
     platform.fail_next_at("/users", 1, Failure::HalfJson);
@@ -163,7 +163,7 @@ async fn s13_half_an_answer_is_no_answer() {
     assert_eq!(client.users().await.unwrap().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_host_that_is_not_there_is_unreachable_and_its_address_unsaid() {
     let clock = Clock::scaled(1_000.0);
     let hosts = Hosts::loopback("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
@@ -173,7 +173,7 @@ async fn a_host_that_is_not_there_is_unreachable_and_its_address_unsaid() {
     assert!(!sidetone_ports::chain(&error).contains("http://"), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s14_every_page_is_read_and_everybody_comes_once() {
     let users = (0..1_201).map(|number| sim_user(number, &format!("u{number}@customer.example")));
     let (_, platform, client) = platform(users.collect()).await;
@@ -183,7 +183,7 @@ async fn s14_every_page_is_read_and_everybody_comes_once() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s15_look_ups_never_have_more_than_a_hundred_ids() {
     let users = (0..250).map(|number| sim_user(number, &format!("u{number}@customer.example")));
     let (_, platform, client) = platform(users.collect()).await;
@@ -192,7 +192,7 @@ async fn s15_look_ups_never_have_more_than_a_hundred_ids() {
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s65_one_user_is_found_deleted_ones_too() {
     let mut gone = sim_user(3, "cy@customer.example");
     gone.state = sidetone_genesys_sim::UserState::Deleted;

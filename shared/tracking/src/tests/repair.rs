@@ -33,7 +33,7 @@ fn assert_true(leg: &Leg, call: &Conversation) {
     assert_eq!(leg.holds, held.collect::<Vec<_>>());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s59_a_call_that_went_on_before_the_start_is_found_with_its_true_times() {
     let clock = Clock::scaled(20.0);
     let platform = Platform::start(config(clock, vec![ada(), bo()])).await.unwrap();
@@ -60,7 +60,7 @@ async fn s59_a_call_that_went_on_before_the_start_is_found_with_its_true_times()
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s59_s63_what_happened_while_the_socket_was_gone_is_found() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -96,7 +96,7 @@ async fn s59_s63_what_happened_while_the_socket_was_gone_is_found() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s59_analytics_that_lags_is_asked_once_more() {
     let clock = Clock::scaled(20.0);
     let lag = Duration::from_secs(25);
@@ -113,7 +113,7 @@ async fn s59_analytics_that_lags_is_asked_once_more() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s59_events_and_records_of_one_call_make_one_story() {
     let bench = Bench::start(20.0).await;
     let (clock, platform) = (bench.clock, bench.platform.clone());
@@ -147,7 +147,7 @@ async fn s59_events_and_records_of_one_call_make_one_story() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s16_s61_many_calls_are_found_page_by_page_within_the_rate_limit() {
     let clock = Clock::scaled(40.0);
     let limits = Limits { requests_per_minute: 12, ..limits() };
@@ -178,7 +178,7 @@ async fn s16_s61_many_calls_are_found_page_by_page_within_the_rate_limit() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_repair_that_fails_is_tried_again() {
     let clock = Clock::scaled(40.0);
     let platform = Platform::start(config(clock, vec![ada()])).await.unwrap();
@@ -193,7 +193,7 @@ async fn a_repair_that_fails_is_tried_again() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_permission_events_still_come_and_nobody_asks_on_and_on() {
     let clock = Clock::scaled(40.0);
     let missing = ["analytics:conversationDetail:view".to_owned()].into();
@@ -214,7 +214,7 @@ async fn without_the_permission_events_still_come_and_nobody_asks_on_and_on() {
     bench.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_next_tracker_begins_where_the_last_one_heard_everything() {
     let bench = Bench::start(100.0).await;
     let (clock, platform, store) = (bench.clock, bench.platform.clone(), bench.store.clone());

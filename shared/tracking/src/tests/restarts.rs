@@ -19,7 +19,7 @@ async fn follows_ada(bench: &Bench) {
     bench.legs_when(call.key(), "the ringing leg is stored", |legs| legs.len() == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s30_however_often_it_restarts_its_own_channel_is_never_the_one_to_go() {
     let clock = Clock::scaled(50.0);
     let agents = [provisioned("ada", Adaptor::GenesysCloud)];
@@ -44,7 +44,7 @@ async fn s30_however_often_it_restarts_its_own_channel_is_never_the_one_to_go() 
     assert_no_violations(&platform);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s60_the_list_of_conversations_is_not_asked_for() {
     let clock = Clock::scaled(20.0);
     let platform = Platform::start(config(clock, vec![ada()])).await.unwrap();
@@ -72,7 +72,7 @@ async fn follows_ada_again(bench: &Bench) {
     follows_ada(bench).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s72_the_preflight_names_transports_and_what_is_missing() {
     let clock = Clock::scaled(20.0);
     let needed = [

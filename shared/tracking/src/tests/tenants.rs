@@ -116,7 +116,7 @@ impl Town {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_cannot_be_followed_stops_no_other() {
     let town = Town::of(3, 20.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
@@ -144,7 +144,7 @@ fn name(number: usize) -> TenantName {
     TenantName::Organization(nth(number))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_added_is_taken_up_by_whoever_stays_and_all_are_passed_on_together() {
     let town = Town::of(2, 20.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
@@ -162,6 +162,7 @@ async fn who_is_added_is_taken_up_by_whoever_stays_and_all_are_passed_on_togethe
             break outcome;
         }
         assert!(!first.is_finished(), "somebody takes over before the first one leaves");
+        town.clock.sleep(Duration::from_secs(1)).await;
     };
     let mut followed: Vec<_> = next.stays.iter().map(|stay| stay.tenant.clone()).collect();
     followed.sort();
@@ -173,7 +174,7 @@ async fn who_is_added_is_taken_up_by_whoever_stays_and_all_are_passed_on_togethe
     town.end();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_removed_or_changed_is_let_go() {
     let town = Town::of(2, 20.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
@@ -204,7 +205,7 @@ async fn who_is_removed_or_changed_is_let_go() {
     running.await.unwrap().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_that_last_take_turns_and_somebody_always_listens() {
     let town = Town::of(1, 15.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
@@ -229,7 +230,7 @@ async fn two_that_last_take_turns_and_somebody_always_listens() {
     town.end();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_configured_client_is_followed_beside_them_and_never_twice() {
     let town = Town::of(2, 20.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
@@ -249,7 +250,7 @@ async fn a_configured_client_is_followed_beside_them_and_never_twice() {
     assert_eq!(once, [name(0)], "whoever is set up by itself is not followed twice");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_event_of_the_bus_goes_to_its_own_organizations_client() {
     let town = Town::of(2, 20.0).await;
     town.add(0, 0, CLIENT_SECRET).await;
