@@ -139,12 +139,12 @@ impl Line for GatewayLine {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn transcripts_are_held_by_a_door_that_hears_nothing() {
     GatewayDoor::new(false).play().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn transcripts_are_held_by_a_door_that_hears_text() {
     GatewayDoor::new(true).play().await;
 }

@@ -55,7 +55,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn gives_as_many_places_as_there_are_and_takes_them_back() {
         let places = Places::new(2);
         let first = places.take().unwrap();

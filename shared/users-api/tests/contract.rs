@@ -213,7 +213,7 @@ impl Bench {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_documented_operation_answers_as_documented() {
     let (platform, client) = genesys(|_| {}).await;
     let bench = Bench::asking(client).await;
@@ -388,7 +388,7 @@ async fn history_and_the_way_back(bench: &Bench) {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn files_are_refused_by_row_field_and_limit() {
     let bench = Bench::with_tokens().await;
     let (status, bad) = bench.import(IMPORT, &format!("{FILE}Di,,nortel,x\n")).await;
@@ -415,7 +415,7 @@ async fn files_are_refused_by_row_field_and_limit() {
     assert_eq!(page["users"], json!([]), "nothing of all that is imported");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_organizations_user_is_as_good_as_none() {
     let bench = Bench::with_tokens().await;
     bench.import(IMPORT, FILE).await;
@@ -444,7 +444,7 @@ async fn another_organizations_user_is_as_good_as_none() {
     assert_eq!(page["users"][0]["team"], "Billing");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_is_let_in_without_a_good_token() {
     let bench = Bench::with_tokens().await;
     for token in ["", "our-token-of-enough-character", "x"] {
@@ -466,7 +466,7 @@ fn local(hosts: &[&str]) -> Guard {
     Guard::Loopback { caller: caller(OURS, "local"), hosts }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn request_that_names_another_host_is_misdirected() {
     let bench = Bench::start(local(&["sidetone.internal"]), NoPlatforms).await;
     let cases = [
@@ -499,7 +499,7 @@ async fn request_that_names_another_host_is_misdirected() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn this_machine_is_let_in_and_a_page_in_its_browser_is_not() {
     let bench = Bench::start(local(&[]), NoPlatforms).await;
     let (status, _) = bench.ask(Method::GET, USERS, USERS, "", |it| it).await;
@@ -526,7 +526,7 @@ fn an_address_that_others_reach_needs_tokens_that_cannot_be_guessed() {
     assert_eq!(token(OUR_TOKEN).check(open), Ok(()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn changes_at_the_same_time_all_count() {
     let bench = Arc::new(Bench::with_tokens().await);
     bench.import(IMPORT, FILE).await;
@@ -545,7 +545,7 @@ async fn changes_at_the_same_time_all_count() {
     assert!(fields.iter().all(|field| ada[field] == "changed"), "{ada}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn genesys_is_asked_only_with_a_client_of_the_callers_own_organization() {
     let bench = Bench::with_tokens().await;
     let (status, nobody) = bench.json(Method::GET, COVERAGE, COVERAGE, None).await;
@@ -569,7 +569,7 @@ async fn genesys_is_asked_only_with_a_client_of_the_callers_own_organization() {
     assert_eq!(page, r#"{"users":[],"next":null}"#);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_genesys_says_no_to_is_said_with_what_to_do() {
     let (platform, client) = genesys(|config| {
         config.missing_permissions.insert("routing:queue:view".to_owned());

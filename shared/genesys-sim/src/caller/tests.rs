@@ -78,7 +78,7 @@ fn check_sound(heard: &Heard, report: &CallerReport, sound: &Source) {
     assert_eq!(places, report.sent);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn sends_all_of_a_call_to_the_last_sample() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -96,7 +96,7 @@ async fn sends_all_of_a_call_to_the_last_sample() {
     check_sound(&heard, &report, &sound);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn sends_nothing_while_the_server_pauses() {
     let clock = Clock::scaled(10.0);
     let door = Door::open_with(clock, |door| {
@@ -116,7 +116,7 @@ async fn sends_nothing_while_the_server_pauses() {
     check_sound(&heard, &report, &sound);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn withholds_what_its_own_pauses_and_discards_say() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -139,7 +139,7 @@ async fn withholds_what_its_own_pauses_and_discards_say() {
     check_sound(&heard, &report, &sound);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_backlog_comes_at_once_and_what_was_dropped_is_declared() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -157,7 +157,7 @@ async fn a_backlog_comes_at_once_and_what_was_dropped_is_declared() {
     check_sound(&heard, &report, &sound);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_overloaded_server_is_tried_again_and_nothing_is_lost() {
     let clock = Clock::scaled(10.0);
     let door = Door::open_with(clock, |door| door.overloaded = 2).await;
@@ -174,7 +174,7 @@ async fn an_overloaded_server_is_tried_again_and_nothing_is_lost() {
     assert_eq!(times, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_final() {
     let clock = Clock::scaled(10.0);
     let door = Door::open_with(clock, |door| door.secret = "b3RoZXI=").await;
@@ -189,7 +189,7 @@ async fn a_refusal_is_final() {
     assert_eq!(nobody.end, EndCause::ConnectFailed(ConnectFailure::HostUnavailable));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_without_tls_is_no_secure_one() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -200,7 +200,7 @@ async fn a_server_without_tls_is_no_secure_one() {
     assert_eq!(report.attempts, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_secret_nothing_is_signed() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -211,7 +211,7 @@ async fn without_a_secret_nothing_is_signed() {
     assert_eq!(door.heard().unsigned, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn frames_after_paused_carry_the_marker_and_nothing_of_the_call() {
     let clock = Clock::scaled(10.0);
     let door = Door::open_with(clock, |door| {
@@ -227,7 +227,7 @@ async fn frames_after_paused_carry_the_marker_and_nothing_of_the_call() {
     assert_eq!(marked.count(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_probe_is_over_at_once() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -241,7 +241,7 @@ async fn a_probe_is_over_at_once() {
     assert_eq!(door.heard().violations(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn stopping_hangs_up_in_order() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;
@@ -257,7 +257,7 @@ async fn stopping_hangs_up_in_order() {
     assert_eq!(door.heard().violations(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_vanishes_says_nothing() {
     let clock = Clock::scaled(10.0);
     let door = Door::open(clock).await;

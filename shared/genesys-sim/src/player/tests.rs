@@ -109,7 +109,7 @@ fn a_call_can_be_cut_short_after_any_step() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn plays_a_call_on_all_sockets() {
     let clock = Clock::scaled(20.0);
     let door = Door::open(clock).await;
@@ -132,7 +132,7 @@ async fn plays_a_call_on_all_sockets() {
     assert_eq!(stage.platform.unwrap().stats().published, steps);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn plays_every_short_story_without_a_fault() {
     let clock = Clock::scaled(12.0);
     let door = Door::open(clock).await;
@@ -165,7 +165,7 @@ async fn plays_every_short_story_without_a_fault() {
     assert_eq!(door.heard().violations(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_begins_with_the_session() {
     let clock = Clock::scaled(20.0);
     let door = Door::open(clock).await;
@@ -178,7 +178,7 @@ async fn a_file_begins_with_the_session() {
     assert!(door.heard().audio().all(|(_, bytes)| bytes.chunks(2).all(|step| step == [7, 9])));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_recording_is_sent_whole_and_once() {
     let clock = Clock::scaled(20.0);
     let door = Door::open(clock).await;
@@ -202,7 +202,7 @@ async fn a_recording_is_sent_whole_and_once() {
     assert!(customer == external.repeat(4));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_town_calls_until_it_is_stopped_and_hangs_up_in_order() {
     let clock = Clock::scaled(20.0);
     let door = Door::open(clock).await;

@@ -18,7 +18,7 @@ async fn message(door: &Door<Store, NullStream, MemoryLine>, text: String) {
     door.message(event).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn twenty_at_once_are_answered_in_order() {
     let (clock, store) = (Clock::system(), Store::in_memory().unwrap());
     let config = DoorConfig::new(Listen::Matched, OnHold::Keep, false);
@@ -58,7 +58,7 @@ async fn twenty_at_once_are_answered_in_order() {
     assert!(sink.records() >= 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_listens_as_its_organization_was_set_when_it_came() {
     let (clock, store) = (Clock::system(), Store::in_memory().unwrap());
     let config = DoorConfig::new(Listen::Matched, OnHold::Keep, true);

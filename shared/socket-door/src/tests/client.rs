@@ -304,7 +304,7 @@ impl Client {
 
     /// Pings and returns how long the pong took.
     pub(super) async fn ping(&mut self) -> Duration {
-        let started = std::time::Instant::now();
+        let started = tokio::time::Instant::now();
         self.say("ping").await;
         let pong = self.hear().await;
         assert_eq!(pong["type"], "pong", "{pong}");

@@ -28,7 +28,7 @@ async fn assert_no_marker(stream: &Stream) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c65_frames_in_the_same_segment_as_paused_reach_nothing() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
@@ -115,7 +115,7 @@ fn matched() -> (Stage<Stream>, Store) {
     (setup.start_with(store.clone(), stream, keys), store)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c66_frames_between_our_pause_and_paused_are_kept_and_none_after() {
     let (stage, store) = matched();
     let conversation = Uuid::new_v4().to_string();

@@ -65,7 +65,7 @@ async fn echo(core: &Arc<Core>) -> (WebSocketStream<TcpStream>, JoinHandle<()>) 
     (WebSocketStream::from_raw_socket(client, Role::Client, None).await, task)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c94_a_panic_ends_one_session_and_no_other() {
     let core = Arc::new(Core::new(
         DoorConfig::default(),

@@ -1,10 +1,11 @@
 //! Too much of everything: connections, headers, sessions, silence.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::client::{Answer, Client, Upgrade};
 use super::stage::{PATIENCE, Setup, Stage};
@@ -21,7 +22,7 @@ async fn ends(stream: &mut TcpStream) -> Vec<u8> {
     rest
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn header_bombs_are_answered_431() {
     let stage = Setup::at_speed(20.0).start();
     let large = upgrade(&stage).with("X-Large", &"a".repeat(17 * 1_024));
@@ -37,7 +38,7 @@ async fn header_bombs_are_answered_431() {
     Client::open(&stage).await.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn junk_and_smuggled_requests_get_nowhere() {
     let stage = Setup::at_speed(20.0).start();
     let valid = upgrade(&stage).head();
@@ -70,7 +71,7 @@ async fn junk_and_smuggled_requests_get_nowhere() {
     Client::open(&stage).await.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_thousand_half_open_connections_keep_nobody_out_and_are_closed() {
     let stage = Setup::at_speed(5.0).start();
     let half = join_all((0..1_000).map(async |n| {
@@ -93,7 +94,7 @@ async fn a_thousand_half_open_connections_keep_nobody_out_and_are_closed() {
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_head_that_trickles_in_is_cut_at_its_deadline() {
     let stage = Setup::at_speed(10.0).start();
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
@@ -108,7 +109,7 @@ async fn a_head_that_trickles_in_is_cut_at_its_deadline() {
     assert!(!ends(&mut stream).await.starts_with(b"HTTP/1.1 101"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn silent_connections_make_room_for_those_that_call() {
     let mut setup = Setup::new();
     setup.door.limits.handshakes_max = 3;
@@ -124,7 +125,7 @@ async fn silent_connections_make_room_for_those_that_call() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c96_beyond_the_limit_the_client_is_told_to_try_again() {
     let mut setup = Setup::new();
     setup.door.limits.sessions_max = 2;
@@ -143,7 +144,7 @@ async fn c96_beyond_the_limit_the_client_is_told_to_try_again() {
     assert_eq!(wrong.send(stage.address).await.status, 401, "full or not");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn turning_away_has_a_limit_too() {
     let mut setup = Setup::new();
     setup.door.limits.sessions_max = 0;

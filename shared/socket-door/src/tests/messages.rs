@@ -16,7 +16,7 @@ use super::client::{
 };
 use super::stage::{ORGANIZATION, PATIENCE, Setup};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c42_messages_of_64_000_bytes_are_taken_and_larger_ones_refused_unread() {
     let stage = Setup::new().start();
     let mut client = Client::connect(&stage).await;
@@ -42,7 +42,7 @@ async fn c42_messages_of_64_000_bytes_are_taken_and_larger_ones_refused_unread()
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_ends_the_session_with_a_word() {
     let stage = Setup::new().start();
     let too_large: Vec<u8> =
@@ -74,7 +74,7 @@ async fn what_cannot_be_read_ends_the_session_with_a_word() {
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn broken_protocol_gets_disconnect_and_closed() {
     let stage = Setup::new().start();
     let mut other = Client::open(&stage).await;
@@ -108,7 +108,7 @@ async fn broken_protocol_gets_disconnect_and_closed() {
     other.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn fragments_are_put_together_and_pings_between_them_answered() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
@@ -133,7 +133,7 @@ async fn fragments_are_put_together_and_pings_between_them_answered() {
     assert_eq!(audio[0].data.len(), 1_600);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn text_split_over_segments_is_one_message() {
     let stage = Setup::new().start();
     let mut client = Client::connect(&stage).await;
@@ -151,7 +151,7 @@ async fn text_split_over_segments_is_one_message() {
     client.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn messages_right_behind_the_request_are_not_lost() {
     let stage = Setup::new().start();
     let upgrade = Upgrade::signed(stage.address, stage.clock.now());
@@ -164,7 +164,7 @@ async fn messages_right_behind_the_request_are_not_lost() {
     client.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s70_the_probe_leaves_nothing_behind() {
     let stage = Setup::new().start();
     let mut client = Client::connect(&stage).await;
@@ -177,7 +177,7 @@ async fn s70_the_probe_leaves_nothing_behind() {
     assert!(stage.records().await.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn empty_and_tiny_frames_are_taken() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;

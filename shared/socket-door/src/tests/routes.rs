@@ -17,7 +17,7 @@ fn upgrade<R>(stage: &Stage<R>) -> Upgrade {
     Upgrade::signed(stage.address, stage.clock.now())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_call_goes_through_the_door() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
@@ -30,7 +30,7 @@ async fn a_call_goes_through_the_door() {
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c1_header_names_come_in_any_case_and_order() {
     let stage = Setup::new().start();
     for spell in [str::to_ascii_lowercase, str::to_ascii_uppercase] {
@@ -44,7 +44,7 @@ async fn c1_header_names_come_in_any_case_and_order() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c2_no_subprotocol_is_chosen_even_if_one_is_offered() {
     let stage = Setup::new().start();
     let answer = upgrade(&stage).with("Sec-WebSocket-Protocol", "audiohook-v2");
@@ -58,7 +58,7 @@ async fn c2_no_subprotocol_is_chosen_even_if_one_is_offered() {
     assert!(answer.head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c3_compression_is_declined_and_the_session_works() {
     let stage = Setup::new().start();
     let offer = "permessage-deflate; client_max_window_bits";
@@ -73,7 +73,7 @@ async fn c3_compression_is_declined_and_the_session_works() {
     client.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c4_nothing_is_redirected() {
     let stage = Setup::new().start();
     for path in ["/", "/audiohook", "/audiohook/ws/", "//audiohook/ws", "/AudioHook/ws"] {
@@ -83,7 +83,7 @@ async fn c4_nothing_is_redirected() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_upgrade_is_told_so() {
     let stage = Setup::new().start();
     let cases = [
@@ -110,7 +110,7 @@ async fn what_is_no_upgrade_is_told_so() {
     assert_eq!(Answer::to(stage.address, old.as_bytes()).await.status, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn health_says_that_the_door_is_alive() {
     let stage = Setup::new().start();
     let answer = Answer::to(stage.address, &get("/healthz")).await;
@@ -119,7 +119,7 @@ async fn health_says_that_the_door_is_alive() {
     assert_eq!(Answer::to(stage.address, post).await.status, 405);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn readiness_names_each_dependency() {
     let works = Arc::new(AtomicBool::new(true));
     let looked = Arc::clone(&works);

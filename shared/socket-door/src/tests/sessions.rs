@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -17,6 +17,7 @@ use sidetone_testkit::{FaultySink, PutFault};
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::client::{Client, OPCODE_BINARY, OPCODE_TEXT, Upgrade, frame};
@@ -116,7 +117,7 @@ impl OwnerStore for BadStore {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c57_c95_pong_comes_and_audio_is_read_whatever_hangs_behind() {
     let setup = Setup::new();
     let store = BadStore::new();
@@ -144,7 +145,7 @@ async fn c57_c95_pong_comes_and_audio_is_read_whatever_hangs_behind() {
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c64_a_burst_of_20_s_right_after_opened_is_read_without_loss() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
@@ -159,7 +160,7 @@ async fn c64_a_burst_of_20_s_right_after_opened_is_read_without_loss() {
     assert!(received == burst);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c71_c88_the_server_sends_no_binary_and_does_not_close_first() {
     let stage = Setup::at_speed(10.0).start();
     let mut client = Client::open(&stage).await;
@@ -175,7 +176,7 @@ async fn c71_c88_the_server_sends_no_binary_and_does_not_close_first() {
     assert!(client.next().await.is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c90_every_state_survives_the_loss_of_its_socket() {
     let stage = Setup::new().start();
     let steps = ["connected", "opening", "active", "paused", "disconnecting", "closed"];
@@ -208,7 +209,7 @@ async fn c90_every_state_survives_the_loss_of_its_socket() {
     stage.audio_after(4).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c91_silence_is_ended_by_deadlines_in_every_state() {
     // 30 s without ping, then 10 s for `close`: 0.8 s of the world.
     let stage = Setup::at_speed(50.0).start();
@@ -227,7 +228,7 @@ async fn c91_silence_is_ended_by_deadlines_in_every_state() {
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c93_one_conversation_may_have_several_sessions() {
     let stage = Setup::new().start();
     let conversation = Uuid::new_v4().to_string();
@@ -242,7 +243,7 @@ async fn c93_one_conversation_may_have_several_sessions() {
     stage.emptied().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn c94_a_session_that_fails_affects_no_other() {
     let setup = Setup::new();
     let store = BadStore::new();
@@ -263,7 +264,7 @@ async fn c94_a_session_that_fails_affects_no_other() {
     assert_eq!(stage.audio_after(1).await.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_cut_off_and_no_other_notices() {
     let stage = Setup::new().start();
     let mut other = Client::open(&stage).await;

@@ -78,12 +78,12 @@ fn setup(hears: Hearing) -> Setup {
     setup
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn transcripts_are_held_by_a_door_that_hears() {
     play_all(&SocketDoor(setup(Hearing::Audio).start())).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn transcripts_are_held_by_a_door_that_hears_nothing() {
     play_all(&SocketDoor(setup(Hearing::Nothing).start())).await;
 }

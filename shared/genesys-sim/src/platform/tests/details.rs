@@ -56,7 +56,7 @@ fn segments(record: &Value) -> Vec<(&str, bool)> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_call_is_found_while_it_goes_on_and_after_its_end() {
     let (platform, client, mut call) = scene().await;
     assert_eq!(found(&client, query("notExists")).await, None);
@@ -87,7 +87,7 @@ async fn a_call_is_found_while_it_goes_on_and_after_its_end() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn filters_intervals_and_pages_choose() {
     let (platform, client, call) = scene().await;
     platform.publish(&call.snapshot(), Duration::ZERO);
@@ -104,7 +104,7 @@ async fn filters_intervals_and_pages_choose() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn analytics_lags_behind_what_happens() {
     let config = PlatformConfig { analytics_lag: Duration::from_millis(300), ..config(1, 1.0) };
     let platform = Platform::start(config).await.expect("a free port");
@@ -119,7 +119,7 @@ async fn analytics_lags_behind_what_happens() {
     assert!(found(&client, query("exists")).await.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_asked_is_refused_and_noticed() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -147,7 +147,7 @@ async fn what_cannot_be_asked_is_refused_and_noticed() {
     assert_eq!(breaches[5], Breach::PageTooLarge { asked: 101, allowed: 100 });
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_permission_is_needed() {
     let missing = BTreeSet::from(["analytics:conversationDetail:view".to_owned()]);
     let config = PlatformConfig { missing_permissions: missing, ..config(1, 1.0) };
@@ -158,7 +158,7 @@ async fn the_permission_is_needed() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn polling_is_noticed() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;

@@ -11,7 +11,7 @@ fn ids(body: &Value) -> Vec<&str> {
     entities.map(|one| one["id"].as_str().expect("a text")).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn groups_and_divisions_are_listed_to_those_who_may() {
     let lisbon = Uuid::from_u128(0x11);
     let mut config = config(120, 1.0);
@@ -55,7 +55,7 @@ async fn groups_and_divisions_are_listed_to_those_who_may() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_comes_or_goes_behind_a_page_shifts_the_next_one() {
     let platform = platform(4).await;
     let client = Client::signed_in(&platform).await;

@@ -18,7 +18,7 @@ fn subscriptions(channel: &str) -> String {
     format!("{CHANNELS}/{channel}/subscriptions")
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn credentials_give_a_token_and_refusals_read_as_in_the_table() {
     let platform = platform(1).await;
     let client = Client::new(&platform);
@@ -51,7 +51,7 @@ async fn credentials_give_a_token_and_refusals_read_as_in_the_table() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn wrong_ways_to_sign_in_are_noticed() {
     let platform = platform(1).await;
     let client = Client::new(&platform);
@@ -69,7 +69,7 @@ async fn wrong_ways_to_sign_in_are_noticed() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_token_for_every_call_is_noticed() {
     let platform = platform(1).await;
     let mut client = Client::new(&platform);
@@ -81,7 +81,7 @@ async fn a_token_for_every_call_is_noticed() {
     assert_eq!(breaches(&platform), [Breach::TokenPerCall { in_minute: 7 }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refused_credentials_tried_at_once_are_noticed() {
     let platform = platform(1).await;
     let client = Client::new(&platform);
@@ -91,7 +91,7 @@ async fn refused_credentials_tried_at_once_are_noticed() {
     assert!(matches!(breaches(&platform)[..], [Breach::RefusedCredentialsRetried { .. }]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_answer_has_a_correlation_id_and_errors_the_envelope() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -107,7 +107,7 @@ async fn every_answer_has_a_correlation_id_and_errors_the_envelope() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_a_living_token_opens_the_api() {
     let platform = platform(1).await;
     let mut client = Client::new(&platform);
@@ -130,7 +130,7 @@ async fn only_a_living_token_opens_the_api() {
     assert_eq!(client.head("/api/v2/tokens/me").await, 401);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_token_expires_and_using_it_on_is_noticed() {
     let mut config = config(1, 300.0);
     config.token_validity = Duration::from_secs(300);
@@ -146,7 +146,7 @@ async fn a_token_expires_and_using_it_on_is_noticed() {
     assert!(matches!(last, Some(Breach::RefusedTokenReused { .. })), "{last:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn users_come_in_pages_that_name_the_next() {
     let platform = platform(60).await;
     let client = Client::signed_in(&platform).await;
@@ -171,7 +171,7 @@ async fn users_come_in_pages_that_name_the_next() {
     assert_eq!(breaches(&platform), [Breach::PageTooLarge { asked: 501, allowed: 500 }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hundred_ids_are_a_request_and_one_more_is_not() {
     let platform = platform(120).await;
     let client = Client::signed_in(&platform).await;
@@ -189,7 +189,7 @@ async fn a_hundred_ids_are_a_request_and_one_more_is_not() {
     assert_eq!(breaches(&platform), [Breach::TooManyUserIds { asked: 101 }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn users_are_found_by_their_state() {
     let platform = platform(3).await;
     let client = Client::signed_in(&platform).await;
@@ -211,7 +211,7 @@ async fn users_are_found_by_their_state() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn three_hundred_requests_a_minute_and_then_a_wait() {
     let platform = Platform::start(config(1, 1.0)).await.expect("a free port");
     let client = Client::signed_in(&platform).await;
@@ -236,7 +236,7 @@ async fn three_hundred_requests_a_minute_and_then_a_wait() {
     assert_eq!(platform.stats().throttled, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_rate_belongs_to_a_token_and_a_window() {
     // A minute takes 200 ms.
     let mut config = config(1, 300.0);
@@ -258,7 +258,7 @@ async fn the_rate_belongs_to_a_token_and_a_window() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_thousand_topics_fit_and_one_more_changes_nothing() {
     let platform = platform(1_001).await;
     let client = Client::signed_in(&platform).await;
@@ -289,7 +289,7 @@ async fn a_thousand_topics_fit_and_one_more_changes_nothing() {
     assert_eq!(platform.stats().topics, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_forbidden_topic_refuses_all_unless_errors_are_ignored() {
     let mut config = config(2, 1.0);
     let forbidden = Uuid::from_u128(99);
@@ -313,7 +313,7 @@ async fn one_forbidden_topic_refuses_all_unless_errors_are_ignored() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unknown_topics_are_named_even_if_errors_are_ignored() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -329,7 +329,7 @@ async fn unknown_topics_are_named_even_if_errors_are_ignored() {
     assert_eq!(breaches(&platform), [Breach::MalformedTopic { topic }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_channel_that_is_gone_says_so_in_three_ways() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -348,7 +348,7 @@ async fn a_channel_that_is_gone_says_so_in_three_ways() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn channels_expire_a_day_after_the_last_subscription() {
     // A day takes 1.7 s.
     let mut config = config(1, 50_000.0);
@@ -361,7 +361,7 @@ async fn channels_expire_a_day_after_the_last_subscription() {
     assert!(tokio_tungstenite::connect_async(&uri).await.is_err());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_channel_dies_with_its_token() {
     let platform = platform(1).await;
     let mut client = Client::signed_in(&platform).await;
@@ -374,7 +374,7 @@ async fn a_channel_dies_with_its_token() {
     assert_eq!(client.head(&format!("{CHANNELS}/{id}")).await, 404);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_twenty_first_channel_removes_the_oldest_unconnected_one() {
     let mut config = config(1, 1.0);
     config.limits.channels_per_ten_seconds = 100;
@@ -384,6 +384,7 @@ async fn the_twenty_first_channel_removes_the_oldest_unconnected_one() {
     let _socket = Socket::open(&uri).await;
     let (oldest, _) = client.channel().await;
     for _ in 2..20 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
         client.channel().await;
     }
     assert_eq!(client.head(&format!("{CHANNELS}/{oldest}")).await, 200);
@@ -401,7 +402,7 @@ async fn the_twenty_first_channel_removes_the_oldest_unconnected_one() {
     assert!(all["entities"][0].get("id").is_none(), "other tokens' ids are hidden");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn removing_a_channel_in_use_is_held_against_the_client() {
     let mut config = config(1, 1.0);
     config.limits.channels_max = 1;
@@ -413,7 +414,7 @@ async fn removing_a_channel_in_use_is_held_against_the_client() {
     assert_eq!(breaches(&platform), [Breach::ConnectedChannelEvicted]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn channels_in_a_storm_are_throttled() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -425,7 +426,7 @@ async fn channels_in_a_storm_are_throttled() {
     assert_eq!(breaches(&platform), [Breach::ChannelStorm { in_ten_seconds: 15 }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn planted_failures_come_in_every_form_and_then_end() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -456,7 +457,7 @@ async fn planted_failures_come_in_every_form_and_then_end() {
     assert!(matches!(breaches(&platform)[..], [Breach::RetriedTooSoon { .. }]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_sheet_does_not_know_is_noticed() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -480,7 +481,7 @@ async fn what_the_sheet_does_not_know_is_noticed() {
     assert_eq!(last, Some(Breach::TokenInQuery { path: "/api/v2/date".into() }));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_host_knows_its_own_paths_only() {
     let platform = platform(1).await;
     let mut client = Client::new(&platform);
@@ -490,7 +491,7 @@ async fn each_host_knows_its_own_paths_only() {
     assert_eq!(breaches(&platform), [wrong]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn bodies_have_a_type_and_a_limit() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -504,7 +505,7 @@ async fn bodies_have_a_type_and_a_limit() {
     assert_eq!(client.put(&subscriptions(&id), json!({})).await.0, 400);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_conversation_can_be_read_as_it_was_published_last() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -517,7 +518,7 @@ async fn a_conversation_can_be_read_as_it_was_published_last() {
     assert_eq!(body["participants"].as_array().map(Vec::len), Some(4));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stopped_platform_frees_its_address_for_the_next() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;

@@ -13,7 +13,7 @@ fn topic_of(message: &Value) -> &str {
     message["topicName"].as_str().unwrap_or_default()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_snapshot_reaches_those_who_listen_to_one_of_its_users() {
     let platform = platform(2).await;
     let client = Client::signed_in(&platform).await;
@@ -30,7 +30,7 @@ async fn a_snapshot_reaches_those_who_listen_to_one_of_its_users() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn s32_what_a_combined_topic_brings_is_named_singly() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -53,7 +53,7 @@ async fn s32_what_a_combined_topic_brings_is_named_singly() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nothing_is_kept_for_those_who_come_later() {
     let platform = platform(1).await;
     platform.publish(&call(&user(1)).snapshot(), Duration::ZERO);
@@ -63,7 +63,7 @@ async fn nothing_is_kept_for_those_who_come_later() {
     assert!(socket.is_silent_for(Duration::from_millis(50)).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_come_late_twice_out_of_order_or_never() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -84,7 +84,7 @@ async fn events_come_late_twice_out_of_order_or_never() {
     assert!(socket.is_silent_for(Duration::from_millis(50)).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn heartbeats_come_every_thirty_seconds_and_pings_are_answered() {
     let platform = Platform::start(config(1, 300.0)).await.expect("a free port");
     let client = Client::signed_in(&platform).await;
@@ -101,7 +101,7 @@ async fn heartbeats_come_every_thirty_seconds_and_pings_are_answered() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_second_socket_takes_the_channel_and_is_held_against_the_client() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -116,7 +116,7 @@ async fn a_second_socket_takes_the_channel_and_is_held_against_the_client() {
     assert_eq!(breaches(&platform), [Breach::SecondSocket]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reconnecting_after_the_first_socket_ended_breaks_no_rule() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -133,7 +133,7 @@ async fn reconnecting_after_the_first_socket_ended_breaks_no_rule() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_planned_swap_may_have_two_sockets() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -146,7 +146,7 @@ async fn a_planned_swap_may_have_two_sockets() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_ignores_socket_closing_is_cut_off_after_a_minute() {
     let platform = Platform::start(config(1, 600.0)).await.expect("a free port");
     let client = Client::signed_in(&platform).await;
@@ -157,7 +157,7 @@ async fn who_ignores_socket_closing_is_cut_off_after_a_minute() {
     assert_eq!(breaches(&platform), [Breach::StayedAfterSocketClosing { allowed }]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stalled_socket_is_silent_and_may_be_replaced() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -173,7 +173,7 @@ async fn a_stalled_socket_is_silent_and_may_be_replaced() {
     assert_eq!(breaches(&platform), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refused_upgrades_leave_the_channel_alive() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -184,7 +184,7 @@ async fn refused_upgrades_leave_the_channel_alive() {
     assert_eq!(platform.stats().upgrades_refused, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_does_not_belong_on_the_upgrade_is_noticed() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -204,7 +204,7 @@ async fn what_does_not_belong_on_the_upgrade_is_noticed() {
     assert!(breaches(&platform).contains(&Breach::SubprotocolOffered));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_socket_speaks_ping_and_subscribe_only() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
@@ -225,7 +225,7 @@ async fn the_socket_speaks_ping_and_subscribe_only() {
     assert!(socket.is_silent_for(Duration::from_millis(30)).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_topic_on_two_channels_brings_each_event_twice() {
     let platform = platform(1).await;
     let client = Client::signed_in(&platform).await;
