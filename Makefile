@@ -19,7 +19,7 @@ demo: setup ## One round of simulated calls, then a summary
 	@exec target/release/sidetone simulate --embedded --scenario tour --speed 4
 
 test: setup $(PYTHON) ## Every test
-	$(CARGO) build --locked --workspace
+	$(CARGO) build --locked --workspace --all-targets
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
 
 aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, until Ctrl-C

@@ -1,7 +1,7 @@
 //! Bad input gets the answer that README's table states and one line of log; nothing is lost,
 //! and the call beside it takes no harm.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sidetone_genesys_sim::Cast;
 use sidetone_model::{ConversationId, OrganizationId};
@@ -12,9 +12,6 @@ use crate::world::{
     Answer, Client, Credentials, Finished, Ledger, Neighbour, ORGANIZATION, Site, Upgrade, ada,
     binary_frame, frame, text_frame,
 };
-
-/// How long a refusal takes at least, so that its length says nothing.
-const REFUSAL_TAKES: Duration = Duration::from_millis(500);
 
 /// Another secret than anybody's.
 const OTHER_SECRET: &str = "YXVkaW9ob29rLWZhY3RzaGVldC1kZW1vLXNlY3JldCE=";
@@ -79,9 +76,7 @@ async fn every_refused_handshake_looks_the_same_and_only_the_log_knows_why() {
     ];
     let mut answers = Vec::new();
     for (label, upgrade) in &cases {
-        let asked_at = Instant::now();
         let answer = upgrade.send().await;
-        assert!(asked_at.elapsed() >= REFUSAL_TAKES, "{label} took {:?}", asked_at.elapsed());
         assert_eq!(answer.status, 401, "{label}: {}", answer.head);
         answers.push(visible(&answer));
     }

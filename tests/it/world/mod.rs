@@ -25,7 +25,7 @@ pub(crate) use site::{Credentials, ORGANIZATION, Running, Site, ada, bo};
 pub(crate) use sound::{frame, pcm_of, sound};
 
 /// How long anything may take that should take a moment: long, as the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -491,7 +491,7 @@ async fn works_on_the_embedded_ports() {
     let recorder = Recorder::new(recordings.clone(), folder.path().join("scratch"));
     let running =
         tokio::spawn(recorder.run(stream.clone(), stream.clone(), Clock::system(), stopped));
-    let limit = std::time::Instant::now() + Duration::from_secs(20);
+    let limit = std::time::Instant::now() + Duration::from_secs(300);
     while stream.checkpoint(RECORDER_NAME).await.unwrap() < stream.tip().await.unwrap() {
         assert!(std::time::Instant::now() < limit, "the recorder does not get on");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -87,13 +87,12 @@ async fn a_letter_from_another_process_wakes_its_taker() {
     let (owner, key) = (fresh_owner(), fresh_key());
     let taker = tokio::spawn({
         let owner = owner.clone();
-        async move { store.take(&owner, Duration::from_secs(20)).await }
+        async move { store.take(&owner, Duration::from_secs(3_600)).await }
     });
     tokio::time::sleep(Duration::from_millis(20)).await;
     other.post(&owner, key, Clock::system().now()).await.unwrap();
-    let before = Instant::now();
+    // Long before the hour is over: a taker that only looked at its end would hang here.
     assert_eq!(taker.await.unwrap().unwrap(), [key]);
-    assert!(before.elapsed() < Duration::from_secs(5), "took {:?}", before.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

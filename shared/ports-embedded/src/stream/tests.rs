@@ -153,13 +153,12 @@ async fn another_process_reads_along() {
     let reader = Stream::open_read_only(&path, Clock::system()).unwrap();
     let read = tokio::spawn({
         let reader = reader.clone();
-        async move { reader.read(0, 10, Duration::from_secs(20)).await.unwrap() }
+        async move { reader.read(0, 10, Duration::from_secs(3_600)).await.unwrap() }
     });
     tokio::time::sleep(Duration::from_millis(20)).await;
     writer.put(records(2, b"x")).await.unwrap();
-    let before = Instant::now();
+    // Long before the hour is over: a reader that only looked at its end would hang here.
     assert_eq!(read.await.unwrap().len(), 2);
-    assert!(before.elapsed() < Duration::from_secs(5), "took {:?}", before.elapsed());
     assert_eq!(reader.tip().await.unwrap(), 2);
     assert!(reader.put(records(1, b"x")).await.is_err());
     assert!(reader.save_checkpoint("tail", 1).await.is_err());
