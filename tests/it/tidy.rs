@@ -193,3 +193,36 @@ fn nothing_names_a_place_of_one_machine() {
         }
     }
 }
+
+/// Names that a JSON log line has already; a field of that name would stand there twice.
+const RESERVED_FIELDS: [&str; 7] =
+    ["message", "level", "target", "timestamp", "fields", "span", "spans"];
+
+/// Returns the arguments of each log macro, up to its end.
+fn log_calls(text: &str) -> impl Iterator<Item = &str> {
+    let calls = text.split("tracing::").skip(1);
+    calls.filter_map(|rest| {
+        let (name, arguments) = rest.split_once("!(")?;
+        let is_log = ["trace", "debug", "info", "warn", "error"].contains(&name);
+        is_log.then(|| arguments.split(");").next().unwrap_or_default())
+    })
+}
+
+#[test]
+fn no_log_field_has_a_reserved_name() {
+    let reserved = |argument: &str| {
+        let name = argument.split('=').next().unwrap_or_default().trim();
+        RESERVED_FIELDS.contains(&name.trim_start_matches(['%', '?']))
+    };
+    assert!(
+        log_calls("tracing::warn!(code, %message, \"x\");").any(|it| it.split(',').any(reserved))
+    );
+    for (file, text) in sources() {
+        if file.ends_with(file!()) || file.to_string_lossy().contains("/tests/") {
+            continue;
+        }
+        for call in log_calls(&text) {
+            assert!(!call.split(',').any(reserved), "{}: {call}", file.display());
+        }
+    }
+}

@@ -16,7 +16,7 @@ use sidetone_admission::{
 };
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_driver::ask_shared;
-use sidetone_model::{ConnectionId, OrganizationId, Timestamp};
+use sidetone_model::{ConnectionId, OrganizationId, Outside, Timestamp};
 use sidetone_ports::{Clock, Freshness, NonceStore, SecretSource, chain};
 
 /// How long the shared nonce memory may take. With the look-up of a key and [`ADMIT_WITHIN`] it
@@ -177,7 +177,7 @@ where
                 session = %handshake.session_id.session_id(),
                 connection = %request.connection,
                 organization = %handshake.organization,
-                correlation = correlation.as_deref(),
+                correlation = correlation.as_deref().map(Outside::id),
                 attempt,
                 "session begins"
             );

@@ -1,6 +1,7 @@
 //! What a step noted, for log and metrics; called once a step is written, so never twice.
 
 use sidetone_audiohook_proto::SessionEvent;
+use sidetone_model::Outside;
 
 use crate::desk::Duty;
 use crate::state::{ConnectionState, Note};
@@ -47,8 +48,8 @@ fn note_event(state: &ConnectionState, event: &SessionEvent) {
             tracing::warn!(%session, %connection, %violation, "client broke the protocol");
         }
         SessionEvent::ClientError { code, message, .. } => {
-            let message = message.as_deref();
-            tracing::warn!(%session, %connection, code, message, "client reported a fault");
+            let text = message.as_deref().map(Outside::new).map(tracing::field::display);
+            tracing::warn!(%session, %connection, code, text, "client reported a fault");
         }
         SessionEvent::Tolerated(tolerated) => {
             let label = tolerated.label();

@@ -7,6 +7,7 @@ mod id;
 mod leg;
 mod media;
 mod organization;
+mod outside;
 mod people;
 mod pii;
 mod report;
@@ -26,6 +27,7 @@ pub use leg::{
 };
 pub use media::{Format, Media, MediaChannel, MediaChannels, MediaError, SAMPLE_RATE};
 pub use organization::{Organization, PlatformPlace};
+pub use outside::Outside;
 pub use people::{GenesysUser, People};
 pub use pii::Pii;
 pub use report::{RefusalReport, TrackerReport};

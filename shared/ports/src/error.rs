@@ -72,8 +72,24 @@ pub struct SourceError {
     pub source: Cause,
 }
 
-/// Writes an error and its causes in one line, for the log at a door.
+/// Writes an error and its causes in one line, for the log at a door: a library's error may
+/// quote what came from outside, so control characters are escaped.
 pub fn chain(error: &dyn Error) -> String {
+    let text = whole_chain(error);
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().fold(String::new(), |mut line, letter| {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+        line
+    })
+}
+
+fn whole_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,7 +10,7 @@ use metrics::Gauge;
 use sidetone_admission::Admitted;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_driver::{Host, Input, Session, SocketOutput};
-use sidetone_model::{ConnectionId, SessionId, Timestamp};
+use sidetone_model::{ConnectionId, Outside, SessionId, Timestamp};
 use sidetone_ports::{CallStore, Mailbox, NonceStore, OwnerStore, RecordSink};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -76,7 +76,7 @@ where
         session = %scene.session,
         connection = %scene.connection,
         organization = %handshake.organization,
-        correlation = correlation.as_deref(),
+        correlation = correlation.as_deref().map(Outside::id),
         attempt,
         "session begins"
     );

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use sidetone_audiohook_proto::{Handshake, SessionEvent};
 use sidetone_driver::{Input, SocketOutput};
-use sidetone_model::{ConnectionId, SessionId, Timestamp};
+use sidetone_model::{ConnectionId, Outside, SessionId, Timestamp};
 use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
@@ -277,8 +277,8 @@ fn note(scene: &Scene, event: &SessionEvent) {
             tracing::warn!(%session, %connection, %violation, "client broke the protocol");
         }
         SessionEvent::ClientError { code, message, .. } => {
-            let message = message.as_deref();
-            tracing::warn!(%session, %connection, code, message, "client reported a fault");
+            let text = message.as_deref().map(Outside::new).map(tracing::field::display);
+            tracing::warn!(%session, %connection, code, text, "client reported a fault");
         }
         SessionEvent::Tolerated(tolerated) => {
             Figures::tolerated(tolerated.label());

@@ -10,6 +10,7 @@ mod tenants;
 
 use std::sync::Arc;
 
+use sidetone_model::Outside;
 use sidetone_notification_proto::{BusEvent, BusEventKind};
 use sidetone_ports::{CallStore, Clock, Mailbox, RecordSink, StoreError, UserStore};
 use tokio::sync::Mutex;
@@ -132,6 +133,7 @@ where
 
     async fn take_uncounted(&self, clock: Clock, event: BusEvent) -> Result<Taken, BusError> {
         if let BusEventKind::Other { topic } = &event.kind {
+            let topic = Outside::new(topic);
             tracing::debug!(%topic, "partner event says nothing of a call");
             return Ok(Taken::Nothing);
         }

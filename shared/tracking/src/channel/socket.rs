@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use sidetone_model::Outside;
 use sidetone_notification_proto::{
     Frame, FrameKind, SystemEventKind, UserNews, Watch, Watchdog, ping_text,
 };
@@ -266,6 +267,7 @@ impl Reader {
             }),
             FrameKind::Unknown { topic } => {
                 count("unknown");
+                let topic = Outside::new(&topic);
                 tracing::debug!(%topic, "frame of no known topic");
             }
         }

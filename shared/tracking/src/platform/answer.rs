@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sidetone_model::Timestamp;
+use sidetone_model::{Outside, Timestamp};
 
 use super::error::PlatformError;
 
@@ -70,9 +70,10 @@ impl Answer {
 
     /// Returns Genesys' code; the status in words where there is none.
     pub(super) fn code(&self) -> String {
-        self.envelope().code.filter(|code| !code.is_empty()).unwrap_or_else(|| {
-            self.status.canonical_reason().unwrap_or("unknown").to_ascii_lowercase()
-        })
+        match self.envelope().code.filter(|code| !code.is_empty()) {
+            Some(code) => Outside::code(&code),
+            None => self.status.canonical_reason().unwrap_or("unknown").to_ascii_lowercase(),
+        }
     }
 
     pub(super) fn correlation(&self) -> String {
@@ -80,7 +81,7 @@ impl Answer {
             .iter()
             .find_map(|name| self.headers.get(*name)?.to_str().ok().map(str::to_owned))
             .or(self.envelope().context_id)
-            .unwrap_or_else(|| "unknown".to_owned())
+            .map_or_else(|| "unknown".to_owned(), |id| Outside::id(&id))
     }
 
     pub(super) fn into_refusal(self, action: &'static str) -> PlatformError {
@@ -125,15 +126,30 @@ mod tests {
 
     #[test]
     fn s12_a_report_has_the_code_and_the_newer_correlation_id() {
-        let body = r#"{"code":"missing.permissions","contextId":"c","message":"secret words"}"#;
-        let both = [("genesys-correlation-id", "a"), ("inin-correlation-id", "b")];
+        let body = r#"{"code":"missing.permissions","contextId":"e160e428-53e2-487c-977d-96989bf5c993","message":"secret words"}"#;
+        let both = [
+            ("genesys-correlation-id", "e160e428-53e2-487c-977d-96989bf5c991"),
+            ("inin-correlation-id", "e160e428-53e2-487c-977d-96989bf5c992"),
+        ];
         let report = answer(403, &both, body).into_refusal("list users").to_string();
         assert_eq!(
             report,
-            "Genesys refused to list users with 403 missing.permissions, correlation id a"
+            "Genesys refused to list users with 403 missing.permissions, \
+             correlation id e160e428-53e2-487c-977d-96989bf5c991"
         );
-        assert_eq!(answer(403, &both[1..], body).correlation(), "b");
-        assert_eq!(answer(403, &[], body).correlation(), "c");
+        assert_eq!(
+            answer(403, &both[1..], body).correlation(),
+            "e160e428-53e2-487c-977d-96989bf5c992"
+        );
+        assert_eq!(answer(403, &[], body).correlation(), "e160e428-53e2-487c-977d-96989bf5c993");
+    }
+
+    #[test]
+    fn text_in_a_code_or_correlation_id_is_not_repeated() {
+        let forged = "R. Example\n2026-01-01 ERROR forged";
+        let body = serde_json::json!({ "code": forged, "contextId": forged }).to_string();
+        let report = answer(403, &[], &body).into_refusal("list users").to_string();
+        assert!(!report.contains("Example") && !report.contains('\n'), "{report}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The access token: asked for once, used for most of its life, renewed by one caller only.
 
 use serde::Deserialize;
-use sidetone_model::Timestamp;
+use sidetone_model::{Outside, Timestamp};
 use sidetone_notification_proto::renew_at;
 use sidetone_ports::Clock;
 use std::time::Duration;
@@ -177,8 +177,11 @@ impl Tokens {
         let refused = Refused {
             until: self.clock.now() + REFUSED_CREDENTIALS_REST,
             status: answer.status.as_u16(),
-            error,
-            description: denied.description.or(denied.error_description).unwrap_or_default(),
+            error: Outside::code(&error),
+            description: denied
+                .description
+                .or(denied.error_description)
+                .map_or_else(String::new, |text| Outside::phrase(&text)),
         };
         state.refused = Some(refused.clone());
         let Refused { status, error, description, .. } = refused;
