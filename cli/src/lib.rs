@@ -15,6 +15,7 @@ mod retention;
 mod simulated;
 #[cfg(feature = "aws")]
 mod stack;
+mod suggestion;
 mod system;
 mod table;
 mod users_api;
