@@ -3,9 +3,12 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Subcommand};
 use sidetone_model::{Adaptor, AgentId, OrganizationId};
 use sidetone_ports::{HistoryPlace, Revision};
+
+use super::value::Offering;
 
 /// What can be done with users.
 #[derive(Debug, Clone, Subcommand)]
@@ -142,7 +145,7 @@ pub struct FieldArgs {
     #[arg(long, value_name = "USERNAME")]
     pub email: Option<String>,
     /// Who serves the user
-    #[arg(long, value_parser = adaptor)]
+    #[arg(long, value_parser = adaptors())]
     pub adaptor: Option<Adaptor>,
     /// The team
     #[arg(long)]
@@ -199,7 +202,7 @@ pub struct MoveArgs {
     #[arg(value_name = "AGENT", required = true, value_parser = agent)]
     pub agents: Vec<AgentId>,
     /// To which adaptor: genesys-cloud is served here; genesys-engage, avaya and cisco elsewhere
-    #[arg(long, value_name = "ADAPTOR", value_parser = adaptor)]
+    #[arg(long, value_name = "ADAPTOR", value_parser = adaptors())]
     pub to: Adaptor,
     /// Whose users.
     #[command(flatten)]
@@ -252,6 +255,11 @@ pub struct HistoryArgs {
     /// Go on where an earlier page ended
     #[arg(long, value_name = "PLACE")]
     pub before: Option<HistoryPlace>,
+}
+
+/// Reads an adaptor; completions offer the four.
+fn adaptors() -> Offering<impl TypedValueParser<Value = Adaptor>> {
+    Offering::new(adaptor, Adaptor::ALL.map(Adaptor::as_str))
 }
 
 fn adaptor(text: &str) -> Result<Adaptor, String> {

@@ -62,7 +62,7 @@ async fn answer<S: CallStore + OwnerStore, R: RecordSource>(
         (None, None) => None,
     };
     let Some(conversation) = conversation else {
-        let what = format!("no conversation in the stream begins with {}", args.conversation);
+        let what = format!("no conversation {} in the stream", args.conversation);
         return Err(Failure::bad_input(what)
             .hint("give all of the id: what never came to the stream is found by that alone"));
     };

@@ -337,3 +337,76 @@ fn completions_are_a_script() {
     let script = Bench::new().done(&["completions", "bash"]);
     assert!(script.contains("_sidetone()"), "{}", &script[..200]);
 }
+
+/// Returns what is printed for a command line that cannot be read.
+fn misused(words: &[&str]) -> (Exit, String) {
+    let all: Vec<&str> = ["sidetone"].into_iter().chain(words.iter().copied()).collect();
+    let error = Args::try_parse_from(&all).unwrap_err();
+    let json = asks_for_json(all.iter().map(OsString::from));
+    let mut notes = Vec::new();
+    let looks = Looks { json, ..Looks::default() };
+    let exit = usage(&error, &mut Output::new(std::io::sink(), &mut notes, looks));
+    (exit, String::from_utf8(notes).unwrap())
+}
+
+#[test]
+fn usage_errors_are_json_if_json_was_asked_for() {
+    for (words, says) in [
+        (vec!["--json", "tail", "--bogus"], "unexpected argument '--bogus' found"),
+        (vec!["simulate", "--speed", "fast", "--json"], "expected a number from 0.01 to 100"),
+        (vec!["why", "--json"], "were not provided: <CONVERSATION>"),
+        (vec!["frobnicate", "--json"], "unrecognized subcommand 'frobnicate'"),
+        (vec!["--json"], "a command is missing"),
+        (vec!["users", "--json"], "a command is missing"),
+        (vec!["tail", "--json", "--frames"], "cannot be used with"),
+    ] {
+        let (exit, text) = misused(&words);
+        assert_eq!(exit, Exit::BadInput, "{words:?}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert!(value["error"].as_str().unwrap().contains(says), "{words:?}: {text}");
+        assert_eq!(value["exit"], 2);
+        assert!(!value["hint"].as_str().unwrap().is_empty(), "{text}");
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn stack_is_refused_by_a_build_without_aws() {
+    let (exit, text) = misused(&["--stack", "prod", "users", "list", "--json"]);
+    assert_eq!(exit, Exit::BadInput);
+    assert!(text.contains("this build has no AWS support; build with --features aws"), "{text}");
+    let help = <Args as clap::CommandFactory>::command().render_long_help().to_string();
+    assert!(help.contains("--stack <NAME>"), "{help}");
+}
+
+#[test]
+fn unknown_conversations_are_bad_input_to_every_command() {
+    let bench = Bench::new();
+    bench.put(CALL, true);
+    let wav = bench.path().join("x.wav").display().to_string();
+    let commands: [&[&str]; 3] = [
+        &["tail", "--conversation", "dead", "--once"],
+        &["listen", "dead", "-o", &wav],
+        &["why", "dead"],
+    ];
+    for words in commands {
+        let ran = bench.run(words);
+        assert_eq!(ran.exit, Exit::BadInput, "{words:?}: {}", ran.notes);
+        assert!(ran.notes.contains("no conversation dead in"), "{}", ran.notes);
+        // The same where nothing was ever delivered.
+        let ran = Bench::new().run(words);
+        assert_eq!(ran.exit, Exit::BadInput, "{words:?}: {}", ran.notes);
+    }
+    bench.done(&["tail", "--conversation", "c0ffee12", "--once"]);
+}
+
+#[test]
+fn listen_does_not_wait_for_a_call_whose_process_is_gone() {
+    let bench = Bench::new();
+    bench.put(CALL, true);
+    let wav = bench.path().join("x.wav").display().to_string();
+    let ran = bench.run(&["listen", "c0ffee12", "-o", &wav, "--wait"]);
+    assert_eq!(ran.exit, Exit::Done);
+    let place = bench.path().display();
+    assert!(ran.notes.contains(&format!("nothing is running on {place}")), "{}", ran.notes);
+}
