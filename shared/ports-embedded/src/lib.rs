@@ -15,6 +15,7 @@ mod private_file;
 mod recordings;
 mod schema;
 mod secrets;
+mod simulated;
 mod store;
 mod stream;
 
@@ -25,5 +26,6 @@ pub use keys::{KeyFile, MemoryKeys};
 pub use private_file::KeyFileError;
 pub use recordings::Recordings;
 pub use secrets::SecretFiles;
+pub use simulated::SimulatedPlatform;
 pub use store::Store;
 pub use stream::{NullStream, Stream};
