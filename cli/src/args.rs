@@ -18,13 +18,15 @@ use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
 pub use coverage::CoverageArgs;
-pub use org::{ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs};
+pub use org::{
+    ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
+};
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
 pub use users::{
-    ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs,
-    SetUserArgs, SyncArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
+    ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, PagerArgs,
+    RemoveArgs, SetUserArgs, SyncArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
 };
 #[cfg(feature = "aws")]
 pub use value::DoorAddress;

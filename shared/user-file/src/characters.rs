@@ -125,6 +125,32 @@ fn joins(before: Option<char>, character: char) -> bool {
     })
 }
 
+/// Returns a text in which characters that cannot be seen are written as `<U+200B>`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let (mut shown, mut before) = (String::new(), None);
+    for character in text.chars() {
+        if !character.is_control() && is_unseen(character) && !joins(before, character) {
+            shown += &format!("<U+{:04X}>", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+        before = Some(character);
+    }
+    Cow::Owned(shown)
+}
+
+fn is_unseen(character: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    let is_space = GeneralCategoryGroup::Separator.contains(category) && character != ' ';
+    is_space
+        || category == GeneralCategory::Format
+        || character == '\u{2800}'
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
 /// Says of a key why it may look like another one; nothing of most.
 pub(crate) fn look_alike(key: &str) -> Option<&'static str> {
     if key.is_ascii() {

@@ -15,6 +15,7 @@ mod read;
 mod rows;
 mod write;
 
+pub use characters::visible;
 pub use columns::{COLUMNS, SAMPLE};
 pub use decode::{FILE_BYTES_MAX, TextEncoding, UnknownEncoding};
 pub use fault::{FaultKind, FieldError, FileError, RowError, RowErrors};
