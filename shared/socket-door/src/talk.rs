@@ -181,7 +181,7 @@ pub(crate) async fn converse<T: Talk + Send>(
             Event::Heard(Heard::End) => return Ending::Left,
             Event::Changed => {}
             Event::Due => {
-                if timer.fired(core.clock.now(), talk.deadline()) {
+                if timer.fired(core.clock.steady(), talk.deadline()) {
                     talk.handle(Input::Timeout);
                 }
             }
