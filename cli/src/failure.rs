@@ -106,6 +106,15 @@ impl Failure {
         causes
     }
 
+    /// Returns what failed with its causes and the next step in one line, for an answer that
+    /// is worth having without what failed.
+    pub(crate) fn in_words(&self) -> String {
+        let mut words = vec![self.what.clone()];
+        words.extend(self.causes());
+        let hint = self.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        words.join(": ") + &hint
+    }
+
     const fn new(exit: Exit, what: String) -> Self {
         Self { exit, what, cause: None, hint: None, rows: None }
     }
