@@ -26,9 +26,11 @@ pub(crate) fn problem(error: OrganizationsError) -> Problem {
             "not that key",
             "key: that id cannot be had; choose another one",
         ),
-        OrganizationsError::Secrets(SecretsError::Full { .. }) => {
-            Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no room", detail)
-        }
+        OrganizationsError::Secrets(
+            SecretsError::TooManyKeys { .. }
+            | SecretsError::TooLongKeys { .. }
+            | SecretsError::Full { .. },
+        ) => Problem::new(StatusCode::CONFLICT, "limit reached", detail),
         OrganizationsError::Field { field, reason } => bad_field(field, reason),
         OrganizationsError::Store(error)
         | OrganizationsError::Secrets(SecretsError::Store(error)) => {
@@ -44,6 +46,6 @@ pub(crate) fn problem(error: OrganizationsError) -> Problem {
 pub(crate) fn bad_field(field: &str, reason: impl Into<String>) -> Problem {
     let reason = reason.into();
     let detail = format!("{field}: {reason}");
-    let bad = BadField { field: field.to_owned(), reason, ..BadField::default() };
+    let bad = BadField { row: None, field: field.to_owned(), reason };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad fields", detail).naming(vec![bad])
 }

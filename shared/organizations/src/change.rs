@@ -13,6 +13,9 @@ use crate::error::OrganizationsError;
 const CLIENTS_MAX: usize = 20;
 /// The longest id or secret of an OAuth client that is believed; Genesys' have about 40.
 const CLIENT_BYTES_MAX: usize = 512;
+/// As many bytes as the OAuth clients of one organization may have together: all organizations
+/// share one file, or one secret of 64 KiB on AWS, and none can fill it.
+const CLIENTS_BYTES_MAX: usize = 6 * 1_024;
 /// As many queues as may be named.
 const QUEUES_MAX: usize = 1_000;
 /// The longest name of a queue that is believed.
@@ -183,6 +186,12 @@ fn check_clients(clients: &[NewClient]) -> Result<(), OrganizationsError> {
     let ids: BTreeSet<&str> = clients.iter().map(|client| client.id.as_str()).collect();
     if ids.len() < clients.len() {
         return field("two have the same id");
+    }
+    if clients.iter().map(|client| client.id.len() + client.secret.len()).sum::<usize>()
+        > CLIENTS_BYTES_MAX
+    {
+        let reason = format!("their ids and secrets may have {CLIENTS_BYTES_MAX} bytes together");
+        return field(&reason);
     }
     if clients.iter().any(|client| !is_text(&client.id, CLIENT_BYTES_MAX)) {
         return field("each has an id, on one line");

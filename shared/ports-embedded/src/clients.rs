@@ -52,7 +52,7 @@ impl ClientFile {
         document.clients.sort_by(|one, other| {
             (one.organization, &one.client_id).cmp(&(other.organization, &other.client_id))
         });
-        save(path, &document).map_err(failed(path))
+        save(path, &document)
     }
 
     fn read(&self) -> Result<Document, KeyFileError> {

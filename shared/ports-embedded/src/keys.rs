@@ -105,7 +105,7 @@ impl KeyFile {
         let path = &self.0.path;
         keys.sort_by(|one, other| one.key_id.cmp(&other.key_id));
         let document = Document { keys };
-        save(path, &document).map_err(failed(path))?;
+        save(path, &document)?;
         let (keys, stamp) = load(path)?;
         *self.cache() = Cache { keys: Arc::new(keys), stamp, looked_at: Instant::now() };
         Ok(())
@@ -141,6 +141,7 @@ impl KeyFile {
                 }
                 Err(
                     error @ (KeyFileError::TooOpen { .. }
+                    | KeyFileError::Full { .. }
                     | KeyFileError::Incomplete { .. }
                     | KeyFileError::File { .. }),
                 ) => return Err(error),
@@ -335,6 +336,36 @@ mod tests {
         assert!(matches!(file.look(), Err(KeyFileError::TooOpen { .. })));
         fs::remove_file(&path).unwrap();
         assert!(file.look().unwrap().is_empty(), "without a file there are no keys");
+    }
+
+    #[test]
+    fn key_that_would_make_the_file_too_large_is_refused_and_the_file_stays_readable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.json");
+        let file = KeyFile::open(&path).unwrap();
+        let long = "x".repeat(1024 * 1024);
+        let added = (0..8).map(|number| file.add(key(&format!("key-{number}"), &long)));
+        let added: Vec<_> = added.collect();
+        assert!(matches!(added.last(), Some(Err(KeyFileError::Full { .. }))), "{added:?}");
+        let kept = KeyFile::open(&path).unwrap().keys().unwrap();
+        assert_eq!(kept.len(), added.iter().flatten().count());
+    }
+
+    #[test]
+    fn file_above_the_limit_may_shrink_and_not_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.json");
+        let (large, small) = (key("large", &"x".repeat(3_900_000)), key("small", "x"));
+        let document = Document { keys: vec![large.clone(), small] };
+        write(&path, &serde_json::to_string_pretty(&document).unwrap(), 0o600);
+        let file = KeyFile::open(&path).unwrap();
+        let refused = file.add(key("another", "x")).unwrap_err().to_string();
+        assert!(refused.ends_with("of at most 3145728"), "{refused}");
+        let removed = file.change(|keys| {
+            Ok::<_, KeyFileError>(StoredKey::take_from(keys, large.organizations[0]))
+        });
+        assert_eq!(removed.unwrap(), 1);
+        assert_eq!(file.keys().unwrap().len(), 1);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 /// The largest file that is read; thousands of secrets.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The largest file that is written: what is written can always be read back.
+const WRITTEN_BYTES_MAX: usize = 3 * 1024 * 1024;
+
 /// Why a file with secrets cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -44,6 +47,16 @@ pub enum KeyFileError {
         path: PathBuf,
         /// Its size.
         bytes: u64,
+    },
+    /// It has no room for what is to be added.
+    #[error("{} would have {bytes} bytes, of at most {bytes_max}", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Its size with what is to be added.
+        bytes: usize,
+        /// Its largest size.
+        bytes_max: usize,
     },
     /// A secret that nobody could use.
     #[error("a key needs {missing}")]
@@ -109,8 +122,20 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<(Option<T>, Stamp
 }
 
 /// Replaces the file whole, by one that only its owner may read.
-pub(crate) fn save(path: &Path, document: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(document)?;
+///
+/// Errors: [`KeyFileError::Full`] if it would grow beyond what is written; the file is as it was.
+pub(crate) fn save(path: &Path, document: &impl Serialize) -> Result<(), KeyFileError> {
+    let text = serde_json::to_vec_pretty(document).map_err(|error| failed(path)(error.into()))?;
+    let before = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let grows = u64::try_from(text.len()).is_ok_and(|bytes| bytes > before);
+    if grows && text.len() > WRITTEN_BYTES_MAX {
+        let (bytes, bytes_max) = (text.len(), WRITTEN_BYTES_MAX);
+        return Err(KeyFileError::Full { path: path.into(), bytes, bytes_max });
+    }
+    write(path, text).map_err(failed(path))
+}
+
+fn write(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
     text.push(b'\n');
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");

@@ -35,7 +35,16 @@ impl From<KeyFileError> for StoreError {
 
 impl From<KeyFileError> for SecretsError {
     fn from(error: KeyFileError) -> Self {
-        Self::Store(error.into())
+        match error {
+            KeyFileError::Full { bytes, bytes_max, .. } => {
+                Self::Full { what: "the file of secrets", bytes, bytes_max }
+            }
+            error @ (KeyFileError::TooOpen { .. }
+            | KeyFileError::Malformed { .. }
+            | KeyFileError::TooLarge { .. }
+            | KeyFileError::Incomplete { .. }
+            | KeyFileError::File { .. }) => Self::Store(error.into()),
+        }
     }
 }
 

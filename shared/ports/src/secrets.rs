@@ -74,6 +74,20 @@ pub enum SecretsError {
     /// The key is another organization's, or not this one's alone.
     #[error("the AudioHook key is in use by another organization")]
     Taken,
+    /// The organization has as many keys as one may have.
+    #[error("an organization has at most {max} AudioHook keys; remove one that is not used")]
+    TooManyKeys {
+        /// How many.
+        max: usize,
+    },
+    /// The organization's keys take as many bytes as those of one may.
+    #[error(
+        "the AudioHook keys of an organization have at most {max} bytes; remove one that is not used"
+    )]
+    TooLongKeys {
+        /// How many.
+        max: usize,
+    },
     /// There is no room for more.
     #[error("{what} would have {bytes} bytes, of at most {bytes_max}")]
     Full {
@@ -108,7 +122,8 @@ pub trait OrganizationSecrets: Clone + Send + Sync + 'static {
     /// Adds a secret to an organization's key, which is made if there is none of that id, and
     /// returns the key. The newest secret that it had stays good beside the new one.
     ///
-    /// Errors: [`SecretsError::Taken`] if others may use the key; it is as it was then.
+    /// Errors: [`SecretsError::Taken`] if others may use the key, [`SecretsError::TooManyKeys`]
+    /// and [`SecretsError::TooLongKeys`] at the organization's limits; all is as it was then.
     fn add_key(
         &self,
         organization: OrganizationId,
@@ -128,6 +143,14 @@ impl StoredKey {
     /// How many secrets of one key are good at a time: the one in use and its successor.
     pub const SECRETS_MAX: usize = 2;
 
+    /// How many keys one organization may have: one for each integration and its successor.
+    pub const KEYS_PER_ORGANIZATION_MAX: usize = 16;
+
+    /// How many bytes the ids and secrets of one organization's keys may have together.
+    ///
+    /// All organizations share one file, or one secret of 64 KiB on AWS: none can fill it.
+    pub const KEY_BYTES_PER_ORGANIZATION_MAX: usize = 6 * 1_024;
+
     /// Puts a secret before those that there are, of which the newest stays.
     pub fn renew(&mut self, secret: String) {
         self.secrets.retain(|old| *old != secret);
@@ -138,13 +161,27 @@ impl StoredKey {
     /// Adds a secret to an organization's key among others, as
     /// [`OrganizationSecrets::add_key`] says.
     ///
-    /// Errors: [`SecretsError::Taken`].
+    /// Errors: [`SecretsError::Taken`], [`SecretsError::TooManyKeys`],
+    /// [`SecretsError::TooLongKeys`].
     pub fn add_secret(
         keys: &mut Vec<Self>,
         organization: OrganizationId,
         key_id: &str,
         secret: &str,
     ) -> Result<Self, SecretsError> {
+        let own = keys.iter().filter(|key| key.organizations.contains(&organization));
+        let others = own.filter(|key| key.key_id != key_id);
+        let (count, bytes) = others.fold((0, 0), |(count, bytes), key| {
+            let secrets = key.secrets.iter().map(String::len).sum::<usize>();
+            (count + 1, bytes + key.key_id.len() + secrets)
+        });
+        if count >= Self::KEYS_PER_ORGANIZATION_MAX {
+            return Err(SecretsError::TooManyKeys { max: Self::KEYS_PER_ORGANIZATION_MAX });
+        }
+        let added = key_id.len() + Self::SECRETS_MAX * secret.len();
+        if bytes + added > Self::KEY_BYTES_PER_ORGANIZATION_MAX {
+            return Err(SecretsError::TooLongKeys { max: Self::KEY_BYTES_PER_ORGANIZATION_MAX });
+        }
         let organizations = vec![organization];
         let known = keys.iter_mut().find(|key| key.key_id == key_id);
         if let Some(known) = known {

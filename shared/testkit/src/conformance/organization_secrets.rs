@@ -12,6 +12,7 @@ pub async fn organization_secrets<S: OrganizationSecrets>(secrets: S) {
     each_organization_has_its_own_clients(&secrets).await;
     a_new_secret_leaves_the_last_one_good(&secrets).await;
     nobody_touches_anothers_key(&secrets).await;
+    keys_of_one_organization_have_a_limit(&secrets).await;
     a_removed_organization_has_no_key_and_others_keep_theirs(&secrets).await;
     of_many_changes_at_once_none_is_lost(&secrets).await;
 }
@@ -65,6 +66,24 @@ async fn a_new_secret_leaves_the_last_one_good<S: OrganizationSecrets>(secrets: 
     let again = done("adding it again", secrets.add_key(own, &id, "three").await);
     assert_eq!(again.secrets, ["three", "two"], "a secret that is there is not added again");
     assert_eq!(done("removing keys", secrets.remove_keys(own).await), 1);
+}
+
+async fn keys_of_one_organization_have_a_limit<S: OrganizationSecrets>(secrets: &S) {
+    let (own, stranger) = (fresh_organization(), fresh_organization());
+    let first = fresh_text("key");
+    for number in 0..StoredKey::KEYS_PER_ORGANIZATION_MAX {
+        let id = if number == 0 { first.clone() } else { fresh_text("key") };
+        done("adding a key", secrets.add_key(own, &id, "secret").await);
+    }
+    let refused = secrets.add_key(own, &fresh_text("key"), "secret").await;
+    assert!(matches!(refused, Err(SecretsError::TooManyKeys { .. })), "{refused:?}");
+    done("renewing a secret at the limit", secrets.add_key(own, &first, "another").await);
+    let long = "x".repeat(StoredKey::KEY_BYTES_PER_ORGANIZATION_MAX);
+    let refused = secrets.add_key(stranger, &fresh_text("key"), &long).await;
+    assert!(matches!(refused, Err(SecretsError::TooLongKeys { .. })), "{refused:?}");
+    done("adding a key of another", secrets.add_key(stranger, &fresh_text("key"), "s").await);
+    done("removing keys", secrets.remove_keys(own).await);
+    done("removing keys", secrets.remove_keys(stranger).await);
 }
 
 async fn nobody_touches_anothers_key<S: OrganizationSecrets>(secrets: &S) {
