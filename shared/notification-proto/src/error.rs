@@ -16,6 +16,9 @@ pub enum ReadError {
     /// The event is on a bus and not from Genesys.
     #[error("the event's source is not a partner event source of Genesys Cloud")]
     Source,
+    /// The body names users, and the topic's is not among them.
+    #[error("the body is about other users than its topic")]
+    OtherUser,
     /// The body of a known topic has no conversation id, or is no JSON object.
     #[error("the body under topic {topic} is not a conversation")]
     Body {

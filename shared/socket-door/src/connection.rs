@@ -95,8 +95,8 @@ where
 {
     let core = Arc::clone(&house.core);
     match welcome {
-        Welcome::Session(admitted, place) => {
-            let session = session::hold(core, &house.host, upgraded, admitted, place);
+        Welcome::Session(admitted, place, open) => {
+            let session = session::hold(core, &house.host, upgraded, admitted, (place, open));
             house.core.tasks.spawn(session);
         }
         Welcome::Turnaway(handshake, why, place) => {

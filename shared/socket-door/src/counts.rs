@@ -1,8 +1,10 @@
 //! Places that are taken while something goes on, up to a limit.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sidetone_model::{OrganizationId, SessionId};
 use tokio::sync::Notify;
 
 /// How many places of a kind are taken.
@@ -48,6 +50,39 @@ impl Drop for Place {
         if self.0.taken.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.emptied.notify_one();
         }
+    }
+}
+
+/// The sessions that have a socket, each once.
+#[derive(Debug, Default)]
+pub(crate) struct OpenSessions(Mutex<HashSet<(OrganizationId, SessionId)>>);
+
+impl OpenSessions {
+    /// Notes that a session has a socket; nothing if it has one already.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        session: SessionId,
+    ) -> Option<OpenSession> {
+        let id = (organization, session);
+        self.lock().insert(id).then(|| OpenSession { all: Arc::clone(self), id })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(OrganizationId, SessionId)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session that has a socket, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenSession {
+    all: Arc<OpenSessions>,
+    id: (OrganizationId, SessionId),
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.id);
     }
 }
 

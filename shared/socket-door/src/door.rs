@@ -21,7 +21,7 @@ use crate::config::{
     ACCEPT_PAUSE, BACKLOG, DoorConfig, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, SEND_BUFFER_BYTES,
 };
 use crate::connection;
-use crate::counts::Places;
+use crate::counts::{OpenSessions, Places};
 use crate::error::DoorError;
 use crate::figures::Figures;
 use crate::readiness::{Readiness, ReadinessCheck};
@@ -36,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) guard: Guard,
     pub(crate) refusals: Arc<Places>,
     pub(crate) sessions: Arc<Places>,
+    pub(crate) open_sessions: Arc<OpenSessions>,
     pub(crate) turnaways: Arc<Places>,
     pub(crate) alarms: Alarms,
     /// What was refused, for whoever explains a call.
@@ -60,6 +61,7 @@ impl Core {
             readiness: Readiness::new(clock, checks),
             refusals: Places::new(limits.refusals_max),
             sessions: Places::new(limits.sessions_max),
+            open_sessions: Arc::default(),
             turnaways: Places::new(limits.turnaways_max),
             alarms: Alarms::default(),
             told_refusals,

@@ -24,7 +24,7 @@ use sidetone_listener::{Busy, Connection, is_addressed_here};
 use sidetone_model::Timestamp;
 use sidetone_ports::SecretSource;
 
-use crate::counts::Place;
+use crate::counts::{OpenSession, Place};
 use crate::door::Core;
 use crate::figures::Figures;
 use crate::handshake::{self, NotUpgradable, WEBSOCKET_VERSION};
@@ -36,7 +36,7 @@ type Answer = Response<Full<Bytes>>;
 #[derive(Debug)]
 pub(crate) enum Welcome {
     /// A session.
-    Session(Admitted, Place),
+    Session(Admitted, Place, OpenSession),
     /// A farewell.
     Turnaway(Handshake, Why, Place),
 }
@@ -80,14 +80,13 @@ impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         // Before anything can keep it waiting: a signature's age is judged by this.
-        let (arrived_at, begun) = (self.core.clock.now(), self.core.clock.steady());
+        let arrived_at = self.core.clock.now();
         let visit = Visit {
             core: Arc::clone(&self.core),
             authenticator: Arc::clone(&self.authenticator),
             peer: self.peer,
             slot: self.slot.clone(),
             arrived_at,
-            begun,
             _busy: self.held.busy(),
         };
         // No request here has a body that anybody wants.
@@ -109,10 +108,7 @@ struct Visit<K> {
     authenticator: Arc<Authenticator<K>>,
     peer: SocketAddr,
     slot: Slot,
-    /// World time.
     arrived_at: Timestamp,
-    /// Steady time.
-    begun: Timestamp,
     /// A request that has arrived is answered, however many connections come meanwhile.
     _busy: Busy,
 }
@@ -192,10 +188,7 @@ impl<K: SecretSource> Visit<K> {
             Verdict::Admitted(admitted) if core.is_draining() => {
                 self.turn_away(admitted.handshake, Why::Draining)
             }
-            Verdict::Admitted(admitted) => match core.sessions.take() {
-                Some(place) => Some(Welcome::Session(admitted, place)),
-                None => self.turn_away(admitted.handshake, Why::Capacity),
-            },
+            Verdict::Admitted(admitted) => self.let_in(admitted),
         };
         let Some(welcome) = welcome else {
             let answer = plain(StatusCode::SERVICE_UNAVAILABLE);
@@ -203,6 +196,18 @@ impl<K: SecretSource> Visit<K> {
         };
         self.slot.put(welcome);
         Ok(handshake::switching(accept))
+    }
+
+    /// Lets a session in if there is room, and if no other socket carries it: of two, the first
+    /// keeps it.
+    fn let_in(&self, admitted: Admitted) -> Option<Welcome> {
+        let Handshake { organization, session_id } = &admitted.handshake;
+        let open = self.core.open_sessions.enter(*organization, session_id.session_id());
+        let Some(open) = open else { return self.turn_away(admitted.handshake, Why::Duplicate) };
+        match self.core.sessions.take() {
+            Some(place) => Some(Welcome::Session(admitted, place, open)),
+            None => self.turn_away(admitted.handshake, Why::Capacity),
+        }
     }
 
     fn turn_away(&self, handshake: Handshake, why: Why) -> Option<Welcome> {
@@ -226,7 +231,7 @@ impl<K: SecretSource> Visit<K> {
         let Some(penalty) = guard.failed(source) else { return Err(HangUp::Crowded) };
         let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
         let delay = penalty.delay().max(REFUSAL_DELAY);
-        self.core.clock.sleep_until(self.begun + delay).await;
+        self.core.clock.sleep_until(self.arrived_at + delay).await;
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
     }
 

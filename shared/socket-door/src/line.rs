@@ -7,6 +7,7 @@
 //! leaves.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,9 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{FutureExt, Sink, Stream};
 use sidetone_audiohook_proto::Violation;
+use sidetone_model::Timestamp;
 use sidetone_ports::Clock;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -27,6 +30,48 @@ use crate::config::{MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_QUEUE_BYTES_MAX}
 
 /// How long a client may take to leave after it was hung up on.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a message may take from its first byte to its last: at 64 KiB that is a twentieth
+/// of a telephone line.
+const WHOLE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection that notes whether anything has arrived.
+#[derive(Debug)]
+struct Heeded {
+    stream: TcpStream,
+    arrived: bool,
+}
+
+impl AsyncRead for Heeded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.arrived |= buffer.filled().len() > before;
+        polled
+    }
+}
+
+impl AsyncWrite for Heeded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
 
 /// What came from the client.
 #[derive(Debug)]
@@ -58,11 +103,13 @@ pub(crate) enum LineError {
 /// A WebSocket.
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Heeded>,
     /// Whether something sent may still be in the queue.
     unflushed: bool,
     /// Whether the client has said that nothing follows.
     closed: bool,
+    /// Since when something has arrived that is no whole message.
+    unfinished_since: Option<Instant>,
     /// A large message that was handed out, kept until the next read: so the read buffer is
     /// made anew in its small size, and does not stay as large as that message.
     large: Option<Bytes>,
@@ -77,6 +124,7 @@ impl Line {
             .max_write_buffer_size(WRITE_QUEUE_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let stream = Heeded { stream, arrived: false };
         // Without a handshake there is nothing to wait for.
         let socket = match early {
             [] => {
@@ -91,7 +139,7 @@ impl Line {
             .now_or_never(),
         };
         let socket = socket.expect("a socket without a handshake is there at once");
-        Self { socket, unflushed: false, closed: false, large: None }
+        Self { socket, unflushed: false, closed: false, unfinished_since: None, large: None }
     }
 
     /// Returns the next thing that came; meanwhile goes on writing.
@@ -111,16 +159,24 @@ impl Line {
                 Poll::Ready(None) => return Poll::Ready(Heard::End),
                 // The answer to the close frame has been tried; more is not owed.
                 Poll::Pending if self.closed => return Poll::Ready(Heard::End),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    if std::mem::take(&mut self.socket.get_mut().arrived) {
+                        self.unfinished_since.get_or_insert_with(Instant::now);
+                    }
+                    return Poll::Pending;
+                }
             };
+            self.socket.get_mut().arrived = false;
             match message {
                 Message::Binary(bytes) => {
+                    self.unfinished_since = None;
                     if bytes.len() > READ_BUFFER_BYTES {
                         self.large = Some(bytes.clone());
                     }
                     return Poll::Ready(Heard::Media(bytes));
                 }
                 Message::Text(text) => {
+                    self.unfinished_since = None;
                     if text.len() > READ_BUFFER_BYTES {
                         self.large = Some(Bytes::from(text.clone()));
                     }
@@ -131,6 +187,12 @@ impl Line {
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
+    }
+
+    /// Returns by when a message that has begun to arrive must be whole, if there is one.
+    pub(crate) fn whole_by(&self, clock: &Clock) -> Option<Timestamp> {
+        let passed = self.unfinished_since?.elapsed().mul_f64(clock.speed());
+        Some(clock.now() + WHOLE_WITHIN.saturating_sub(passed))
     }
 
     /// Sends a text as far as the socket takes it; the rest waits in the queue.
@@ -158,7 +220,7 @@ impl Line {
     /// Throws away what still comes until the client leaves. Closing at once would make the
     /// kernel reset the connection and take back what was just sent.
     pub(crate) async fn see_off(&mut self, clock: &Clock) {
-        let stream = self.socket.get_mut();
+        let stream = &mut self.socket.get_mut().stream;
         see_off(stream, clock, LEAVE_WITHIN).await;
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::counts::Place;
+use crate::counts::{OpenSession, Place};
 use crate::door::Core;
 use crate::figures::Figures;
 use crate::line::Line;
@@ -64,7 +64,7 @@ pub(crate) fn hold<S, R>(
     host: &Host<S, R>,
     upgraded: Upgraded,
     admitted: Admitted,
-    place: Place,
+    place: (Place, OpenSession),
 ) -> impl Future<Output = ()> + Send + use<S, R>
 where
     S: CallStore + Mailbox + NonceStore + OwnerStore,
@@ -169,11 +169,11 @@ pub(crate) fn isolated(
 /// A session's place among all, which the gauge shows.
 struct Seat {
     gauge: Gauge,
-    _place: Place,
+    _place: (Place, OpenSession),
 }
 
 impl Seat {
-    fn new(place: Place, gauge: Gauge) -> Self {
+    fn new(place: (Place, OpenSession), gauge: Gauge) -> Self {
         gauge.increment(1);
         Self { gauge, _place: place }
     }
@@ -193,7 +193,7 @@ where
     R: RecordSink,
 {
     fn bytes<S, R, F>(
-        _: impl FnOnce(Arc<Core>, &Host<S, R>, Upgraded, Admitted, Place) -> F,
+        _: impl FnOnce(Arc<Core>, &Host<S, R>, Upgraded, Admitted, (Place, OpenSession)) -> F,
     ) -> usize {
         size_of::<F>()
     }

@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use sidetone_audiohook_proto::{Handshake, SessionEvent};
+use sidetone_audiohook_proto::{Handshake, SessionEvent, Violation};
 use sidetone_driver::{Input, SocketOutput};
 use sidetone_model::{ConnectionId, Outside, SessionId, Timestamp};
 use tokio::time::{Instant, Sleep};
@@ -17,6 +17,8 @@ use uuid::Uuid;
 use crate::config::{STREAK_MAX, TIMER_STEP_MIN};
 use crate::door::{Alarm, Core};
 use crate::figures::Figures;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
 use crate::line::{Heard, Line, LineError};
 
 /// Whoever talks at this end of a socket.
@@ -180,8 +182,13 @@ pub(crate) async fn converse<T: Talk + Send>(
             }
             Event::Heard(Heard::End) => return Ending::Left,
             Event::Changed => {}
+            Event::Due if is_overdue(line, core) => {
+                timer.armed = None;
+                breach = Some(CloseCode::Policy);
+                talk.handle(Input::Breach(Violation::Unfinished));
+            }
             Event::Due => {
-                if timer.fired(core.clock.steady(), talk.deadline()) {
+                if timer.fired(core.clock.now(), talk.deadline()) {
                     talk.handle(Input::Timeout);
                 }
             }
@@ -222,6 +229,7 @@ async fn next<T: Talk + Send>(
         if !others_first && let Poll::Ready(heard) = line.poll(cx) {
             return Poll::Ready(Event::Heard(heard));
         }
+        timer.arm(core, line.whole_by(&core.clock));
         let raised = core.alarms.raised();
         if raised > alarm {
             return Poll::Ready(Event::Alarm(raised));
@@ -238,6 +246,11 @@ async fn next<T: Talk + Send>(
         Poll::Pending
     })
     .await
+}
+
+/// Returns whether a message has been arriving for too long.
+fn is_overdue(line: &Line, core: &Core) -> bool {
+    line.whole_by(&core.clock).is_some_and(|by| by <= core.clock.now())
 }
 
 /// Does what the talker wants of the socket; returns whether something was sent.

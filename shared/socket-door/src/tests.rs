@@ -15,3 +15,4 @@ mod routes;
 mod sessions;
 mod stage;
 mod transcripts;
+mod unfinished;

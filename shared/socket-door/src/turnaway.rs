@@ -23,6 +23,8 @@ pub(crate) enum Why {
     Draining,
     /// The keys cannot be looked up.
     Keys,
+    /// The session has a socket already.
+    Duplicate,
 }
 
 impl Why {
@@ -32,6 +34,7 @@ impl Why {
             Self::Capacity => "capacity",
             Self::Draining => "draining",
             Self::Keys => "unavailable",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -45,10 +48,10 @@ pub(crate) struct Turnaway {
 
 impl Turnaway {
     pub(crate) fn new(clock: Clock, handshake: Handshake, why: Why) -> Self {
-        let mut session = ServerSession::new(clock.steady(), ServerConfig::DEFAULT, handshake);
+        let mut session = ServerSession::new(clock.now(), ServerConfig::DEFAULT, handshake);
         let (reason, info) = (DisconnectReason::Error, Some(why.label()));
         let command = ServerCommand::Disconnect { reason, info };
-        if let Err(error) = session.command(clock.steady(), command) {
+        if let Err(error) = session.command(clock.now(), command) {
             // Only an answer to `open` can be refused.
             unreachable!("{error}");
         }
@@ -67,11 +70,10 @@ impl Talk for Turnaway {
             | Input::Skipped { .. }
             | Input::Breach(_)
             | Input::Conversation(_)
-            | Input::WorldTime(_)
             | Input::Refuse
             | Input::Shutdown => return,
         };
-        self.session.handle(self.clock.steady(), input);
+        self.session.handle(self.clock.now(), input);
     }
 
     fn poll_socket(&mut self) -> Option<SocketOutput> {

@@ -3,7 +3,6 @@
 //! Refuses: audio, matching, anything that the pure `notification-proto` can decide.
 //! Source: docs/wire/notification.md.
 
-mod attendance;
 mod backlog;
 mod bus;
 mod channel;
@@ -21,7 +20,6 @@ mod status;
 mod tenants;
 mod tracker;
 
-pub use attendance::{AttendanceError, Attendant, Provisioned, attendance};
 pub use bus::{BusError, PartnerEvents, Taken, TenantEventError, TenantEvents};
 pub use clients::OAuthClient;
 pub use coverage::{

@@ -34,9 +34,9 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// The figures of the description.
     pub const DEFAULT: Self = Self {
-        open_within: Duration::from_secs(10),
+        open_within: Duration::from_secs(6),
         opened_within: Duration::from_secs(4),
-        ping_within: Duration::from_secs(30),
+        ping_within: Duration::from_secs(20),
         close_within: Duration::from_secs(10),
         gone_within: Duration::from_secs(5),
         retry_after: Duration::from_secs(1),

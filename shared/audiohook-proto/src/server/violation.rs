@@ -30,6 +30,9 @@ pub enum Violation {
     /// What came is not what the WebSocket protocol allows.
     #[error("not a WebSocket message")]
     NotWebSocket,
+    /// A message began to arrive and did not end.
+    #[error("message not finished in time")]
+    Unfinished,
     /// A text message that is not JSON.
     #[error("text is not JSON")]
     NotJson,
@@ -92,6 +95,7 @@ impl Violation {
             Self::FrameTooLarge { .. } => "frame-too-large",
             Self::MessageTooLarge { .. } => "message-too-large",
             Self::NotWebSocket => "not-websocket",
+            Self::Unfinished => "unfinished-message",
             Self::NotJson => "not-json",
             Self::Envelope => "envelope",
             Self::Sequence { .. } => "sequence",
@@ -116,6 +120,7 @@ impl Violation {
             | Self::FrameTooLarge { .. }
             | Self::MessageTooLarge { .. }
             | Self::NotWebSocket
+            | Self::Unfinished
             | Self::NotJson
             | Self::Envelope
             | Self::Sequence { .. }
@@ -138,6 +143,7 @@ impl Violation {
             Self::FrameTooLarge { .. } => Some("Client Error: Binary message too large"),
             Self::MessageTooLarge { .. } => Some("Client Error: Message too large"),
             Self::NotWebSocket => Some("Client Error: Not a WebSocket message"),
+            Self::Unfinished => Some("Client Error: Timeout waiting for the rest of a message"),
             Self::NotJson => Some("Client Error: Text message not valid JSON"),
             Self::Envelope => Some("Client Error: Message not a well-formed client message"),
             Self::Sequence { .. } => {

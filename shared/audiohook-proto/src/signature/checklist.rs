@@ -259,6 +259,26 @@ fn c22_members_that_are_not_what_they_should_be_are_refused() {
             format!("sig1=:{signature}:"),
             Refusal::Malformed { name: "signature-input" },
         ),
+        (
+            format!("sig1={good}"),
+            format!("sig1=:{}:", signature.trim_end_matches('=')),
+            Refusal::Malformed { name: "signature" },
+        ),
+        (
+            format!("sig1={good}"),
+            format!("sig1=:{}:", signature.replace("o=", "p=")),
+            Refusal::Malformed { name: "signature" },
+        ),
+        (
+            format!("sig1={good}, sig2={good}"),
+            format!("sig1=:{signature}:"),
+            Refusal::SeveralSignatures,
+        ),
+        (
+            format!("sig1={good}"),
+            format!("sig1=:{signature}:, sig2=:{signature}:"),
+            Refusal::SeveralSignatures,
+        ),
         (format!("sig1={good}"), "sig1=:!!!:".to_owned(), Refusal::Malformed { name: "signature" }),
         (format!("sig1={good}"), signature.to_owned(), Refusal::Malformed { name: "signature" }),
     ] {
@@ -268,7 +288,7 @@ fn c22_members_that_are_not_what_they_should_be_are_refused() {
 }
 
 #[test]
-fn any_label_will_do_and_the_shared_one_counts() {
+fn any_label_will_do_and_a_second_member_is_refused() {
     let (input, signature) = {
         let request = Request::v2();
         let value = |name: &str| {
@@ -281,8 +301,8 @@ fn any_label_will_do_and_the_shared_one_counts() {
         .with("signature-input", input.replacen("sig1", "genesys", 1))
         .with("signature", signature.replacen("sig1", "genesys", 1));
     assert!(relabelled.answer(&ring()).is_ok());
-    let shared = Request::v2().with("signature-input", format!("proxy=(\"host\"), {input}"));
-    assert!(shared.answer(&ring()).is_ok());
+    let second = Request::v2().with("signature-input", format!("proxy=(\"host\"), {input}"));
+    assert_eq!(refused(&second), Refusal::SeveralSignatures);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sfv::{BareItem, Dictionary, FieldType, InnerList, List, ListEntry, Parser, Version};
 use sidetone_model::Timestamp;
 
@@ -47,11 +49,19 @@ pub(super) fn read(input: &str, signature: &str) -> Result<(SignatureInput, Vec<
         .iter()
         .find_map(|(label, entry)| signatures.get(label).map(|bytes| (entry, bytes)))
         .ok_or(Refusal::LabelMissing)?;
+    if inputs.len() > 1 || signatures.len() > 1 {
+        return Err(Refusal::SeveralSignatures);
+    }
     let ListEntry::InnerList(list) = entry else { return Err(Refusal::ComponentsType) };
     let ListEntry::Item(item) = bytes else { return Err(Refusal::SignatureType) };
     let (BareItem::ByteSequence(bytes), true) = (&item.bare_item, item.params.is_empty()) else {
         return Err(Refusal::SignatureType);
     };
+    // The parser forgives padding that is missing and bits behind the last byte, so that one
+    // signature would have several texts.
+    if !signature.contains(&format!(":{}:", STANDARD.encode(bytes))) {
+        return Err(Refusal::Malformed { name: "signature" });
+    }
     Ok((signature_input(list)?, bytes.clone()))
 }
 

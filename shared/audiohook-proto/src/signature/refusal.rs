@@ -77,6 +77,9 @@ pub enum Refusal {
     /// No label stands in both signature headers.
     #[error("no label common to signature and signature-input")]
     LabelMissing,
+    /// There is more than one signature; the client sends one.
+    #[error("more than one signature")]
+    SeveralSignatures,
     /// The signature is not a plain byte sequence.
     #[error("the signature is not a byte sequence")]
     SignatureType,
@@ -165,6 +168,7 @@ impl Refusal {
             Self::Malformed { .. } => "malformed",
             Self::HalfSigned => "half_signed",
             Self::LabelMissing => "label_missing",
+            Self::SeveralSignatures => "several_signatures",
             Self::SignatureType => "signature_type",
             Self::ComponentsType => "components_type",
             Self::TooManyComponents => "too_many_components",

@@ -111,7 +111,11 @@ pub struct Open {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supported_languages: Option<bool>,
     /// Earlier sessions of a reconnected stream.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "continued_sessions"
+    )]
     pub continued_sessions: Option<Vec<ContinuedSession>>,
     /// The administrator's own JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +123,19 @@ pub struct Open {
     /// Variables of the flow; Audio Connector only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_variables: Option<RawJson>,
+}
+
+/// Sessions that one may continue: a stream that is reconnected every few minutes for hours.
+const CONTINUED_SESSIONS_MAX: usize = 16;
+
+fn continued_sessions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<ContinuedSession>>, D::Error> {
+    let sessions = Option::<Vec<ContinuedSession>>::deserialize(deserializer)?;
+    if sessions.as_ref().is_some_and(|sessions| sessions.len() > CONTINUED_SESSIONS_MAX) {
+        return Err(serde::de::Error::custom("more continued sessions than there may be"));
+    }
+    Ok(sessions)
 }
 
 impl Open {

@@ -140,6 +140,10 @@ fn kind_of(envelope: &Envelope<'_>) -> Result<FrameKind, ReadError> {
     }
     if let Some(followed) = user_of_conversation_topic(&topic) {
         let snapshot = snapshot_of(&topic, envelope.body)?;
+        let mut users = snapshot.participants.iter().filter_map(|one| one.user).peekable();
+        if users.peek().is_some() && !users.any(|user| user == followed) {
+            return Err(ReadError::OtherUser);
+        }
         return Ok(FrameKind::Conversation { followed, snapshot });
     }
     if let Some((user, about)) = user_news(&topic) {
@@ -269,6 +273,22 @@ mod tests {
         check(&metadata("something new"), FrameKind::Metadata);
         check(r#"{"topicName":"channel.metadata"}"#, FrameKind::Metadata);
         check(r#"{"topicName":"channel.metadata","eventBody":[1]}"#, FrameKind::Metadata);
+    }
+
+    #[test]
+    fn body_about_other_users_than_its_topic_is_dropped() {
+        let frame = |users: &str| {
+            format!(
+                r#"{{"topicName":"v2.users.{ADA}.conversations","eventBody":{{"id":"{CALL}",
+                    "participants":[{users}]}}}}"#
+            )
+        };
+        let other = r#"{"userId":"6b1e0c52-5a5e-4f0b-9a57-0d1f3c2b4a99"}"#;
+        let own = format!(r#"{{"userId":"{}"}}"#, ADA.to_uppercase());
+        for users in [String::new(), r#"{"purpose":"customer"}"#.into(), format!("{other},{own}")] {
+            assert!(Frame::read(&frame(&users)).is_ok(), "{users}");
+        }
+        assert!(matches!(Frame::read(&frame(other)), Err(ReadError::OtherUser)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use sidetone_model::Outside;
 use sidetone_notification_proto::{
-    Frame, FrameKind, SystemEventKind, UserNews, Watch, Watchdog, ping_text,
+    Frame, FrameKind, ReadError, SystemEventKind, UserNews, Watch, Watchdog, ping_text,
 };
 use sidetone_ports::Clock;
 use tokio::net::TcpStream;
@@ -127,7 +127,7 @@ impl Socket {
         let close = CancellationToken::new();
         let reader = Reader {
             stream,
-            watchdog: Watchdog::new(clock.steady()),
+            watchdog: Watchdog::new(clock.now()),
             clock,
             intake,
             board,
@@ -154,14 +154,13 @@ struct Reader {
 impl Reader {
     async fn run(mut self) {
         // When it looked last, and when it was to look again at the latest.
-        let mut looked = (self.clock.steady(), self.clock.steady());
+        let mut looked = (self.clock.now(), self.clock.now());
         let ended = loop {
-            let now = self.clock.steady();
+            let now = self.clock.now();
             if now.since(looked.1) >= STALL {
-                // This machine stood still: events of that time may be missing.
-                let since = self.clock.now() - now.since(looked.0);
-                tracing::warn!(%since, "woke up late");
-                self.intake.missed_since(since);
+                // This machine stood still, and nobody can say what it missed.
+                tracing::warn!(since = %looked.0, "woke up late");
+                self.intake.missed_since(looked.0);
             }
             looked = (now, now);
             let until = match self.watchdog.check(now) {
@@ -202,7 +201,7 @@ impl Reader {
             Some(Ok(
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
             )) => {
-                self.watchdog.heard(self.clock.steady());
+                self.watchdog.heard(self.clock.now());
                 None
             }
             Some(Ok(Message::Close(_))) | None => Some(Ended::Closed),
@@ -223,12 +222,17 @@ impl Reader {
     }
 
     fn read(&mut self, text: &str) {
-        let (now, steady) = (self.clock.now(), self.clock.steady());
-        self.watchdog.heard(steady);
+        let now = self.clock.now();
+        self.watchdog.heard(now);
         let frame = match Frame::read(text) {
             Ok(frame) => frame,
             Err(error) => {
-                count("unreadable");
+                count(match error {
+                    ReadError::OtherUser => "other-user",
+                    ReadError::NotJson(_) | ReadError::Source | ReadError::Body { .. } => {
+                        "unreadable"
+                    }
+                });
                 tracing::debug!(error = sidetone_ports::chain(&error), "frame not read");
                 return;
             }
@@ -243,7 +247,7 @@ impl Reader {
             FrameKind::Heartbeat => count("heartbeat"),
             FrameKind::Pong => {
                 count("pong");
-                self.watchdog.heard_pong(steady);
+                self.watchdog.heard_pong(now);
             }
             FrameKind::System(event) => {
                 count("system");

@@ -99,12 +99,12 @@ pub(crate) async fn keep_mark<S: CallStore>(
     board: StatusBoard,
     stop: CancellationToken,
 ) {
-    let mut due_at = mark.clock.steady() + EVERY;
+    let mut due_at = mark.clock.now() + EVERY;
     while stop.run_until_cancelled(mark.clock.sleep_until(due_at)).await.is_some() {
-        let (now, steady) = (mark.clock.now(), mark.clock.steady());
+        let now = mark.clock.now();
         // After a standstill the others need time to find out what they missed.
-        let is_late = steady.since(due_at) >= STALL;
-        due_at = steady + EVERY;
+        let is_late = now.since(due_at) >= STALL;
+        due_at = now + EVERY;
         if is_late || gaps.are_open() || !board.is_connected() {
             continue;
         }

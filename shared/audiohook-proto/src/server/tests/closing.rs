@@ -200,14 +200,14 @@ fn c91_a_client_that_never_leaves_is_dropped() {
 fn c91_a_client_that_never_opens_is_dropped() {
     check(
         r#"
-        at 9999
+        at 5999
         tick
-        at 10000
+        at 6000
         tick
         * violation no-open
         > disconnect 1 0 {"reason":"error","info":"Client Error: Timeout waiting for open"}
         * closing 0 violation no-open
-        at 20000
+        at 16000
         tick
         > drop
         * closed 0 timeout
@@ -219,19 +219,19 @@ fn c91_a_client_that_never_opens_is_dropped() {
 fn c91_a_client_that_stops_pinging_is_dropped() {
     check_opened(
         r#"
-        at 25000
+        at 15000
         < ping 2 1 PT0S
         > pong 2 2
         < audio 1600
         * audio 0 800
-        at 54999
+        at 34999
         tick
-        at 55000
+        at 35000
         tick
         * violation no-ping
         > disconnect 3 2 {"reason":"error","info":"Client Error: Timeout waiting for ping"}
         * closing 100 violation no-ping
-        at 65000
+        at 45000
         tick
         > drop
         * closed 100 timeout

@@ -327,7 +327,7 @@ fn c57_a_pong_never_waits_behind_anything() {
 fn c58_no_pong_without_a_ping() {
     check_opened(
         "
-        at 29999
+        at 19999
         tick
         ! pause
         > pause 2 1

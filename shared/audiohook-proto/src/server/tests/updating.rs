@@ -89,13 +89,13 @@ fn c80_the_deadline_is_when_the_held_back_may_go() {
     let mut stage = Stage::new(ServerConfig::DEFAULT);
     stage.play("< open 1 0 PT0S");
     stage.play("! open");
-    assert_eq!(stage.session.deadline().map(|at| at.as_millis()), Some(30_000));
+    assert_eq!(stage.session.deadline().map(|at| at.as_millis()), Some(20_000));
     stage.play(r#"< error 2 1 PT0S {"code":429,"retryAfter":"PT2S"}"#);
     stage.play("! pause");
     assert_eq!(stage.session.deadline().map(|at| at.as_millis()), Some(2_000));
     stage.play("at 2000");
     assert_eq!(stage.play("tick"), ["> pause 2 2"]);
-    assert_eq!(stage.session.deadline().map(|at| at.as_millis()), Some(30_000));
+    assert_eq!(stage.session.deadline().map(|at| at.as_millis()), Some(20_000));
 }
 
 #[test]
