@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sidetone_bootstrap::AudioHookConfig;
-use sidetone_consumer::{RECORDER_NAME, Recorder};
+use sidetone_consumer::{RECORDER_NAME, Recorder, RecorderHealth};
 use sidetone_driver::{EngineConfig, Host, HostConfig};
 use sidetone_listener::{Shares, SourceRules};
 use sidetone_model::OwnerId;
 use sidetone_ports::{
-    Checkpoints, Clock, OrganizationStore, OwnerStore, RecordSink, RecordSource, StoreError, chain,
+    Checkpoints, Clock, OrganizationStore, RecordSink, RecordSource, StoreError, chain,
 };
 use sidetone_ports_embedded::{
     DataDir, KeyFile, KeyFileError, OpenError, Recordings, SecretFiles, Store, Stream,
@@ -137,7 +137,12 @@ impl<R: RecordSink> System<R> {
         let host_config = HostConfig { engine, ..HostConfig::default() };
         let host = Host::new(clock, host_config, owner, store.clone(), sink.clone());
 
-        let mut checks = vec![store_check(&store), stream_check(&stream)];
+        let recorder = Recorder::new(recordings.clone(), data.path().join("scratch"));
+        let mut checks = vec![
+            store_check(&store),
+            stream_check(&stream),
+            recorder_check(&files, recorder.health()),
+        ];
         let tracker = match tracker {
             None => None,
             Some(config) => {
@@ -181,7 +186,6 @@ impl<R: RecordSink> System<R> {
         tasks.spawn(async move { host_task.run(stop).await });
         // The directory's lock says that whoever else held sessions here is dead.
         host.sweep(true).await;
-        let recorder = Recorder::new(recordings.clone(), data.path().join("scratch"));
         tasks.spawn(recorder.run(
             stream.clone(),
             stream.clone(),
@@ -350,7 +354,7 @@ fn store_check(store: &Store) -> ReadinessCheck {
     let store = store.clone();
     ReadinessCheck::new("store", move || {
         let store = store.clone();
-        async move { store.owners().await.map(|_| ()) }
+        async move { store.probe().await }
     })
 }
 
@@ -358,7 +362,19 @@ fn stream_check(stream: &Stream) -> ReadinessCheck {
     let stream = stream.clone();
     ReadinessCheck::new("stream", move || {
         let stream = stream.clone();
-        async move { stream.tip().await.map(|_| ()) }
+        async move { stream.probe().await }
+    })
+}
+
+/// The recorder writes what it records to its database and to the disk, and says why it waits.
+fn recorder_check(recordings: &Recordings, health: RecorderHealth) -> ReadinessCheck {
+    let recordings = recordings.clone();
+    ReadinessCheck::new("recorder", move || {
+        let (recordings, problem) = (recordings.clone(), health.problem());
+        async move {
+            recordings.probe().await.map_err(|error| chain(&error))?;
+            problem.map_or(Ok(()), Err)
+        }
     })
 }
 

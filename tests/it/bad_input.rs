@@ -212,19 +212,14 @@ async fn a_user_file_with_a_bad_row_changes_nothing_and_names_the_row() {
     let refused = site.sidetone(import).await;
     assert_eq!(refused.code, Some(2), "{refused:#?}");
     assert_eq!(refused.stdout, "");
-    for words in [
-        "row 3 (Otto Oddly), adaptor: \"carrier-pigeon\" is none of",
-        "row 4, name: is empty",
-        "row 5 (Rex Ragged), row: has 3 fields",
-    ] {
+    for words in ["row 3, adaptor", "row 4, name: is empty", "row 5, row: has 3 fields"] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
-    assert!(
-        refused.stderr.contains("3 of 4 rows are bad (3 faults); nothing was imported"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.contains("3 bad rows; nothing was imported"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("row 2"), "{}", refused.stderr);
+    for private in ["Otto", "otto", "pia", "Rex", "pigeon"] {
+        assert!(!refused.stderr.contains(private), "{}", refused.stderr);
+    }
     let refused = site.sidetone(import.into_iter().chain(["--json"])).await;
     let told: serde_json::Value = serde_json::from_str(&refused.stderr).expect("JSON");
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
@@ -233,4 +228,28 @@ async fn a_user_file_with_a_bad_row_changes_nothing_and_names_the_row() {
     assert_eq!((before.code, after.stdout), (Some(0), before.stdout));
     neighbour.takes_no_harm(&site, &running).await;
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn error_text_of_a_client_is_logged_as_its_size_on_one_line() {
+    let site = Site::new("listen = \"always\"").await;
+    let running = site.run_with(&["--log-format", "json"]).await;
+    let (mut client, _) = Client::open(&site, &running, fresh_conversation()).await;
+    let personal =
+        "R. Example, 5555550199\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{2028}end";
+    let fault = serde_json::json!({ "code": 500, "message": personal });
+    let text = client.message("error", fault);
+    client.send(&text_frame(&text)).await;
+    let line = running.process.logs("client reported a fault").await;
+    client.close().await;
+    let finished = running.stop().await;
+    for name in ["message", "level", "timestamp"] {
+        assert_eq!(line.matches(&format!("\"{name}\":")).count(), 1, "{line}");
+    }
+    let logged: serde_json::Value = serde_json::from_str(&line).expect("a line is one object");
+    let text = logged["fields"]["text"].as_str().expect("a text");
+    assert!(text.starts_with(&format!("<{} bytes, hash ", personal.len())), "{line}");
+    for part in ["Example", "5555550199", "forged"] {
+        assert!(!finished.stderr.contains(part), "{part} in {}", finished.stderr);
+    }
 }

@@ -141,8 +141,7 @@ async fn the_users_api_runs_beside_the_door_and_is_never_open_to_others() {
         })
         .await;
     let sample = sidetone(["users", "sample"]).await.stdout;
-    let organization = sidetone_cli::SIMULATED_ORGANIZATION.to_string();
-    let import = ["users", "import", "-", "--data", &data, "--organization", &organization];
+    let import = ["users", "import", "-", "--data", &data];
     assert_eq!(sidetone_fed(import, &sample).await.code, Some(0));
     let page = Answer::get(address, "/v1/users?find=ada").await;
     let page: Value = serde_json::from_str(&page.text()).unwrap();
@@ -344,7 +343,7 @@ async fn health_and_readiness_are_told_apart() {
     let report: Value = serde_json::from_slice(&ready.body).unwrap();
     assert_eq!(
         report["checks"],
-        serde_json::json!({"store": true, "stream": true, "tracker": true})
+        serde_json::json!({"recorder": true, "store": true, "stream": true, "tracker": true})
     );
     site.platform.stop().await;
     until("the tracker is not ready", || async {

@@ -9,7 +9,7 @@ use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
 use sidetone_listener::{Shares, SourceRules};
 use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
-use sidetone_ports_embedded::{DataDir, SecretFiles, SimulatedPlatform, Stream};
+use sidetone_ports_embedded::{DataDir, SecretFiles, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
 use sidetone_tracking::{PlatformClient, Secret, TrackerConfig, TrackerStatus};
@@ -62,14 +62,11 @@ pub(crate) async fn run(
     let shares = Shares::of(rlimit::increase_nofile_limit(u64::MAX).unwrap_or(OPEN_FILES_USUAL));
     let sources = sources_of(&config.limits);
     let data = DataDir::open(&config.data)?;
-    // A process that was killed leaves its file.
-    SimulatedPlatform::withdraw(&data)?;
     let clock = Clock::scaled(args.speed);
     let simulated = match args.simulate {
         true => {
             let simulated = Simulated::start(clock).await?;
             simulated.provision(&data).await?;
-            simulated.publish(&data)?;
             Some(simulated)
         }
         false => None,
@@ -116,7 +113,6 @@ pub(crate) async fn run(
             screen.note(&format!("Genesys' rules were broken: {violation}"));
         }
         simulated.platform().stop().await;
-        SimulatedPlatform::withdraw(&DataDir::peek(&config.data)?)?;
     }
     screen.finish(clock.now());
     Ok(Exit::Done)
@@ -340,7 +336,12 @@ async fn ended(ending: &mut Option<JoinHandle<()>>) {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// A write beyond a limit of file sizes would end the process; taken over, it fails instead.
+    _file_too_large: Signal,
 }
+
+/// `SIGXFSZ` of Linux.
+const FILE_TOO_LARGE: i32 = 25;
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
@@ -350,6 +351,7 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            _file_too_large: listen(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 

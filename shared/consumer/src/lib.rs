@@ -27,7 +27,7 @@ pub use follow::{Handler, HandlerError, NoCheckpoints, follow};
 pub use listen::{FoundSession, find_sessions};
 pub use ranges::Ranges;
 pub use record::{Origin, Record, SessionKey, decode};
-pub use recorder::{Alone, RECORDER_NAME, Recorder, Taken};
+pub use recorder::{Alone, RECORDER_NAME, Recorder, RecorderHealth, Taken};
 pub use reorder::{Missing, Ordered, Reorder, ReorderSettings};
 pub use session::{
     Effect, GapView, MatchView, PauseView, SessionEnd, SessionStart, SessionView, Sessions,

@@ -40,11 +40,13 @@ use crate::sidecar::Sidecar;
 use crate::subscription::BadRecords;
 
 use self::finish::{Settled, Stored};
+pub use self::health::RecorderHealth;
 use self::intake::{Arrival, Draft, drafts};
 pub use self::turn::Alone;
 use self::turn::Turns;
 
 mod finish;
+mod health;
 mod intake;
 mod turn;
 
@@ -87,6 +89,7 @@ pub struct Recorder<R, L = Alone> {
     known: BTreeMap<(SessionId, ConversationKey), Known>,
     bad: BadRecords,
     deadline: Option<Instant>,
+    health: RecorderHealth,
 }
 
 /// What became of a batch.
@@ -152,7 +155,13 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             known: BTreeMap::new(),
             bad: BadRecords::default(),
             deadline: None,
+            health: RecorderHealth::default(),
         }
+    }
+
+    /// Returns how it does while [`Recorder::run`] runs.
+    pub fn health(&self) -> RecorderHealth {
+        self.health.clone()
     }
 
     /// Says by when to stop; what is not finished then counts as failed.
@@ -172,8 +181,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     ) {
         let mut shutdown = pin!(shutdown);
         let mut after = None;
-        let mut tidy_at = clock.steady();
-        let mut failed = false;
+        let mut tidy_at = clock.now();
         loop {
             let round = async {
                 let from = match after {
@@ -200,8 +208,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             let outcome = match outcome {
                 Ok(last) => {
                     after = last.or(after);
-                    if clock.steady() >= tidy_at {
-                        tidy_at = clock.steady() + TIDY_EVERY;
+                    if clock.now() >= tidy_at {
+                        tidy_at = clock.now() + TIDY_EVERY;
                         self.tidy(clock.now()).await
                     } else {
                         Ok(())
@@ -209,14 +217,11 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 }
                 Err(error) => Err(error),
             };
-            let Err(error) = outcome else {
-                failed = false;
-                continue;
-            };
-            if !failed {
+            let failed = self.health.note(outcome.as_ref().err().map(|error| error as _));
+            let Err(error) = outcome else { continue };
+            if failed {
                 tracing::error!(error = &error as &dyn std::error::Error, "the recorder waits");
             }
-            failed = true;
             metrics::counter!("sidetone_recorder_faults_total").increment(1);
             tokio::select! {
                 biased;

@@ -279,8 +279,7 @@ where
         });
         let woken = async {
             match wake_at {
-                // The engine of a connection that no process holds lives in world time.
-                Some(wake_at) => clock.sleep(wake_at.since(clock.now())).await,
+                Some(wake_at) => clock.sleep_until(wake_at).await,
                 None => std::future::pending().await,
             }
         };

@@ -12,10 +12,10 @@ mod database;
 mod error;
 mod keys;
 mod private_file;
+mod probe;
 mod recordings;
 mod schema;
 mod secrets;
-mod simulated;
 mod store;
 mod stream;
 
@@ -26,6 +26,5 @@ pub use keys::{KeyFile, MemoryKeys};
 pub use private_file::KeyFileError;
 pub use recordings::Recordings;
 pub use secrets::SecretFiles;
-pub use simulated::SimulatedPlatform;
 pub use store::Store;
 pub use stream::{NullStream, Stream};

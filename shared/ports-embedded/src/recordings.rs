@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::OpenError;
+use crate::probe::{Probed, probe_directory};
 use crate::schema::{Place, Schema};
 
 const SCHEMA: Schema = Schema {
@@ -67,6 +68,7 @@ pub struct Recordings(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     parts: Database,
+    probed: Probed,
     directory: PathBuf,
 }
 
@@ -92,7 +94,21 @@ impl Recordings {
             .create(directory)
             .map_err(|source| OpenError::File { path: directory.into(), source })?;
         let parts = Database::open(place, &SCHEMA)?;
-        Ok(Self(Arc::new(Shared { parts, directory: directory.into() })))
+        let path = match place {
+            Place::Memory => None,
+            Place::File(path) => Some(path.to_path_buf()),
+        };
+        let probed = Probed::new(path, &SCHEMA);
+        Ok(Self(Arc::new(Shared { parts, probed, directory: directory.into() })))
+    }
+
+    /// Writes to the database of parts and to the directory of recordings, and reads the
+    /// database, as a check of readiness.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probed.probe(&self.0.parts).await?;
+        probe_directory(&self.0.directory).await
     }
 
     async fn write(

@@ -80,7 +80,7 @@ impl Stage {
         };
         let keys = MemoryKeys::new([key(KEY, &[SECRET]), key(OPEN_KEY, &[])]);
         Self {
-            clock: Clock::scaled(1.0),
+            clock: Clock::system(),
             keys: Keys { keys, fails: Arc::default() },
             nonces: Nonces {
                 store: Store::in_memory().unwrap(),

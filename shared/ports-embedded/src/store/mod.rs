@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::OpenError;
+use crate::probe::Probed;
 use crate::schema::{Place, Schema};
 
 const SCHEMA: Schema = Schema {
@@ -61,6 +62,7 @@ pub struct Store(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     database: Database,
+    probed: Probed,
     posted: Arc<Notify>,
     pockets: Arc<Pockets>,
     /// The latest moment that any caller named; what expired before it may be replaced.
@@ -77,24 +79,32 @@ impl Store {
     ///
     /// Errors: [`OpenError`] if a newer version wrote it or the file cannot be used.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::over(Database::open(Place::File(path), &SCHEMA)?))
+        Ok(Self::over(Some(path), Database::open(Place::File(path), &SCHEMA)?))
     }
 
     /// Opens an empty store in memory.
     ///
     /// Errors: [`OpenError`] if SQLite has no memory.
     pub fn in_memory() -> Result<Self, OpenError> {
-        Ok(Self::over(Database::open(Place::Memory, &SCHEMA)?))
+        Ok(Self::over(None, Database::open(Place::Memory, &SCHEMA)?))
     }
 
-    fn over(database: Database) -> Self {
+    fn over(path: Option<&Path>, database: Database) -> Self {
         Self(Arc::new(Shared {
             database,
+            probed: Probed::new(path.map(Path::to_path_buf), &SCHEMA),
             posted: Arc::default(),
             pockets: Arc::default(),
             latest: AtomicI64::new(i64::MIN),
             purged_at: AtomicI64::new(i64::MIN),
         }))
+    }
+
+    /// Writes to the database and reads it, as a check of readiness.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probed.probe(&self.0.database).await
     }
 
     async fn write<T: Send + 'static>(

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::database::{Database, POLL_EVERY, signed, unsigned};
 use crate::error::{DatabaseError, OpenError};
+use crate::probe::Probed;
 use crate::schema::{Place, Schema};
 
 use tail::{Put, Tail};
@@ -67,6 +68,7 @@ pub struct Stream(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     database: Database,
+    probed: Probed,
     clock: Clock,
     committed: Arc<Notify>,
     tail: Arc<Mutex<Tail>>,
@@ -77,26 +79,34 @@ impl Stream {
     ///
     /// Errors: [`OpenError`] if a newer version wrote it or the file cannot be used.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self::over(Database::open(Place::File(path), &SCHEMA)?, clock))
+        Ok(Self::over(Some(path), Database::open(Place::File(path), &SCHEMA)?, clock))
     }
 
     /// Opens the stream that another process writes, for reading; puts and checkpoints fail.
     ///
     /// Errors: [`OpenError::Missing`] if nothing was written there yet.
     pub fn open_read_only(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self::over(Database::open_to_read(path, &SCHEMA)?, clock))
+        Ok(Self::over(Some(path), Database::open_to_read(path, &SCHEMA)?, clock))
     }
 
     /// Opens an empty stream in memory, which keeps everything until it is trimmed.
     ///
     /// Errors: [`OpenError`] if SQLite has no memory.
     pub fn in_memory(clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self::over(Database::open(Place::Memory, &SCHEMA)?, clock))
+        Ok(Self::over(None, Database::open(Place::Memory, &SCHEMA)?, clock))
     }
 
-    fn over(database: Database, clock: Clock) -> Self {
+    fn over(path: Option<&Path>, database: Database, clock: Clock) -> Self {
         let (committed, tail) = (Arc::default(), Arc::default());
-        Self(Arc::new(Shared { database, clock, committed, tail }))
+        let probed = Probed::new(path.map(Path::to_path_buf), &SCHEMA);
+        Self(Arc::new(Shared { database, probed, clock, committed, tail }))
+    }
+
+    /// Writes to the database and reads it, as a check of readiness.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.0.probed.probe(&self.0.database).await
     }
 
     /// Deletes what was committed before `older_than` and returns how many puts that were.
