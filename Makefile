@@ -11,22 +11,27 @@ setup: ## Install what building needs: a C compiler and Python, from Debian, if 
 	@sh tests/setup.sh
 
 run: setup ## Build, start Sidetone, and play Genesys Cloud against it until Ctrl-C
-	$(CARGO) build --release --locked --quiet --bin sidetone
+	@sh tests/estimate.sh target/release/sidetone 20
+	$(CARGO) build --release --locked --bin sidetone
 	@exec target/release/sidetone run --simulate
 
 demo: setup ## One round of simulated calls, then a summary
-	$(CARGO) build --release --locked --quiet --bin sidetone
+	@sh tests/estimate.sh target/release/sidetone 20
+	$(CARGO) build --release --locked --bin sidetone
 	@exec target/release/sidetone simulate --embedded --scenario tour --speed 4
 
 test: setup $(PYTHON) ## Every test
+	@sh tests/estimate.sh target/debug/sidetone 40
 	$(CARGO) build --locked --workspace --all-targets
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
 
 aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, until Ctrl-C
+	@sh tests/estimate.sh target/debug/aws-local 60
 	$(CARGO) build --locked --workspace --bin aws-local
 	@exec target/debug/aws-local up
 
 aws-test: setup ## The tests of what is deployed, on a local AWS of their own
+	@sh tests/estimate.sh target/debug/aws-local 60
 	$(CARGO) build --locked --workspace --bin aws-local
 	@exec target/debug/aws-local test
 
@@ -38,7 +43,7 @@ image: ## The image of the audio door; the one target that needs a container eng
 	docker build --file infra/image/Dockerfile --build-arg BINARY=prebuilt --tag sidetone-door .
 
 bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
-	$(CARGO) run --release --locked --quiet --bin bench
+	$(CARGO) run --release --locked --bin bench
 
 lint: ## Format and clippy, warnings denied
 	$(CARGO) fmt --all --check

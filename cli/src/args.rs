@@ -12,19 +12,21 @@ mod why;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
 pub use coverage::CoverageArgs;
-pub use org::{ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs};
+pub use org::{
+    ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
+};
 pub use run::RunArgs;
 pub use simulate::{Plant, SimulateArgs};
 pub use stream::{ListenArgs, TailArgs, TailFrom};
 pub use users::{
-    ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs,
-    SetUserArgs, SyncArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
+    ExportArgs, FieldArgs, FindArgs, HistoryArgs, ImportArgs, MoveArgs, NewUserArgs, PagerArgs,
+    RemoveArgs, SetUserArgs, SyncArgs, UndoArgs, UserListArgs, UserScope, UsersCommand,
 };
 #[cfg(feature = "aws")]
 pub use value::DoorAddress;
@@ -68,8 +70,8 @@ Examples:
 
 Exit codes:
   0  done
-  1  a fault: something outside did not work
-  2  bad input or usage
+  1  a fault: something outside did not work; a data directory that does not exist
+  2  bad input or usage; a conversation that is not in the stream or the recordings
   3  simulate: the verdict is no
 
 SIDETONE_LOG sets the log filter, as RUST_LOG would; NO_COLOR turns colours off.";
@@ -79,7 +81,8 @@ SIDETONE_LOG sets the log filter, as RUST_LOG would; NO_COLOR turns colours off.
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Where state, stream and recordings lie [default: data]
-    #[arg(long, global = true, value_name = "DIR", env = "SIDETONE_DATA")]
+    #[arg(long, global = true, value_name = "DIR", env = "SIDETONE_DATA",
+        value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// Work on the deployment of that name, in the account and region of the AWS environment;
     /// for users, coverage, tail, listen, why and simulate
@@ -92,10 +95,17 @@ pub struct GlobalArgs {
         conflicts_with = "data"
     )]
     pub stack: Option<String>,
+    /// Work on the deployment of that name; this build has no AWS support, build with
+    /// --features aws
+    #[cfg(not(feature = "aws"))]
+    #[arg(long, global = true, value_name = "NAME", env = "SIDETONE_STACK",
+        value_parser = value::no_stack)]
+    pub stack: Option<std::convert::Infallible>,
     /// Configuration file, TOML
-    #[arg(long, global = true, value_name = "FILE", env = "SIDETONE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "SIDETONE_CONFIG",
+        value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Write results, and errors too, as JSON
+    /// Write results as JSON, and errors of every kind as one JSON object on standard error
     #[arg(long, global = true)]
     pub json: bool,
     /// How log lines look on standard error

@@ -17,6 +17,8 @@ use sidetone_ports_embedded::DataDir;
 
 use crate::args::GlobalArgs;
 use crate::failure::{Failure, RUN_FIRST};
+use crate::output::Output;
+use crate::suggestion::quoted;
 
 /// Opens the data directory beside whoever runs on it, without making one.
 ///
@@ -28,6 +30,17 @@ pub(crate) fn existing_data(global: &GlobalArgs) -> Result<DataDir, Failure> {
         return Err(failure.hint(RUN_FIRST));
     }
     Ok(DataDir::peek(&path)?)
+}
+
+/// Notes that no process runs on a data directory, for commands that wait for news from one.
+///
+/// Returns whether one runs.
+pub(crate) fn note_if_idle(data: &DataDir, output: &mut Output<'_>) -> Result<bool, Failure> {
+    let runs = data.is_in_use()?;
+    if !runs {
+        output.note(format_args!("nothing is running on {}", data.path().display()));
+    }
+    Ok(runs)
 }
 
 /// Opens the data directory beside whoever runs on it, and makes it if there is none.
@@ -47,6 +60,6 @@ pub(crate) fn data_option(data: &std::path::Path) -> String {
     if data == std::path::Path::new("data") {
         String::new()
     } else {
-        format!(" --data {}", data.display())
+        format!(" --data {}", quoted(&data.display().to_string()))
     }
 }

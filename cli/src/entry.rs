@@ -1,9 +1,11 @@
 //! From the command line to an exit code.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::args::{Args, Command};
 use crate::commands;
@@ -18,13 +20,46 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Help that nobody reads is no error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::BadInput as u8));
+            let mut output = Output::of_process(asks_for_json(std::env::args_os()));
+            return usage(&error, &mut output).into();
         }
     };
     let mut output = Output::of_process(args.global.json);
     run_with(&args, &mut output).into()
+}
+
+/// Returns whether `--json` was said on a command line that could not be read.
+fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
+    words.take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+/// Prints help, or what is wrong with the command line.
+fn usage(error: &clap::Error, output: &mut Output<'_>) -> Exit {
+    if !error.use_stderr() || !output.is_json() {
+        // An unread help text is no error.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::BadInput } else { Exit::Done };
+    }
+    let failure = usage_failure(error);
+    output.failure(&failure);
+    failure.exit()
+}
+
+/// Turns clap's paragraphs into what is wrong and what to do.
+fn usage_failure(error: &clap::Error) -> Failure {
+    use ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand as NoWord, MissingSubcommand};
+    if [NoWord, MissingSubcommand].contains(&error.kind()) {
+        return Failure::bad_input("a command is missing").hint("--help lists the commands");
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text
+        .split("\n\n")
+        .map(|lines| lines.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|paragraph| !paragraph.is_empty());
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let hints: Vec<String> = paragraphs.collect();
+    Failure::bad_input(what).hint(hints.join("; "))
 }
 
 /// Runs a command, and tells what went wrong if something did.

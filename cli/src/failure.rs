@@ -7,7 +7,7 @@ use sidetone_bootstrap::ConfigError;
 use sidetone_consumer::ConsumerError;
 use sidetone_ports::{SourceError, StoreError};
 use sidetone_ports_embedded::{DataDirError, KeyFileError, OpenError};
-use sidetone_user_file::RowError;
+use sidetone_user_file::{FieldError, RowErrors};
 use sidetone_users::UsersError;
 
 use crate::system::SystemError;
@@ -40,7 +40,7 @@ pub struct Failure {
     #[source]
     cause: Option<Box<dyn Error + Send + Sync>>,
     hint: Option<String>,
-    rows: Vec<RowError>,
+    rows: Option<Box<RowErrors>>,
 }
 
 impl Failure {
@@ -73,8 +73,8 @@ impl Failure {
 
     /// Adds the bad rows of a file.
     #[must_use]
-    pub fn rows(self, rows: Vec<RowError>) -> Self {
-        Self { rows, ..self }
+    pub fn rows(self, rows: Box<RowErrors>) -> Self {
+        Self { rows: Some(rows), ..self }
     }
 
     /// Returns how the command ends.
@@ -91,8 +91,8 @@ impl Failure {
         self.hint.as_deref()
     }
 
-    pub(crate) fn bad_rows(&self) -> &[RowError] {
-        &self.rows
+    pub(crate) fn bad_rows(&self) -> Option<&RowErrors> {
+        self.rows.as_deref()
     }
 
     /// Returns the causes, nearest first.
@@ -106,8 +106,17 @@ impl Failure {
         causes
     }
 
+    /// Returns what failed with its causes and the next step in one line, for an answer that
+    /// is worth having without what failed.
+    pub(crate) fn in_words(&self) -> String {
+        let mut words = vec![self.what.clone()];
+        words.extend(self.causes());
+        let hint = self.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        words.join(": ") + &hint
+    }
+
     const fn new(exit: Exit, what: String) -> Self {
-        Self { exit, what, cause: None, hint: None, rows: Vec::new() }
+        Self { exit, what, cause: None, hint: None, rows: None }
     }
 
     /// Takes an error over whole: its own words, then its causes.
@@ -159,6 +168,9 @@ impl From<OpenError> for Failure {
 pub(crate) const RUN_FIRST: &str =
     "start `sidetone run` first, or name the directory it uses with --data";
 
+/// What to do where many users would be removed and no person can be asked.
+const CONFIRM_HINT: &str = "add --yes if that is meant; --dry-run shows who would be removed";
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::of(Exit::Fault, error)
@@ -190,9 +202,15 @@ impl From<UsersError> for Failure {
         match error {
             UsersError::Store(error) => error.into(),
             error @ UsersError::Crowded => Self::of(Exit::Fault, error),
+            UsersError::Fields { errors } => {
+                let shown: Vec<_> = errors.iter().map(FieldError::shown).collect();
+                Self::bad_input(shown.join("; "))
+            }
+            error @ UsersError::ManyRemoved { .. } => {
+                Self::of(Exit::BadInput, error).hint(CONFIRM_HINT)
+            }
             error @ (UsersError::Unknown { .. }
             | UsersError::Exists { .. }
-            | UsersError::Fields { .. }
             | UsersError::NoChange { .. }
             | UsersError::ChangedSince { .. }) => Self::of(Exit::BadInput, error),
         }

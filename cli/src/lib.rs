@@ -10,11 +10,13 @@ mod failure;
 mod judge;
 mod organization;
 mod output;
+mod pasteable;
 mod platforms;
 mod retention;
 mod simulated;
 #[cfg(feature = "aws")]
 mod stack;
+mod suggestion;
 mod system;
 mod table;
 mod users_api;
@@ -25,9 +27,10 @@ pub use args::DoorAddress;
 pub use args::{
     Args, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs,
     GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs, NewSecretArgs,
-    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, Plant, RemoveArgs,
-    RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs, SimulateArgs, SyncArgs, TailArgs,
-    TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand, WhyArgs,
+    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
+    PagerArgs, Plant, RemoveArgs, RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs,
+    SimulateArgs, SyncArgs, TailArgs, TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand,
+    WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,

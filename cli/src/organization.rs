@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use sidetone_model::OrganizationId;
-use sidetone_ports_embedded::{DataDir, KeyFile};
+use sidetone_ports::OrganizationStore;
+use sidetone_ports_embedded::{DataDir, KeyFile, Store};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -35,10 +36,25 @@ pub(crate) fn chosen(
     if named.is_some() {
         return Ok(named);
     }
-    let known = known(data)?;
+    only_one(&known(data)?)
+}
+
+/// Returns the organization that has a key or is set up in a data directory, if it is one.
+///
+/// Errors: bad input if they are several.
+pub(crate) async fn served(
+    data: &DataDir,
+    store: &Store,
+) -> Result<Option<OrganizationId>, Failure> {
+    let mut served = known(data)?;
+    served.extend(store.organizations().await?.into_iter().map(|one| one.id));
+    only_one(&served)
+}
+
+fn only_one(known: &BTreeSet<OrganizationId>) -> Result<Option<OrganizationId>, Failure> {
     if known.len() > 1 {
         let ids: Vec<String> = known.iter().map(ToString::to_string).collect();
-        return Err(Failure::bad_input("several organizations have keys here")
+        return Err(Failure::bad_input("several organizations are served here")
             .hint(format!("say which with --organization, one of {}", ids.join(", "))));
     }
     Ok(known.first().copied())

@@ -6,12 +6,16 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
+use std::process::{Child, Command, Stdio};
 
 use crossterm::style::Stylize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
+
+use sidetone_user_file::{RowError, RowErrors, visible};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
@@ -51,6 +55,15 @@ pub struct Output<'w> {
     results: Box<dyn Write + Send + 'w>,
     notes: Box<dyn Write + Send + 'w>,
     looks: Looks,
+    pager: Option<Pager>,
+}
+
+/// A program that shows results page by page, and what is to be noted once it has ended.
+struct Pager {
+    child: Child,
+    notes: Vec<String>,
+    /// While it is open, Ctrl-C is the pager's and does not end this process before it.
+    _interrupts: Option<Signal>,
 }
 
 impl Output<'static> {
@@ -67,7 +80,7 @@ impl<'w> Output<'w> {
         notes: impl Write + Send + 'w,
         looks: Looks,
     ) -> Self {
-        Self { results: Box::new(results), notes: Box::new(notes), looks }
+        Self { results: Box::new(results), notes: Box::new(notes), looks, pager: None }
     }
 
     /// Returns how output looks.
@@ -105,10 +118,55 @@ impl<'w> Output<'w> {
 
     /// Tells a person something beside the results; nothing with JSON.
     pub fn note(&mut self, note: impl Display) {
-        if !self.looks.json {
-            // Nobody can be told that nobody can be told.
-            let _ = writeln!(self.notes, "{note}");
+        if self.looks.json {
+            return;
         }
+        if let Some(pager) = &mut self.pager {
+            pager.notes.push(note.to_string());
+            return;
+        }
+        // Nobody can be told that nobody can be told.
+        let _ = writeln!(self.notes, "{note}");
+    }
+
+    /// Shows the results that follow page by page, if a person looks on: by the program that
+    /// `PAGER` names, else by `less` where there is one.
+    ///
+    /// Must be called where signals can be received.
+    pub fn page(&mut self) {
+        if !self.looks.terminal || self.looks.json || self.pager.is_some() {
+            return;
+        }
+        let Some(program) = pager_program() else { return };
+        let mut command = Command::new("sh");
+        command.args(["-c", &program]).stdin(Stdio::piped());
+        if std::env::var_os("LESS").is_none() {
+            // Short results are printed as they are, and stay on the screen.
+            command.env("LESS", "FRX");
+        }
+        let Ok(mut child) = command.spawn() else { return };
+        let Some(input) = child.stdin.take() else { return };
+        self.results = Box::new(BufWriter::new(input));
+        let interrupts = signal(SignalKind::interrupt()).ok();
+        self.pager = Some(Pager { child, notes: Vec::new(), _interrupts: interrupts });
+    }
+
+    /// Asks a person to type something before harm is done; absent if no person can be asked.
+    pub fn confirms(&mut self, question: impl Display, expected: &str) -> Option<bool> {
+        let can_ask = self.looks.error_terminal && !self.looks.json && io::stdin().is_terminal();
+        can_ask.then(|| self.is_answered(question, expected, &mut io::stdin().lock()))
+    }
+
+    fn is_answered(
+        &mut self,
+        question: impl Display,
+        expected: &str,
+        answers: &mut dyn BufRead,
+    ) -> bool {
+        let _ = write!(self.notes, "{question}: ");
+        let _ = self.notes.flush();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).is_ok() && answer.trim() == expected
     }
 
     /// Starts to show progress of long work, if a person looks on.
@@ -137,8 +195,8 @@ impl<'w> Output<'w> {
         let colour = self.looks.error_colour;
         let label = |text: &str| if colour { text.red().bold().to_string() } else { text.into() };
         let mut text = String::new();
-        for row in failure.bad_rows() {
-            text += &format!("{}\n", printable(&row.to_string()));
+        if let Some(rows) = failure.bad_rows() {
+            text += &rows_text(rows);
         }
         text += &format!("{} {}\n", label("error:"), printable(&failure.to_string()));
         for cause in failure.causes() {
@@ -169,13 +227,67 @@ fn failure_json(failure: &Failure) -> String {
     if let Some(hint) = failure.next_step() {
         value["hint"] = hint.into();
     }
-    if !failure.bad_rows().is_empty() {
-        let rows = failure.bad_rows().iter();
-        value["rows"] = rows
-            .map(|row| json!({ "row": row.row, "column": row.column, "reason": row.reason }))
-            .collect();
+    if let Some(errors) = failure.bad_rows() {
+        value["rows"] = errors.first.iter().map(row_json).collect();
+        let totals = errors.totals.iter().map(|((field, kind), count)| {
+            json!({ "field": field, "kind": kind.as_str(), "count": count })
+        });
+        value["totals"] = totals.collect();
+        value["bad_rows"] = errors.bad_rows.into();
     }
     format!("{value}\n")
+}
+
+/// How many faults of a file are shown one by one; more are counted by kind.
+const ROWS_SHOWN: usize = 20;
+
+fn rows_text(errors: &RowErrors) -> String {
+    let mut text = String::new();
+    for row in errors.first.iter().take(ROWS_SHOWN) {
+        text += &format!("{}\n", printable(&row.shown()));
+    }
+    if errors.faults() > ROWS_SHOWN {
+        text += &format!("… and {} more faults. All of them:\n", errors.faults() - ROWS_SHOWN);
+        for ((field, kind), count) in &errors.totals {
+            text += &format!("  {count:>6}  {field}: {}\n", kind.as_str());
+        }
+    }
+    text
+}
+
+fn row_json(row: &RowError) -> serde_json::Value {
+    json!({
+        "row": row.row,
+        "column": row.column,
+        "field": row.field,
+        "value": row.value,
+        "person": row.person,
+        "reason": row.reason,
+    })
+}
+
+/// Returns the program that shows pages; nothing if there is none, or `PAGER` is empty.
+fn pager_program() -> Option<String> {
+    if let Ok(named) = std::env::var("PAGER") {
+        return Some(named).filter(|named| !named.trim().is_empty() && named.trim() != "cat");
+    }
+    let path = std::env::var_os("PATH")?;
+    let exists = std::env::split_paths(&path).any(|folder| folder.join("less").is_file());
+    exists.then(|| "less".to_owned())
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        let _ = self.results.flush();
+        if let Some(mut pager) = self.pager.take() {
+            // Its input ends with the writer; then it is left when its reader leaves it.
+            self.results = Box::new(io::sink());
+            let _ = pager.child.wait();
+            for note in pager.notes {
+                let _ = writeln!(self.notes, "{note}");
+            }
+        }
+    }
 }
 
 fn unwritten(error: io::Error) -> Failure {
@@ -186,19 +298,20 @@ fn unwritten(error: io::Error) -> Failure {
     }
 }
 
-/// Returns a text that can do a terminal no harm: names and reasons come from outside, and a
-/// control character in one could move the cursor or worse.
+/// Returns a text that can do a terminal no harm and shows all it has: names and reasons come from
+/// outside, a control character in one could move the cursor, and an unseen one would hide.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let text = visible(text);
     if text.chars().any(char::is_control) {
         text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
     } else {
-        Cow::Borrowed(text)
+        text
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sidetone_user_file::RowError;
+    use sidetone_user_file::{FileError, ReadOptions, read};
 
     use super::*;
 
@@ -209,11 +322,13 @@ mod tests {
     }
 
     fn sample() -> Failure {
-        let row = RowError { row: 3, column: "name".into(), reason: "is empty".into() };
+        let file = "name,email\nAda,ada@a.example\n,bo@a.example\n";
+        let error = read(file.as_bytes(), &ReadOptions::default()).unwrap_err();
+        let FileError::Rows(errors) = error else { panic!("{error:?}") };
         Failure::bad_input("1 bad row")
             .because(io::Error::other("odd\u{1b}[2J"))
             .hint("mend it")
-            .rows(vec![row])
+            .rows(errors)
     }
 
     #[test]
@@ -223,6 +338,46 @@ mod tests {
         assert_eq!(told(&sample(), Looks::default()), text);
         let coloured = told(&sample(), Looks { error_colour: true, ..Looks::default() });
         assert!(coloured.contains("\u{1b}["), "{coloured}");
+    }
+
+    #[test]
+    fn twenty_faults_are_shown_and_more_are_counted_by_kind() {
+        let rows: String = (0..30).map(|n| format!("Otto,o{n}@a.example,nortel\n")).collect();
+        let file = format!("name,email,adaptor\n{rows},p\u{200b}ia@a.example,avaya\n");
+        let error = read(file.as_bytes(), &ReadOptions::default()).unwrap_err();
+        let FileError::Rows(errors) = error else { panic!("{error:?}") };
+        let text = told(&Failure::bad_input("bad").rows(errors.clone()), Looks::default());
+        assert_eq!(text.lines().filter(|line| line.starts_with("row ")).count(), 20);
+        assert!(text.contains("row 2 (Otto), adaptor: \"nortel\" is none of"), "{text}");
+        assert!(text.contains("… and 12 more faults"), "{text}");
+        assert!(text.contains("      30  adaptor: unknown value"), "{text}");
+        let json =
+            told(&Failure::bad_input("bad").rows(errors), Looks { json: true, ..Looks::default() });
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (&value["bad_rows"], &value["rows"][0]["value"]),
+            (&31.into(), &"nortel".into())
+        );
+    }
+
+    #[test]
+    fn a_character_that_cannot_be_seen_is_shown() {
+        assert_eq!(printable("zoe\u{200b}@a\u{a0}b"), "zoe<U+200B>@a<U+00A0>b");
+        assert_eq!(
+            printable("Zo\u{eb} \u{645}\u{6cc}\u{200c}\u{62e}"),
+            "Zo\u{eb} \u{645}\u{6cc}\u{200c}\u{62e}"
+        );
+    }
+
+    #[test]
+    fn only_the_expected_answer_confirms() {
+        for (answer, confirms) in [("4998\n", true), (" 4998", true), ("yes\n", false), ("", false)]
+        {
+            let mut notes = Vec::new();
+            let mut output = Output::new(io::sink(), &mut notes, Looks::default());
+            assert_eq!(output.is_answered("type 4998", "4998", &mut answer.as_bytes()), confirms);
+            assert_eq!(output.confirms("type 4998", "4998"), None, "no person can be asked");
+        }
     }
 
     #[test]

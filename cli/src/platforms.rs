@@ -7,7 +7,7 @@ use sidetone_bootstrap::GenesysConfig;
 use sidetone_model::OrganizationId;
 use sidetone_notification_proto::Region;
 use sidetone_ports::{Clock, OrganizationStore};
-use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
+use sidetone_ports_embedded::{DataDir, SecretFiles, SimulatedPlatform, Store};
 use sidetone_tracking::{Hosts, PlatformClient, Secret, StoredTenants};
 use sidetone_users_api::{Platforms, TenantPlatforms};
 
@@ -31,7 +31,7 @@ pub(crate) fn local(
 
 /// Returns whose people a command is about, and the client to ask for them: of the organization
 /// that was named, else the client of the configuration file, else that of the only organization
-/// that is set up.
+/// that is set up, else that of the simulated platform of the process that runs here.
 ///
 /// Errors: bad input if no client is known, or nobody says which of several.
 pub(crate) async fn asked(
@@ -47,6 +47,15 @@ pub(crate) async fn asked(
     if let (None, Some(platform)) = (named, &configured) {
         return Ok((platform.organization().await?, platform.clone()));
     }
+    if let Some((organization, platform)) = simulated(data)? {
+        let chosen = match named {
+            Some(named) => named == organization,
+            None => store.organizations().await?.is_empty(),
+        };
+        if chosen {
+            return Ok((organization, platform));
+        }
+    }
     let organization = match named {
         Some(named) => named,
         None => only(store).await?,
@@ -60,6 +69,18 @@ pub(crate) async fn asked(
             .hint("give it one with `sidetone org add --client`, or name a file with --config")
     })?;
     Ok((organization, platform))
+}
+
+/// Makes the client of the simulated platform of a process that runs on the directory.
+///
+/// Errors: a fault if its file cannot be used, or names a host that is not this machine.
+fn simulated(data: &DataDir) -> Result<Option<(OrganizationId, PlatformClient)>, Failure> {
+    let Some(running) = SimulatedPlatform::running(data)? else { return Ok(None) };
+    let hosts = Hosts::loopback(&running.login, &running.api)
+        .map_err(|error| Failure::fault("the simulated platform is elsewhere").because(error))?;
+    let secret = Secret::new(running.client_secret);
+    let client = PlatformClient::new(hosts, &running.client_id, secret, Clock::system())?;
+    Ok(Some((running.organization, client)))
 }
 
 async fn only(store: &Store) -> Result<OrganizationId, Failure> {

@@ -12,7 +12,7 @@ use sidetone_genesys_sim::{Cast, Platform, PlatformConfig, PlatformError, Source
 use sidetone_model::{OrganizationId, PlatformPlace};
 use sidetone_organizations::{Change, NewClient, Organizations};
 use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, StoredKey, UserStore};
-use sidetone_ports_embedded::{DataDir, KeyFile, SecretFiles, Store};
+use sidetone_ports_embedded::{DataDir, KeyFile, SecretFiles, SimulatedPlatform, Store};
 use sidetone_tracking::{Hosts, TrackerConfig};
 
 use crate::failure::Failure;
@@ -108,6 +108,7 @@ impl Simulated {
             Cast::sim_users(),
         );
         config.bind = address;
+        config.queues = Cast::sim_queues();
         let platform = Platform::start(config).await.map_err(|error: PlatformError| {
             Failure::fault("the simulated Genesys Cloud does not start").because(error)
         })?;
@@ -141,6 +142,17 @@ impl Simulated {
         let (at, by) = (Clock::system().now(), "simulate".to_owned());
         let origin = ChangeOrigin { at, by, way: ChangeWay::Setup };
         Organizations::new(store, secrets).put(self.organization, &change, &origin).await?;
+        Ok(())
+    }
+
+    /// Publishes where the platform is, for commands that work beside the process.
+    ///
+    /// Errors: a fault if it cannot be written.
+    pub(crate) fn publish(&self, data: &DataDir) -> Result<(), Failure> {
+        let (login, api) = self.platform.base_urls();
+        let Credentials { client_id, client_secret, .. } = self.credentials.clone();
+        let organization = self.organization;
+        SimulatedPlatform { organization, login, api, client_id, client_secret }.publish(data)?;
         Ok(())
     }
 

@@ -141,7 +141,8 @@ async fn the_users_api_runs_beside_the_door_and_is_never_open_to_others() {
         })
         .await;
     let sample = sidetone(["users", "sample"]).await.stdout;
-    let import = ["users", "import", "-", "--data", &data];
+    let organization = sidetone_cli::SIMULATED_ORGANIZATION.to_string();
+    let import = ["users", "import", "-", "--data", &data, "--organization", &organization];
     assert_eq!(sidetone_fed(import, &sample).await.code, Some(0));
     let page = Answer::get(address, "/v1/users?find=ada").await;
     let page: Value = serde_json::from_str(&page.text()).unwrap();

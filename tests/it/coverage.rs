@@ -4,7 +4,7 @@ use serde_json::Value;
 use sidetone_genesys_sim::{Cast, SimQueue, Standing};
 use uuid::Uuid;
 
-use crate::world::{Finished, LiveCall, Site, ada, bo, until};
+use crate::world::{Finished, LiveCall, PATIENCE, Process, Site, ada, bo, sidetone, until};
 
 fn agents(found: &Value) -> Vec<&str> {
     found.as_array().expect("a list").iter().map(|one| one.as_str().expect("a text")).collect()
@@ -78,4 +78,23 @@ async fn a_role_that_may_not_see_queues_is_said() {
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("Routing > Queue > View"), "{}", refused.stderr);
     assert!(refused.stderr.contains("missing"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simulated_organization_is_asked_from_another_terminal_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().display().to_string();
+    let process = Process::sidetone(["run", "--simulate", "--json", "--data", &data]);
+    process.told("of its start", |told| told["type"] == "started").await;
+    let coverage = sidetone(["coverage", "--data", &data]).await;
+    assert_eq!(coverage.code, Some(0), "{coverage:#?}");
+    assert!(coverage.stdout.contains("members are listened to"), "{}", coverage.stdout);
+    let sync = sidetone(["users", "sync", "--dry-run", "--data", &data]).await;
+    assert_eq!(sync.code, Some(0), "{sync:#?}");
+    assert!(sync.stderr.contains("active Genesys users"), "{sync:#?}");
+    process.signal("INT").await;
+    process.finish(PATIENCE).await;
+    let later = sidetone(["coverage", "--data", &data]).await;
+    assert_eq!(later.code, Some(2), "{later:#?}");
+    assert!(!directory.path().join("simulated.json").exists());
 }

@@ -14,4 +14,5 @@ mod sync;
 mod template;
 mod tidy;
 mod why;
+mod why_asks;
 mod world;

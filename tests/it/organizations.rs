@@ -52,7 +52,7 @@ async fn an_organization_is_added_changed_shown_and_removed_and_no_secret_is_tol
         assert!(!text.contains(secret), "{text}");
         assert!(!text.contains(&site.credentials.api_key), "{text}");
     }
-    let removed = site.sidetone(["org", "remove", &organization, "--json"]).await;
+    let removed = site.sidetone(["org", "remove", &organization, "--yes", "--json"]).await;
     assert_eq!((removed.code, &removed.json()["keys"]), (Some(0), &1.into()), "{removed:#?}");
     assert_eq!(listed(&site).await, [] as [Value; 0]);
     let text = std::fs::read_to_string(site.data().join("clients.json")).expect("readable");
@@ -75,7 +75,7 @@ async fn an_organization_is_added_changed_shown_and_removed_and_no_secret_is_tol
     for text in [&history.stdout, &table.stdout, &table.stderr] {
         assert!(!text.contains(secret) && !text.contains(&site.credentials.api_key), "{text}");
     }
-    let again = site.sidetone(["org", "remove", &organization]).await;
+    let again = site.sidetone(["org", "remove", &organization, "--yes"]).await;
     assert_eq!(again.code, Some(2), "{again:#?}");
 }
 

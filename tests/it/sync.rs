@@ -71,9 +71,10 @@ async fn users_are_added_updated_and_named_as_genesys_has_them_and_it_can_be_und
     let gone = sync(&site, &["--remove-vanished"]).await;
     assert!(gone.stdout.contains(&format!("removed  {bo}")), "{}", gone.stdout);
     assert!(!export(&site).await.contains(bo.as_str()));
-    for stderr in [&gone.stderr, &format!("undo {}", done["change"])] {
-        let (_, change) = stderr.rsplit_once("undo ").expect("the way back");
-        let undo = ["users", "undo", change.trim(), "--organization", &organization];
+    for stderr in [&gone.stderr, &format!("users undo {}", done["change"])] {
+        let (_, words) = stderr.rsplit_once("users undo ").expect("how to undo it");
+        let change = words.split_whitespace().next().expect("a change");
+        let undo = ["users", "undo", change, "--organization", &organization];
         let undone = site.sidetone(undo).await;
         assert_eq!(undone.code, Some(0), "{undone:#?}");
     }

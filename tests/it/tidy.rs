@@ -226,3 +226,25 @@ fn no_log_field_has_a_reserved_name() {
         }
     }
 }
+
+#[test]
+fn first_build_prints_an_estimate_and_cargo_shows_its_progress() {
+    let root = root();
+    for target in ["run", "demo", "test"] {
+        let dry = Command::new("make").args(["--dry-run", target]).current_dir(&root).output();
+        let commands = String::from_utf8(dry.unwrap().stdout).unwrap();
+        assert!(commands.contains("sh tests/estimate.sh"), "{target}: {commands}");
+        let mut builds = commands.lines().filter(|line| line.contains("cargo build"));
+        assert!(builds.all(|line| !line.contains("quiet")), "{target}: {commands}");
+    }
+    let estimate = |result: &str| {
+        let estimated = Command::new("sh")
+            .args(["tests/estimate.sh", result, "20"])
+            .current_dir(&root)
+            .output();
+        String::from_utf8(estimated.unwrap().stdout).unwrap()
+    };
+    let text = estimate("target/no-such-binary");
+    assert!(text.starts_with("first build: about ") && text.contains(" minutes on "), "{text}");
+    assert_eq!(estimate("Makefile"), "", "no estimate once the result is there");
+}

@@ -25,7 +25,7 @@ pub enum OrgCommand {
     History(OrgHistoryArgs),
     /// Serve an organization no longer: forget its settings, OAuth clients and AudioHook keys
     #[command(after_help = REMOVE_HELP)]
-    Remove(OrgArgs),
+    Remove(OrgRemoveArgs),
 }
 
 /// Which organization.
@@ -34,6 +34,20 @@ pub struct OrgArgs {
     /// The organization
     #[arg(value_name = "UUID")]
     pub organization: OrganizationId,
+}
+
+/// What `org remove` understands.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct OrgRemoveArgs {
+    /// The organization
+    #[arg(value_name = "UUID")]
+    pub organization: OrganizationId,
+    /// Print what would be forgotten, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove it without asking
+    #[arg(long, short = 'y')]
+    pub yes: bool,
 }
 
 /// What `org history` understands.
@@ -190,7 +204,9 @@ Examples:
   sidetone org history 0f0e0d0c-0b0a-4908-8706-050403020100 --limit 500 --before 17";
 
 const REMOVE_HELP: &str = "\
-Its users, calls, recordings and history stay where they are; its calls are no longer let in.
+Its users, calls, recordings and history stay where they are; its calls are no longer let in. On a
+terminal it asks for the id once more; elsewhere it needs --yes. Secrets cannot be restored.
 
-Example:
-  sidetone org remove 0f0e0d0c-0b0a-4908-8706-050403020100";
+Examples:
+  sidetone org remove 0f0e0d0c-0b0a-4908-8706-050403020100 --dry-run
+  sidetone org remove 0f0e0d0c-0b0a-4908-8706-050403020100 --yes";

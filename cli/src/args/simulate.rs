@@ -10,7 +10,7 @@ use sidetone_model::OrganizationId;
 
 #[cfg(feature = "aws")]
 use super::value::DoorAddress;
-use super::value::{ScenarioChoice, TOUR, speed};
+use super::value::{ScenarioChoice, TOUR, scenarios, speed};
 use crate::failure::Failure;
 
 /// What `simulate` understands.
@@ -43,7 +43,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "LISTEN=URL", requires = "stack", value_parser = super::value::door)]
     pub door: Vec<DoorAddress>,
     /// Which calls to play: names with commas between them, `tour`, or `all`
-    #[arg(long, value_name = "NAME[,NAME…]", default_value = "tour")]
+    #[arg(long, value_name = "NAME[,NAME…]", default_value = "tour",
+        value_parser = scenarios(), hide_possible_values = true)]
     pub scenario: ScenarioChoice,
     /// How many times to play each
     #[arg(long, value_name = "COUNT", default_value_t = 1,

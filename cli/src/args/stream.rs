@@ -80,7 +80,9 @@ that says who talked when.";
 /// What the command is for, at length.
 pub(super) const TAIL_ABOUT: &str = "\
     Follows the stream of the running Sidetone: what happened on each call, in order. Plain, \
-    audio is summed up about once a second; as JSON, each record is one object a line.";
+    audio is summed up about once a second; as JSON, each record is one object a line. Where no \
+    Sidetone runs on the data directory it says so and waits. With --once, a --conversation that \
+    is not in the stream is bad input (exit code 2).";
 
 /// What the command is for, at length.
 pub(super) const LISTEN_ABOUT: &str = "\

@@ -3,9 +3,13 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Subcommand};
-use sidetone_model::{Adaptor, AgentId, OrganizationId};
+use sidetone_model::{Adaptor, AgentId, OrganizationId, UserStatus};
 use sidetone_ports::{HistoryPlace, Revision};
+use sidetone_user_file::{ColumnMapping, TextEncoding, agent_id};
+
+use super::value::Offering;
 
 /// What can be done with users.
 #[derive(Debug, Clone, Subcommand)]
@@ -51,7 +55,8 @@ pub enum UsersCommand {
 /// Whose users are meant.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct UserScope {
-    /// Whose users [default: the one organization that has a key here, else the simulated one]
+    /// Whose users [default: the one organization that has a key or is set up here, else the
+    /// simulated one where its users are]
     #[arg(long, value_name = "UUID")]
     pub organization: Option<OrganizationId>,
 }
@@ -71,6 +76,26 @@ pub struct ImportArgs {
     /// Remove every user who is not in the file; otherwise they stay
     #[arg(long)]
     pub replace: bool,
+    /// Remove more than 20 % of the users without asking
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Leave out columns that are not known, instead of refusing the file
+    #[arg(long)]
+    pub ignore_unknown: bool,
+    /// Say which field a column of the file is; may be said several times
+    #[arg(long = "map", value_name = "COLUMN=FIELD")]
+    pub mappings: Vec<ColumnMapping>,
+    /// The encoding of a file that is not UTF-8: windows-1252, windows-1250, …
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<TextEncoding>,
+}
+
+/// Whether long results are shown page by page.
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
+pub struct PagerArgs {
+    /// Print long results at once; otherwise a terminal shows them with $PAGER, or less
+    #[arg(long)]
+    pub no_pager: bool,
 }
 
 /// What `users sync` understands.
@@ -93,6 +118,9 @@ pub struct SyncArgs {
     /// only named
     #[arg(long)]
     pub remove_vanished: bool,
+    /// Remove more than 20 % of the users without asking
+    #[arg(long, short = 'y')]
+    pub yes: bool,
     /// Whose users [default: those of the OAuth client that the configuration names, else of the
     /// one organization that `sidetone org add` has set up]
     #[arg(long, value_name = "UUID")]
@@ -105,9 +133,15 @@ pub struct ExportArgs {
     /// Whose users.
     #[command(flatten)]
     pub scope: UserScope,
-    /// Where to write it [default: standard output]
+    /// Where to write it, readable by its owner alone [default: standard output]
     #[arg(short, long, value_name = "FILE.csv")]
     pub output: Option<PathBuf>,
+    /// Write over a file that exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Begin with a byte order mark, without which Excel shows umlauts garbled
+    #[arg(long)]
+    pub excel: bool,
 }
 
 /// What `users list` understands.
@@ -119,6 +153,18 @@ pub struct UserListArgs {
     /// Write the CSV file that `import` reads
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Only users of this team, in any letter case
+    #[arg(long, value_name = "TEAM")]
+    pub team: Option<String>,
+    /// Only users of this adaptor
+    #[arg(long, value_name = "ADAPTOR", value_parser = adaptor)]
+    pub adaptor: Option<Adaptor>,
+    /// Only users with this status
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    pub status: Option<UserStatus>,
+    /// Whether by page.
+    #[command(flatten)]
+    pub pager: PagerArgs,
 }
 
 /// What `users find` understands.
@@ -127,6 +173,9 @@ pub struct FindArgs {
     /// What must stand, all of it and in any letter case, in one of the user's fields each
     #[arg(value_name = "WORD", required = true)]
     pub words: Vec<String>,
+    /// Whether by page.
+    #[command(flatten)]
+    pub pager: PagerArgs,
     /// Whose users.
     #[command(flatten)]
     pub scope: UserScope,
@@ -142,7 +191,7 @@ pub struct FieldArgs {
     #[arg(long, value_name = "USERNAME")]
     pub email: Option<String>,
     /// Who serves the user
-    #[arg(long, value_parser = adaptor)]
+    #[arg(long, value_parser = adaptors())]
     pub adaptor: Option<Adaptor>,
     /// The team
     #[arg(long)]
@@ -199,7 +248,7 @@ pub struct MoveArgs {
     #[arg(value_name = "AGENT", required = true, value_parser = agent)]
     pub agents: Vec<AgentId>,
     /// To which adaptor: genesys-cloud is served here; genesys-engage, avaya and cisco elsewhere
-    #[arg(long, value_name = "ADAPTOR", value_parser = adaptor)]
+    #[arg(long, value_name = "ADAPTOR", value_parser = adaptors())]
     pub to: Adaptor,
     /// Whose users.
     #[command(flatten)]
@@ -221,6 +270,9 @@ pub struct RemoveArgs {
     /// Print who would be removed, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Remove more than 20 % of the users without asking
+    #[arg(long, short = 'y')]
+    pub yes: bool,
 }
 
 /// What `users undo` understands.
@@ -246,12 +298,26 @@ pub struct HistoryArgs {
     /// Whose users.
     #[command(flatten)]
     pub scope: UserScope,
-    /// How many changes to show
+    /// Show what changed of each user, not only how many users a change concerned
+    #[arg(long)]
+    pub details: bool,
+    /// Of this change alone, with details
+    #[arg(long, value_name = "CHANGE", conflicts_with = "before")]
+    pub change: Option<Revision>,
+    /// How many changes to show; with details, how many users of them
     #[arg(long, value_name = "COUNT", default_value = "50")]
     pub limit: NonZeroU16,
+    /// Whether by page.
+    #[command(flatten)]
+    pub pager: PagerArgs,
     /// Go on where an earlier page ended
     #[arg(long, value_name = "PLACE")]
     pub before: Option<HistoryPlace>,
+}
+
+/// Reads an adaptor; completions offer the four.
+fn adaptors() -> Offering<impl TypedValueParser<Value = Adaptor>> {
+    Offering::new(adaptor, Adaptor::ALL.map(Adaptor::as_str))
 }
 
 fn adaptor(text: &str) -> Result<Adaptor, String> {
@@ -262,18 +328,32 @@ fn adaptor(text: &str) -> Result<Adaptor, String> {
         .ok_or_else(|| format!("none of {}", Adaptor::ALL.map(Adaptor::as_str).join(", ")))
 }
 
+fn status(text: &str) -> Result<UserStatus, String> {
+    let all = [UserStatus::Active, UserStatus::Inactive];
+    let name = text.trim().to_lowercase();
+    let found = all.into_iter().find(|status| status.as_str() == name);
+    found.ok_or_else(|| "expected active or inactive".to_owned())
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "what clap wants of a parser")]
 fn agent(text: &str) -> Result<AgentId, String> {
-    Ok(AgentId::new(text.trim().to_lowercase()))
+    Ok(agent_id(text))
 }
 
 const IMPORT_HELP: &str = "\
-Columns, in any order: name, email (or username), telephony_agent_id, adaptor, team, supervisor,
-site, status. Needed are name, email and adaptor. The telephony agent id is what precedes the @
-of the Genesys username, lower-cased, unless the file says otherwise. Adaptors: genesys-cloud,
-genesys-engage, avaya, cisco. At most 5 MiB, 50,000 rows, 1 KiB a field. A file with one bad row
-changes nothing and exits with 2; each bad row is named by number, column and reason. Users who
-are not in the file stay as they are, unless --replace says that they go.
+Columns, in any order: name, email, telephony_agent_id, adaptor, team, supervisor, site, status,
+and usual other names such as E-Mail, Username or Team Name. Only name and email are needed: what
+the file has no column for stays as it is, and new users get adaptor genesys-cloud. The telephony
+agent id is what precedes the @ of the Genesys username, lower-cased, unless the file says
+otherwise. Adaptors: genesys-cloud, genesys-engage, avaya, cisco.
+
+Reads CSV as spreadsheets write it: separated by commas, semicolons or tabs as its header is, in
+UTF-8, or UTF-16 with a byte order mark; another encoding is named by --encoding. Empty rows are
+skipped. At most 5 MiB, 50,000 rows, 1 KiB a field. A file with one bad row changes nothing and
+exits with 2; faults are listed by row, as the spreadsheet counts rows, with value and reason.
+
+Users who are not in the file stay, unless --replace removes them. If that would remove more than
+20 % of the users, a terminal asks first, and elsewhere --yes is needed.
 
 A running `sidetone run` on the same data knows the users within a minute.
 
@@ -282,6 +362,7 @@ Examples:
   sidetone users import agents.csv --dry-run
   sidetone users import agents.csv
   sidetone users import everybody.csv --replace
+  sidetone users import genesys-people.csv --ignore-unknown --map Department=team
   sidetone users import - --organization 0f0e0d0c-0b0a-4908-8706-050403020100 < agents.csv";
 
 const SYNC_HELP: &str = "\
@@ -313,11 +394,13 @@ What a spreadsheet would take for a formula is written with an apostrophe before
 
 Examples:
   sidetone users export > agents.csv
-  sidetone users export -o agents.csv";
+  sidetone users export -o agents.csv --excel
+  sidetone users export -o agents.csv --force";
 
 const LIST_HELP: &str = "\
 Examples:
   sidetone users list
+  sidetone users list --team billing --adaptor genesys-cloud --status inactive
   sidetone users list --json | jq -r '.users[].agent'
   sidetone users list --csv > agents.csv";
 
@@ -351,7 +434,7 @@ Examples:
 const REMOVE_HELP: &str = "\
 Examples:
   sidetone users remove ada bo --dry-run
-  sidetone users remove ada bo";
+  sidetone users remove ada bo --yes";
 
 const UNDO_HELP: &str = "\
 Refused, and nothing changed, if one of its users was changed since.
@@ -362,9 +445,10 @@ Examples:
 
 const HISTORY_HELP: &str = "\
 Examples:
-  sidetone users history
+  sidetone users history                 one line for each change
+  sidetone users history --change 17     what changed of each of its users
   sidetone users history ada --json
-  sidetone users history --limit 500 --before 17/ada";
+  sidetone users history --limit 500 --before 17/";
 
 const SAMPLE_HELP: &str = "\
 Example:

@@ -1,8 +1,10 @@
 //! Values of arguments that clap does not know by itself.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, TypedValueParser};
 use sidetone_genesys_sim::{Scenario, UnknownScenario};
 use sidetone_model::ConversationId;
 #[cfg(feature = "aws")]
@@ -105,6 +107,57 @@ pub(crate) fn speed(text: &str) -> Result<f64, String> {
     let expected = || format!("expected a number from {SPEED_MIN} to {SPEED_MAX}");
     let speed: f64 = text.parse().map_err(|_| expected())?;
     if (SPEED_MIN..=SPEED_MAX).contains(&speed) { Ok(speed) } else { Err(expected()) }
+}
+
+/// Refuses the name of a deployment where no AWS SDK was compiled in.
+#[cfg(not(feature = "aws"))]
+pub(super) fn no_stack(_: &str) -> Result<std::convert::Infallible, &'static str> {
+    Err("this build has no AWS support; build with --features aws")
+}
+
+/// Adds the values that completions offer to a parser, which may accept more than these.
+#[derive(Clone)]
+pub(super) struct Offering<P> {
+    parser: P,
+    values: Vec<PossibleValue>,
+}
+
+impl<P> Offering<P> {
+    /// Offers some values.
+    pub(super) fn new<V: Into<PossibleValue>>(
+        parser: P,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Self { parser, values: values.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl<P: TypedValueParser> TypedValueParser for Offering<P> {
+    type Value = P::Value;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<P::Value, clap::Error> {
+        self.parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.values.iter().cloned()))
+    }
+}
+
+/// Reads the choice of scenarios; completions offer each alone.
+pub(super) fn scenarios() -> Offering<impl TypedValueParser<Value = ScenarioChoice>> {
+    let several = [
+        PossibleValue::new("tour").help("one of each kind worth seeing"),
+        PossibleValue::new("all").help("every scenario"),
+    ];
+    let single =
+        Scenario::all().iter().map(|one| PossibleValue::new(one.as_str()).help(one.summary()));
+    Offering::new(str::parse::<ScenarioChoice>, several.into_iter().chain(single))
 }
 
 /// A door of a stack, and how it listens.

@@ -21,6 +21,7 @@ const WHY_HELP: &str = "\
 Examples:
   sidetone why c0ffee12-3456-4789-8abc-def012345678
   sidetone why c0ffee12 --json | jq -r '.cause, .next_step'
+  sidetone why c0ffee12 --config sidetone.toml      names users and queues, by asking Genesys
   sidetone why c0ffee12 --json | jq -c '.timeline[]'
 
 Causes: matched, no-agent-yet, not-answered, unknown-user, collision, other-adaptor, inactive,
@@ -32,5 +33,6 @@ door-died, door-shut-down, protocol-violation, probe, never-heard-of.";
 pub(super) const LONG_ABOUT: &str = "\
     Says why a conversation was delivered, or was not: the cause in words, what to do next, and \
     its timeline: call events, audio and the door it came by, who was looked up, what matched. \
-    Also of a conversation that never came. Calls are known for a day, and as long as the stream \
-    keeps them.";
+    Also of a conversation that never came. Of a call without an agent of yours it asks Genesys \
+    who answered, and prints the command that provisions the user; without an OAuth client it \
+    says that it could not ask. Calls are known for a day, and as long as the stream keeps them.";

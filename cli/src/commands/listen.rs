@@ -13,8 +13,8 @@ use sidetone_model::{ConversationId, Position, SessionId};
 use sidetone_ports::{Clock, RecordSource};
 use sidetone_ports_embedded::{OpenError, Stream};
 
-use super::existing_data;
 use super::streamed::{Watched, conversations, the_one};
+use super::{existing_data, note_if_idle};
 use crate::args::{ConversationStart, GlobalArgs, ListenArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
@@ -58,6 +58,12 @@ async fn search<S: RecordSource>(
     let conversation = search.conversation(&args.conversation, output).await?;
     let mut sessions = search.sessions(conversation, output).await?;
     while args.wait && sessions.iter().any(Found::is_running) {
+        // A call whose process is gone never ends.
+        if let Shelf::Here(data) = &search.shelf
+            && !note_if_idle(data, output)?
+        {
+            break;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
         sessions = search.sessions(conversation, output).await?;
     }

@@ -19,7 +19,9 @@ use sidetone_ports::{
 use sidetone_ports_embedded::{DataDir, SecretFiles, Store};
 
 use super::{data, existing_data, origin};
-use crate::args::{ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs};
+use crate::args::{
+    ClientArg, GlobalArgs, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
+};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 
@@ -147,8 +149,38 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
         Ok(Exit::Done)
     }
 
-    async fn remove(&self, args: &OrgArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    async fn remove(&self, args: &OrgRemoveArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         let id = args.organization;
+        let Shown { standing, users } = self.shown(self.organizations.show(id).await?).await?;
+        let (keys, clients) = (standing.keys.len(), standing.settings.client_ids.len());
+        let what = format!(
+            "organization {id} with its settings, {clients} OAuth clients and {keys} AudioHook \
+             keys; calls of its {users} users are refused from then on"
+        );
+        if args.dry_run {
+            if output.is_json() {
+                let told = json!({ "organization": id, "dry_run": true, "keys": keys, "clients": clients, "users": users });
+                output.json(&told)?;
+            } else {
+                output.line(format_args!("would remove {what}"))?;
+                output.note("dry run: nothing was changed");
+            }
+            return Ok(Exit::Done);
+        }
+        if !args.yes {
+            let question = format!("This removes {what}. Type the organization's id to go on");
+            match output.confirms(question, &id.to_string()) {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(Failure::bad_input("not confirmed; nothing was changed"));
+                }
+                None => {
+                    let refused = format!("this would remove {what}; nothing was changed");
+                    return Err(Failure::bad_input(refused)
+                        .hint("add --yes if that is meant; --dry-run only shows it"));
+                }
+            }
+        }
         let removed = self.organizations.remove(id, &origin(ChangeWay::Cli)).await?;
         let (keys, clients) = (removed.keys, removed.clients);
         if output.is_json() {

@@ -9,7 +9,7 @@ use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
 use sidetone_listener::{Shares, SourceRules};
 use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
-use sidetone_ports_embedded::{DataDir, SecretFiles, Stream};
+use sidetone_ports_embedded::{DataDir, SecretFiles, SimulatedPlatform, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
 use sidetone_tracking::{PlatformClient, Secret, TrackerConfig, TrackerStatus};
@@ -62,11 +62,14 @@ pub(crate) async fn run(
     let shares = Shares::of(rlimit::increase_nofile_limit(u64::MAX).unwrap_or(OPEN_FILES_USUAL));
     let sources = sources_of(&config.limits);
     let data = DataDir::open(&config.data)?;
+    // A process that was killed leaves its file.
+    SimulatedPlatform::withdraw(&data)?;
     let clock = Clock::scaled(args.speed);
     let simulated = match args.simulate {
         true => {
             let simulated = Simulated::start(clock).await?;
             simulated.provision(&data).await?;
+            simulated.publish(&data)?;
             Some(simulated)
         }
         false => None,
@@ -113,6 +116,7 @@ pub(crate) async fn run(
             screen.note(&format!("Genesys' rules were broken: {violation}"));
         }
         simulated.platform().stop().await;
+        SimulatedPlatform::withdraw(&DataDir::peek(&config.data)?)?;
     }
     screen.finish(clock.now());
     Ok(Exit::Done)

@@ -41,11 +41,11 @@ pub(crate) async fn simulate(
     let sound = sound.map(Arc::new);
     #[cfg(feature = "aws")]
     if let Some(stack) = crate::stack::Stack::named(global).await? {
-        let ok = judge_stack(&stack, args, output).await?;
+        let ok = judge_stack(&stack, global, args, output).await?;
         return Ok(if ok { Exit::Done } else { Exit::VerdictNo });
     }
     let ok = match &args.target {
-        Some(url) => dial(url, args, sound, output).await?,
+        Some(url) => dial(url, global, args, sound, output).await?,
         None => judge_own(global, args, sound, output).await?,
     };
     Ok(if ok { Exit::Done } else { Exit::VerdictNo })
@@ -74,7 +74,7 @@ async fn judge_own(
     progress.set_length(calls);
     let report = until_interrupted(run.run(|| progress.inc(1))).await?;
     progress.finish_and_clear();
-    let ok = tell(&report, args, output)?;
+    let ok = tell(&report, global, args, output)?;
     if output.is_json() {
         return Ok(ok);
     }
@@ -93,6 +93,7 @@ async fn judge_own(
 #[cfg(feature = "aws")]
 async fn judge_stack(
     stack: &crate::stack::Stack,
+    global: &GlobalArgs,
     args: &SimulateArgs,
     output: &mut Output<'_>,
 ) -> Result<bool, Failure> {
@@ -120,11 +121,12 @@ async fn judge_stack(
     let played = run.run_deployed(stack, &args.door, args.relay(), || progress.inc(1));
     let report = until_interrupted(played).await?;
     progress.finish_and_clear();
-    tell(&report, args, output)
+    tell(&report, global, args, output)
 }
 
 fn tell(
     report: &EmbeddedReport,
+    global: &GlobalArgs,
     args: &SimulateArgs,
     output: &mut Output<'_>,
 ) -> Result<bool, Failure> {
@@ -140,7 +142,7 @@ fn tell(
         }
     }
     output.line("")?;
-    for line in told::complaints(report) {
+    for line in told::complaints(report, global, args) {
         output.line(line)?;
     }
     let bad = report.calls.iter().filter(|call| !call.ok).count();
@@ -157,6 +159,7 @@ fn tell(
 /// Plays the client alone.
 async fn dial(
     url: &str,
+    global: &GlobalArgs,
     args: &SimulateArgs,
     sound: Option<Arc<Recording>>,
     output: &mut Output<'_>,
@@ -200,6 +203,10 @@ async fn dial(
         for fault in &call.faults {
             output.line(format_args!("{} {}: {fault}", call.scenario, call.session_id))?;
         }
+        // A file that is the whole call is played without a scenario.
+        let scenario = (!run.recording_only).then_some(call.scenario.as_str());
+        let command = told::repeat(global, args, scenario, call.seed);
+        output.line(format_args!("  once more: {command}"))?;
     }
     let bad = report.calls.iter().filter(|call| !call.ok).count();
     output.line(told::verdict(bad, report.calls.len(), 0))?;

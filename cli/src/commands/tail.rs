@@ -12,10 +12,10 @@ use sidetone_consumer::{
 use sidetone_delivery_wire::{Audio, Body};
 use sidetone_model::{SAMPLE_RATE, Timestamp};
 use sidetone_ports::{Clock, RecordSource};
-use sidetone_ports_embedded::Stream;
+use sidetone_ports_embedded::{OpenError, Stream};
 
-use super::existing_data;
-use crate::args::{GlobalArgs, TailArgs, TailFrom};
+use super::{existing_data, note_if_idle};
+use crate::args::{ConversationStart, GlobalArgs, TailArgs, TailFrom};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 #[cfg(feature = "aws")]
@@ -39,11 +39,27 @@ pub(crate) async fn tail(
     sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
     #[cfg(feature = "aws")]
     if let Some(stack) = Stack::named(global).await? {
-        return until_interrupted(follow(stack.stream(args.start())?, args, output)).await;
+        let place = format!("stack {}", stack.name());
+        return until_interrupted(follow(stack.stream(args.start())?, &place, args, output)).await;
     }
     let data = existing_data(global)?;
-    let stream = Stream::open_read_only(&data.stream(), Clock::system())?;
-    until_interrupted(follow(stream, args, output)).await
+    let place = data.path().display().to_string();
+    let stream = match (Stream::open_read_only(&data.stream(), Clock::system()), &args.conversation)
+    {
+        (Err(OpenError::Missing { .. }), Some(conversation)) if args.once => {
+            return Err(unknown(conversation, &place));
+        }
+        (stream, _) => stream?,
+    };
+    if !args.once && !note_if_idle(&data, output)? {
+        output.note("waiting for `sidetone run`; Ctrl-C ends");
+    }
+    until_interrupted(follow(stream, &place, args, output)).await
+}
+
+fn unknown(conversation: &ConversationStart, place: &str) -> Failure {
+    Failure::bad_input(format!("no conversation {conversation} in the stream of {place}"))
+        .hint("without --conversation all are shown; the stream forgets them after its retention")
 }
 
 async fn until_interrupted(
@@ -58,6 +74,7 @@ async fn until_interrupted(
 
 async fn follow<S: RecordSource>(
     source: S,
+    place: &str,
     args: &TailArgs,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
@@ -73,7 +90,7 @@ async fn follow<S: RecordSource>(
         if end.is_some_and(|end| subscription.position() >= end) {
             printer.print(&subscription.drain(), output)?;
             printer.sum_up_all(output)?;
-            return output.flush();
+            return printer.finish(place, output);
         }
         let batch = subscription.next().await?;
         printer.print(&batch.items, output)?;
@@ -81,7 +98,7 @@ async fn follow<S: RecordSource>(
             printer.sum_up_all(output)?;
             // Where nothing follows, the end was trimmed away.
             if end.is_some() {
-                return output.flush();
+                return printer.finish(place, output);
             }
         }
         output.flush()?;
@@ -99,6 +116,8 @@ struct Sum {
 struct Printer<'a> {
     args: &'a TailArgs,
     sums: BTreeMap<OriginKey, (std::sync::Arc<Origin>, Sum)>,
+    /// Whether anything of the conversation that was asked for came.
+    found: bool,
 }
 
 /// An origin in a form that can be ordered.
@@ -106,7 +125,7 @@ type OriginKey = (sidetone_consumer::SessionKey, sidetone_model::ConnectionId);
 
 impl<'a> Printer<'a> {
     fn new(args: &'a TailArgs) -> Self {
-        Self { args, sums: BTreeMap::new() }
+        Self { args, sums: BTreeMap::new(), found: false }
     }
 
     fn print(&mut self, items: &[Ordered], output: &mut Output<'_>) -> Result<(), Failure> {
@@ -115,6 +134,7 @@ impl<'a> Printer<'a> {
             if self.args.conversation.as_ref().is_some_and(|start| !start.matches(conversation)) {
                 continue;
             }
+            self.found = true;
             if output.is_json() {
                 output.json(&json::item(item, self.args.audio))?;
             } else {
@@ -122,6 +142,16 @@ impl<'a> Printer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Ends at the end of the stream.
+    ///
+    /// Errors: bad input if the conversation that was asked for is not in it.
+    fn finish(&self, place: &str, output: &mut Output<'_>) -> Result<(), Failure> {
+        match &self.args.conversation {
+            Some(conversation) if !self.found => Err(unknown(conversation, place)),
+            Some(_) | None => output.flush(),
+        }
     }
 
     fn print_line(&mut self, item: &Ordered, output: &mut Output<'_>) -> Result<(), Failure> {

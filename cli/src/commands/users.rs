@@ -1,6 +1,7 @@
 //! `sidetone users`: who is listened to. Works beside a running `sidetone run`.
 
 mod change;
+mod history;
 mod place;
 mod show;
 mod sync;
@@ -31,7 +32,7 @@ pub(crate) async fn users(
         UsersCommand::Move(args) => change::move_to(global, args, output).await,
         UsersCommand::Remove(args) => change::remove(global, args, output).await,
         UsersCommand::Undo(args) => change::undo(global, args, output).await,
-        UsersCommand::History(args) => show::history(global, args, output).await,
+        UsersCommand::History(args) => history::history(global, args, output).await,
         UsersCommand::Sample => {
             output.line(SAMPLE.trim_end())?;
             Ok(Exit::Done)

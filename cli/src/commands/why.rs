@@ -1,13 +1,18 @@
 //! `sidetone why`: why one conversation was delivered, or was not.
 
+mod asked;
+
 use std::collections::BTreeSet;
 
+use asked::{Asked, is_worth_asking};
+use serde::Serialize;
 use sidetone_explain::{
     Explanation, Facts, GatherError, StreamFacts, explain, gather, read_stream,
 };
 use sidetone_model::{ConversationId, ConversationKey, OrganizationId, Timestamp};
-use sidetone_ports::{CallStore, Clock, OrganizationStore, OwnerStore, RecordSource};
+use sidetone_ports::{CallStore, Clock, OrganizationStore, OwnerStore, RecordSource, UserStore};
 use sidetone_ports_embedded::{OpenError, Store, Stream};
+use sidetone_tracking::PlatformClient;
 
 use super::existing_data;
 use super::streamed::{Watched, conversations, the_one};
@@ -15,6 +20,7 @@ use crate::args::{GlobalArgs, WhyArgs};
 use crate::failure::{Exit, Failure};
 use crate::organization::{SIMULATED_ORGANIZATION, known};
 use crate::output::{Output, printable};
+use crate::platforms::asked;
 
 /// Says why a conversation was delivered, or was not.
 pub(crate) async fn why(
@@ -28,7 +34,8 @@ pub(crate) async fn why(
         let stream = Some(stack.stream(crate::args::TailFrom::Start)?);
         let organizations = stack.organizations().await?;
         let place = Place { store: stack.store().clone(), stream, organizations };
-        return answer(&place, args, output).await;
+        let client = async |organization| stack.asked(organization).await;
+        return answer(global, &place, client, args, output).await;
     }
     let data = existing_data(global)?;
     let stream = match Stream::open_read_only(&data.stream(), Clock::system()) {
@@ -40,8 +47,17 @@ pub(crate) async fn why(
     let store = Store::open(&data.store())?;
     let mut organizations = known(&data)?;
     organizations.extend(store.organizations().await?.into_iter().map(|one| one.id));
-    let place = Place { store, stream, organizations };
-    answer(&place, args, output).await
+    let client = async |organization| asked(global, organization, &data, &store).await;
+    let place = Place { store: store.clone(), stream, organizations };
+    answer(global, &place, client, args, output).await
+}
+
+/// The explanation, and what Genesys added to it.
+#[derive(Serialize)]
+struct Answer<'e> {
+    #[serde(flatten)]
+    explanation: &'e Explanation,
+    genesys: Option<Asked>,
 }
 
 /// Where to look, and for whom.
@@ -51,8 +67,10 @@ struct Place<S, R> {
     organizations: BTreeSet<OrganizationId>,
 }
 
-async fn answer<S: CallStore + OwnerStore, R: RecordSource>(
+async fn answer<S: CallStore + OwnerStore + UserStore, R: RecordSource>(
+    global: &GlobalArgs,
     place: &Place<S, R>,
+    client: impl AsyncFn(Option<OrganizationId>) -> Result<(OrganizationId, PlatformClient), Failure>,
     args: &WhyArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
@@ -62,16 +80,22 @@ async fn answer<S: CallStore + OwnerStore, R: RecordSource>(
         (None, None) => None,
     };
     let Some(conversation) = conversation else {
-        let what = format!("no conversation in the stream begins with {}", args.conversation);
+        let what = format!("no conversation {} in the stream", args.conversation);
         return Err(Failure::bad_input(what)
             .hint("give all of the id: what never came to the stream is found by that alone"));
     };
     let facts = facts(place, args, conversation, output).await?;
     let explanation = explain(&facts);
-    if output.is_json() {
-        output.json(&explanation)?
+    let genesys = if is_worth_asking(explanation.cause) {
+        let client = client(facts.organization).await;
+        Some(Asked::about(global, &facts, &explanation, &place.store, client).await)
     } else {
-        print(&explanation, output)?
+        None
+    };
+    if output.is_json() {
+        output.json(&Answer { explanation: &explanation, genesys })?
+    } else {
+        print(&explanation, genesys.as_ref(), output)?
     }
     Ok(Exit::Done)
 }
@@ -132,13 +156,31 @@ fn the_one_who_knows(
     }
 }
 
-fn print(explanation: &Explanation, output: &mut Output<'_>) -> Result<(), Failure> {
+fn print(
+    explanation: &Explanation,
+    genesys: Option<&Asked>,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let named = |text: &str| {
+        let text = genesys.map_or_else(|| text.to_owned(), |genesys| genesys.named(text));
+        printable(&text).into_owned()
+    };
     let organization = explanation.organization_id.map(|id| format!(" of organization {id}"));
     let organization = organization.unwrap_or_default();
     output.line(format_args!("conversation {}{organization}", explanation.conversation_id))?;
-    let summary = printable(&explanation.summary);
+    let summary = named(&explanation.summary);
     output.line(format_args!("cause         {}: {summary}", explanation.cause))?;
-    output.line(format_args!("next step     {}", explanation.next_step))?;
+    for line in genesys.map(Asked::lines).unwrap_or_default() {
+        output.line(format_args!("Genesys       {line}"))?;
+    }
+    match genesys.map(Asked::commands).unwrap_or_default() {
+        [] => output.line(format_args!("next step     {}", explanation.next_step))?,
+        commands => {
+            for command in commands {
+                output.line(format_args!("next step     {}", printable(command)))?;
+            }
+        }
+    }
     if !explanation.also.is_empty() {
         let also: Vec<&str> = explanation.also.iter().map(|cause| cause.as_str()).collect();
         output.line(format_args!("also          {}", also.join(", ")))?;
@@ -147,7 +189,7 @@ fn print(explanation: &Explanation, output: &mut Output<'_>) -> Result<(), Failu
         output.line("")?;
     }
     for entry in &explanation.timeline {
-        output.line(format_args!("{}  {}", entry.at, printable(&entry.what.to_string())))?;
+        output.line(format_args!("{}  {}", entry.at, named(&entry.what.to_string())))?;
     }
     Ok(())
 }

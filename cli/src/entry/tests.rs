@@ -27,6 +27,18 @@ struct Ran {
     notes: String,
 }
 
+/// Runs a command line.
+fn run_words(words: &[String]) -> Ran {
+    let args = Args::try_parse_from(words).unwrap();
+    let (mut results, mut notes) = (Vec::new(), Vec::new());
+    let looks = Looks { json: args.global.json, ..Looks::default() };
+    let mut output = Output::new(&mut results, &mut notes, looks);
+    let exit = run_with(&args, &mut output);
+    drop(output);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { exit, results: text(results), notes: text(notes) }
+}
+
 /// A data directory to run commands on.
 struct Bench(TempDir);
 
@@ -49,14 +61,7 @@ impl Bench {
     fn run(&self, words: &[&str]) -> Ran {
         let data = self.path().display().to_string();
         let all = ["sidetone", "--data", &data].into_iter().chain(words.iter().copied());
-        let args = Args::try_parse_from(all).unwrap();
-        let (mut results, mut notes) = (Vec::new(), Vec::new());
-        let looks = Looks { json: args.global.json, ..Looks::default() };
-        let mut output = Output::new(&mut results, &mut notes, looks);
-        let exit = run_with(&args, &mut output);
-        drop(output);
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { exit, results: text(results), notes: text(notes) }
+        run_words(&all.map(str::to_owned).collect::<Vec<_>>())
     }
 
     /// Runs a command that has to work.
@@ -151,17 +156,18 @@ fn a_file_with_a_bad_row_changes_nothing_and_names_it() {
     let ran = bench.run(&["users", "import", &file]);
     assert_eq!((ran.exit, ran.results.as_str()), (Exit::BadInput, ""));
     assert_eq!(
-        ran.notes,
+        ran.notes.replace(&file, "bad.csv"),
         "row 3, name: is empty\n\
-         row 3, adaptor: is none of genesys-cloud, genesys-engage, avaya, cisco\n\
-         error: 2 bad rows; nothing was imported\n\
-         hint: mend these rows and import the whole file again\n"
+         row 3, adaptor: \"nortel\" is none of genesys-cloud, genesys-engage, avaya, cisco\n\
+         error: bad.csv: 1 of 2 rows is bad (2 faults); nothing was imported\n\
+         hint: correct these rows and import the whole file again\n"
     );
     let ran = bench.run(&["users", "import", &file, "--json"]);
     let value: Value = serde_json::from_str(&ran.notes).unwrap();
     assert_eq!(value["rows"].as_array().unwrap().len(), 2);
     assert_eq!((&value["rows"][1]["row"], &value["exit"]), (&3.into(), &2.into()));
-    assert_eq!(bench.done_json(&["users", "list"])["users"], Value::Array(Vec::new()));
+    let list = ["users", "list", "--organization", ORGANIZATION];
+    assert_eq!(bench.done_json(&list)["users"], Value::Array(Vec::new()));
 }
 
 #[test]
@@ -181,6 +187,7 @@ fn files_that_are_none_are_refused() {
 #[test]
 fn two_people_who_follow_each_other_on_one_id_are_reported() {
     let bench = Bench::new();
+    bench.done(&["secrets", "new", "--organization", ORGANIZATION]);
     let first = bench.file("1.csv", "name,email,adaptor\nAda,ada@a.example,genesys-cloud\n");
     let second = bench.file("2.csv", "name,email,adaptor\nAda,ADA@b.example,genesys-cloud\n");
     bench.done(&["users", "import", &first]);
@@ -336,4 +343,77 @@ fn a_file_that_cannot_be_written_is_named() {
 fn completions_are_a_script() {
     let script = Bench::new().done(&["completions", "bash"]);
     assert!(script.contains("_sidetone()"), "{}", &script[..200]);
+}
+
+/// Returns what is printed for a command line that cannot be read.
+fn misused(words: &[&str]) -> (Exit, String) {
+    let all: Vec<&str> = ["sidetone"].into_iter().chain(words.iter().copied()).collect();
+    let error = Args::try_parse_from(&all).unwrap_err();
+    let json = asks_for_json(all.iter().map(OsString::from));
+    let mut notes = Vec::new();
+    let looks = Looks { json, ..Looks::default() };
+    let exit = usage(&error, &mut Output::new(std::io::sink(), &mut notes, looks));
+    (exit, String::from_utf8(notes).unwrap())
+}
+
+#[test]
+fn usage_errors_are_json_if_json_was_asked_for() {
+    for (words, says) in [
+        (vec!["--json", "tail", "--bogus"], "unexpected argument '--bogus' found"),
+        (vec!["simulate", "--speed", "fast", "--json"], "expected a number from 0.01 to 100"),
+        (vec!["why", "--json"], "were not provided: <CONVERSATION>"),
+        (vec!["frobnicate", "--json"], "unrecognized subcommand 'frobnicate'"),
+        (vec!["--json"], "a command is missing"),
+        (vec!["users", "--json"], "a command is missing"),
+        (vec!["tail", "--json", "--frames"], "cannot be used with"),
+    ] {
+        let (exit, text) = misused(&words);
+        assert_eq!(exit, Exit::BadInput, "{words:?}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert!(value["error"].as_str().unwrap().contains(says), "{words:?}: {text}");
+        assert_eq!(value["exit"], 2);
+        assert!(!value["hint"].as_str().unwrap().is_empty(), "{text}");
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn stack_is_refused_by_a_build_without_aws() {
+    let (exit, text) = misused(&["--stack", "prod", "users", "list", "--json"]);
+    assert_eq!(exit, Exit::BadInput);
+    assert!(text.contains("this build has no AWS support; build with --features aws"), "{text}");
+    let help = <Args as clap::CommandFactory>::command().render_long_help().to_string();
+    assert!(help.contains("--stack <NAME>"), "{help}");
+}
+
+#[test]
+fn unknown_conversations_are_bad_input_to_every_command() {
+    let bench = Bench::new();
+    bench.put(CALL, true);
+    let wav = bench.path().join("x.wav").display().to_string();
+    let commands: [&[&str]; 3] = [
+        &["tail", "--conversation", "dead", "--once"],
+        &["listen", "dead", "-o", &wav],
+        &["why", "dead"],
+    ];
+    for words in commands {
+        let ran = bench.run(words);
+        assert_eq!(ran.exit, Exit::BadInput, "{words:?}: {}", ran.notes);
+        assert!(ran.notes.contains("no conversation dead in"), "{}", ran.notes);
+        // The same where nothing was ever delivered.
+        let ran = Bench::new().run(words);
+        assert_eq!(ran.exit, Exit::BadInput, "{words:?}: {}", ran.notes);
+    }
+    bench.done(&["tail", "--conversation", "c0ffee12", "--once"]);
+}
+
+#[test]
+fn listen_does_not_wait_for_a_call_whose_process_is_gone() {
+    let bench = Bench::new();
+    bench.put(CALL, true);
+    let wav = bench.path().join("x.wav").display().to_string();
+    let ran = bench.run(&["listen", "c0ffee12", "-o", &wav, "--wait"]);
+    assert_eq!(ran.exit, Exit::Done);
+    let place = bench.path().display();
+    assert!(ran.notes.contains(&format!("nothing is running on {place}")), "{}", ran.notes);
 }

@@ -166,24 +166,29 @@ impl Call {
         match &engine.state {
             _ if engine.probe => "probe".to_owned(),
             MatchState::Matched(agent) => agent.to_string(),
-            // Until the end these are not the last word.
-            MatchState::Unmatched(UnmatchedReason::NoAgent) if !self.status.ended => {
-                "(no agent yet)".to_owned()
-            }
-            MatchState::Unmatched(UnmatchedReason::NotAnswered) if engine.rings => {
-                "(ringing)".to_owned()
-            }
-            MatchState::Unmatched(reason) => format!("({})", reason_name(*reason)),
+            MatchState::Unmatched(_) => match self.reason() {
+                Some(reason) => format!("({})", reason.replace('-', " ")),
+                None => String::new(),
+            },
         }
     }
 
-    /// Returns why it belongs to nobody, if it does not and should.
+    /// Returns why it belongs to no agent, if it should; while it runs, what it waits for.
     pub(super) const fn reason(&self) -> Option<&'static str> {
-        match &self.status.engine.state {
-            MatchState::Unmatched(reason) if !self.status.engine.probe => {
-                Some(reason_name(*reason))
+        let engine = &self.status.engine;
+        match &engine.state {
+            MatchState::Matched(_) => None,
+            MatchState::Unmatched(_) if engine.probe => None,
+            // Until the end these are not the last word.
+            MatchState::Unmatched(UnmatchedReason::NotAnswered | UnmatchedReason::NoAgent)
+                if engine.rings && !self.status.ended =>
+            {
+                Some("ringing")
             }
-            MatchState::Unmatched(_) | MatchState::Matched(_) => None,
+            MatchState::Unmatched(UnmatchedReason::NoAgent) if !self.status.ended => {
+                Some("no-agent-yet")
+            }
+            MatchState::Unmatched(reason) => Some(reason_name(*reason)),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sidetone_lambda_start::HandlerError;
 use sidetone_model::OrganizationId;
 use sidetone_ports::{ChangeOrigin, ChangeWay, Clock, OrganizationStore, StoreError, UserStore};
-use sidetone_user_file::{FILE_BYTES_MAX, FileError};
+use sidetone_user_file::{FILE_BYTES_MAX, FileError, ReadOptions};
 use sidetone_users::{Counts, Intent, Users};
 use sidetone_users_api::{OutcomeView, Problem, import};
 
@@ -122,7 +122,8 @@ impl<S: UserStore + OrganizationStore, F: Files> Handler<S, F> {
         let by = format!("s3://{}/{}", self.bucket, object.key);
         let origin = ChangeOrigin { at: clock.now(), by, way: ChangeWay::File };
         let users = Users::new(self.store.clone());
-        match import(&users, organization, &file, absent, Intent::Commit(&origin)).await {
+        let (intent, options) = (Intent::Commit(&origin), ReadOptions::default());
+        match import(&users, organization, &file, &options, absent, intent).await {
             // What is behind it has been logged; the file has done nothing wrong.
             Err(problem) if problem.status().is_server_error() => {
                 Err("the users could not be changed; the event is to be given again".into())

@@ -1,15 +1,19 @@
 //! What a file's key says: whose users, and whether they are all there are.
 //!
 //! **Shape** `import/<organization>/….csv`: these users are added or changed;
-//! `import/<organization>/replace/….csv`: they are the whole list, and others are removed.
+//! `import/<organization>/replace/….csv`: they are the whole list, and others are removed, unless
+//! they are more than 20 % of all; `import/<organization>/replace/confirmed/….csv`: however many
+//! they are.
 
 use sidetone_model::OrganizationId;
-use sidetone_users::Absent;
+use sidetone_users::{Absent, Removals};
 
 /// What stands before every key.
 const IMPORT: &str = "import";
 /// The folder of whole lists.
 const REPLACE: &str = "replace";
+/// The folder in it of lists that may remove any number of users.
+const CONFIRMED: &str = "confirmed";
 
 /// Whose users a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +37,11 @@ impl Place {
         folders.pop();
         let [IMPORT, organization, rest @ ..] = folders.as_slice() else { return Err(Misplaced) };
         let organization: OrganizationId = organization.parse().map_err(|_| Misplaced)?;
-        let whole = rest.first() == Some(&REPLACE);
-        let absent = if whole { Absent::Remove } else { Absent::Stay };
+        let absent = match rest {
+            [REPLACE, CONFIRMED, ..] => Absent::Remove(Removals::ALL),
+            [REPLACE, ..] => Absent::Remove(Removals::Few),
+            _ => Absent::Stay,
+        };
         Ok(Self { organization, absent })
     }
 }
@@ -56,10 +63,11 @@ mod tests {
         for rest in ["/a.csv", "/b/c.csv", "/replace.csv", "/Replace/a.csv", "/b/replace/a.csv"] {
             assert_eq!(place(rest), stay, "{rest}");
         }
-        let remove = Ok(Place { organization, absent: Absent::Remove });
-        for rest in ["/replace/a.csv", "/replace/b/c.csv"] {
-            assert_eq!(place(rest), remove, "{rest}");
+        let remove = |removals| Ok(Place { organization, absent: Absent::Remove(removals) });
+        for rest in ["/replace/a.csv", "/replace/b/c.csv", "/replace/b/confirmed/c.csv"] {
+            assert_eq!(place(rest), remove(Removals::Few), "{rest}");
         }
+        assert_eq!(place("/replace/confirmed/a.csv"), remove(Removals::ALL));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<K: SecretSource> Authenticator<K> {
             Err(refusal) => return self.judge_malformed(clock, arrival.headers, refusal).await,
         };
         let id = credentials.key_id();
-        let asked_at = clock.now();
+        let asked_at = clock.steady();
         let found = self.keys.find(clock, id).await;
         let policy = &self.config.signatures;
         let mut verified = credentials.verify(found.key(), &self.decoy, policy);

@@ -110,7 +110,7 @@ impl<K: SecretSource> Keys<K> {
     pub(crate) async fn find(&self, clock: &Clock, id: &KeyId) -> Found {
         let known = self.lock().get(&KeyIdText::of(id)).cloned();
         match known {
-            Some(entry) if clock.now().since(entry.read_at) < self.life => Found::Key(entry.key),
+            Some(entry) if clock.steady().since(entry.read_at) < self.life => Found::Key(entry.key),
             known => self.read(clock, id, known, Look::Usual).await,
         }
     }
@@ -137,7 +137,7 @@ impl<K: SecretSource> Keys<K> {
                 Some(at) => clock.sleep_until(at + RECHECK_EVERY).await,
                 None => {}
             }
-            *last = Some(clock.now());
+            *last = Some(clock.steady());
             self.read(clock, id, known(), Look::PastMemory).await
         };
         clock.timeout(self.within, search).await
@@ -164,7 +164,7 @@ impl<K: SecretSource> Keys<K> {
             Ok(key) => {
                 let key = Arc::new(key);
                 let rechecked_at = known.map(|entry| entry.rechecked_at).unwrap_or_default();
-                let read_at = clock.now();
+                let read_at = clock.steady();
                 let entry = Entry { key: Arc::clone(&key), read_at, rechecked_at };
                 self.lock().insert(name, entry);
                 Found::Key(key)
@@ -264,11 +264,11 @@ mod tests {
     async fn reads_a_key_once_a_life_and_again_when_a_request_does_not_fit() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
+        let (clock, keys, id) = (Clock::scaled(1.0), keys(&source), KeyId::new("demo"));
         assert!(keys.find(&clock, &id).await.key().is_some());
         assert!(keys.find(&clock, &id).await.key().is_some());
         assert_eq!(source.reads.load(Ordering::Relaxed), 1);
-        let since = clock.now();
+        let since = clock.steady();
         assert!(keys.find_again(&clock, &id, since).await.is_some());
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);
         assert!(keys.find_again(&clock, &id, since).await.is_some());
@@ -276,20 +276,20 @@ mod tests {
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
         *source.stored.lock().unwrap() = None;
         assert!(matches!(keys.find(&clock, &id).await, Found::Nothing));
-        assert!(keys.find_again(&clock, &id, clock.now()).await.is_none());
+        assert!(keys.find_again(&clock, &id, clock.steady()).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_key_is_found_past_the_memory_of_its_source() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
+        let (clock, keys, id) = (Clock::scaled(1.0), keys(&source), KeyId::new("demo"));
         let rule = |found: Found| found.key().map(ApiKey::rule);
         assert_eq!(rule(keys.find(&clock, &id).await), Some(SignatureRule::Required));
         let changed = StoredKey { secrets: Vec::new(), api_key_only: true, ..stored("YWJj") };
         *source.stored.lock().unwrap() = Some(changed);
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
-        let since = clock.now();
+        let since = clock.steady();
         let remembered = rule(keys.find(&clock, &id).await);
         assert_eq!(remembered, Some(SignatureRule::Required), "the source's memory");
         let again = keys.find_again(&clock, &id, since).await.unwrap();
@@ -301,24 +301,24 @@ mod tests {
     async fn whoever_does_not_fit_looks_in_turn_and_nobody_goes_without_a_look() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (clock, keys) = (Clock::system(), Arc::new(keys(&source)));
+        let (clock, keys) = (Clock::scaled(1.0), Arc::new(keys(&source)));
         assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
-        let began = clock.now();
+        let began = clock.steady();
         let mut asking = tokio::task::JoinSet::new();
         for number in 0..100 {
             let keys = Arc::clone(&keys);
             asking.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(number * 10)).await;
-                let since = clock.now();
+                let since = clock.steady();
                 let found = keys.find_again(&clock, &KeyId::new("demo"), since).await;
                 assert!(found.is_some_and(|found| found.key().is_some()));
-                clock.now().since(since)
+                clock.steady().since(since)
             });
         }
         let waits = asking.join_all().await;
         // A refusal takes 500 ms in any case.
         assert!(waits.iter().all(|wait| *wait < Duration::from_millis(400)), "{waits:?}");
-        let took = clock.now().since(began);
+        let took = clock.steady().since(began);
         let looks = source.looks.load(Ordering::Relaxed);
         assert!(looks <= 1 + (took.as_millis() / RECHECK_EVERY.as_millis()) as usize, "{looks}");
     }
@@ -327,7 +327,7 @@ mod tests {
     async fn an_old_key_outlives_an_outage_of_its_source() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (clock, keys) = (Clock::system(), keys(&source));
+        let (clock, keys) = (Clock::scaled(1.0), keys(&source));
         assert!(keys.find(&clock, &KeyId::new("demo")).await.key().is_some());
         *source.fails.lock().unwrap() = true;
         tokio::time::sleep(AdmissionConfig::default().key_life).await;
@@ -339,21 +339,21 @@ mod tests {
     async fn made_up_names_are_not_in_the_way_of_keys_that_are_known() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("YWJj"));
-        let (clock, keys, id) = (Clock::system(), keys(&source), KeyId::new("demo"));
+        let (clock, keys, id) = (Clock::scaled(1.0), keys(&source), KeyId::new("demo"));
         assert!(keys.find(&clock, &id).await.key().is_some());
         let _all = keys.strangers.acquire_many(STRANGERS_MAX as u32).await.unwrap();
         let unknown = keys.find(&clock, &KeyId::new("made-up")).await;
         assert!(matches!(unknown, Found::Unavailable), "it waits in vain");
-        let since = clock.now();
+        let since = clock.steady();
         assert!(keys.find_again(&clock, &id, since).await.is_some());
-        assert!(clock.now().since(since) < Duration::from_millis(100));
+        assert!(clock.steady().since(since) < Duration::from_millis(100));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_breaks_the_rules_opens_nothing() {
         let source = Source::default();
         *source.stored.lock().unwrap() = Some(stored("not base64!"));
-        let clock = Clock::system();
+        let clock = Clock::scaled(1.0);
         assert!(matches!(keys(&source).find(&clock, &KeyId::new("demo")).await, Found::Nothing));
     }
 }

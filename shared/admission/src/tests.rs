@@ -79,7 +79,7 @@ async fn judge_at<K: SecretSource>(
 
 #[tokio::test]
 async fn lets_in_once_and_says_what_the_shared_memory_is_to_be_asked() {
-    let clock = Clock::system();
+    let clock = Clock::scaled(1.0);
     let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
     let door = Authenticator::new(AdmissionConfig::default(), keys);
     let headers = signed(clock.now(), SECRETS[0], 1);
@@ -97,7 +97,7 @@ async fn lets_in_once_and_says_what_the_shared_memory_is_to_be_asked() {
 
 #[tokio::test]
 async fn replays_are_a_setting() {
-    let clock = Clock::system();
+    let clock = Clock::scaled(1.0);
     for (replays, asks, admits_again) in [
         (Replays::Shared, true, false),
         (Replays::Local, false, false),
@@ -118,7 +118,7 @@ async fn replays_are_a_setting() {
 
 #[tokio::test]
 async fn without_a_host_header_the_public_authority_counts() {
-    let clock = Clock::system();
+    let clock = Clock::scaled(1.0);
     let config = AdmissionConfig {
         public_authority: Some(AUTHORITY.to_owned()),
         ..AdmissionConfig::default()
@@ -160,7 +160,7 @@ impl SecretSource for Remembering {
 
 #[tokio::test(start_paused = true)]
 async fn secrets_that_are_rotated_refuse_nobody_and_retired_ones_get_nowhere() {
-    let clock = Clock::system();
+    let clock = Clock::scaled(1.0);
     let keys = MemoryKeys::new([stored(&SECRETS[..1])]);
     let source = Remembering { keys: keys.clone(), memory: Arc::default() };
     let door = Arc::new(Authenticator::new(AdmissionConfig::default(), source));

@@ -181,7 +181,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     ) {
         let mut shutdown = pin!(shutdown);
         let mut after = None;
-        let mut tidy_at = clock.now();
+        let mut tidy_at = clock.steady();
         loop {
             let round = async {
                 let from = match after {
@@ -208,8 +208,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             let outcome = match outcome {
                 Ok(last) => {
                     after = last.or(after);
-                    if clock.now() >= tidy_at {
-                        tidy_at = clock.now() + TIDY_EVERY;
+                    if clock.steady() >= tidy_at {
+                        tidy_at = clock.steady() + TIDY_EVERY;
                         self.tidy(clock.now()).await
                     } else {
                         Ok(())

@@ -173,7 +173,7 @@ where
         lock(&inner.sessions).insert(connection.clone(), Arc::clone(&status));
         let answer = nonce.map(|nonce| self.ask(nonce));
         let engine = Engine::new(
-            inner.clock.now(),
+            inner.clock.steady(),
             inner.engine.of(handshake.organization),
             handshake,
             connection,
@@ -274,7 +274,7 @@ where
     /// Writes a session's item, again and again for a while, and tells who watches.
     pub(crate) async fn save(&self, item: SessionItem, mut revision: Revision) -> Revision {
         let Inner { store, clock, pace, .. } = &*self.0;
-        let until = clock.now() + pace.save_limit;
+        let until = clock.steady() + pace.save_limit;
         let mut wait = Duration::from_millis(50);
         loop {
             let saving = calls::save(store, clock, &item, &mut revision);
@@ -289,7 +289,7 @@ where
             let text = error.as_ref().map(|error| chain(error));
             let error_text = text.as_deref().unwrap_or("no answer in time");
             let is_conflict = error.as_ref().is_some_and(StoreError::is_conflict);
-            if is_conflict || clock.now() >= until {
+            if is_conflict || clock.steady() >= until {
                 // A conflict means that a sweep has declared this owner dead.
                 metrics::counter!("sidetone_session_items_unsaved_total").increment(1);
                 tracing::error!(session = %item.session, error = error_text, "session item not saved");

@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_are_counted_by_reason_across_writes() {
-        let (store, clock) = (Store::in_memory().unwrap(), Clock::system());
+        let (store, clock) = (Store::in_memory().unwrap(), Clock::scaled(1.0));
         is_followed(&store, &clock).await;
         let refusals = Refusals::default();
         for reason in ["unknown-key", "unknown-key", "signature-mismatch"] {
@@ -167,7 +167,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn in_turn_the_first_is_written_at_once_and_the_next_ones_together() {
-        let (store, clock) = (Store::in_memory().unwrap(), Clock::system());
+        let (store, clock) = (Store::in_memory().unwrap(), Clock::scaled(1.0));
         is_followed(&store, &clock).await;
         let refusals = Refusals::default();
         let mut counts = Vec::new();
@@ -184,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_strangers_refusals_are_kept_nowhere() {
-        let (store, clock) = (Store::in_memory().unwrap(), Clock::system());
+        let (store, clock) = (Store::in_memory().unwrap(), Clock::scaled(1.0));
         let refusals = Refusals::default();
         refusals.note(organization(), "unknown-key", clock.now());
         refusals.write(&store, &clock).await;

@@ -67,7 +67,14 @@ where
     saver: Option<oneshot::Receiver<Revision>>,
     status: Arc<StatusCell>,
     socket: VecDeque<SocketOutput>,
+    /// By how much world time was ahead of steady time when the engine was given it. Units:
+    /// microseconds.
+    world_ahead: i64,
 }
+
+/// By how much world time must have moved against steady time for the legs to be placed anew.
+/// Units: microseconds; below what positions are good to.
+const WORLD_STEP_MIN: u64 = 20_000;
 
 impl<S, R> Session<S, R>
 where
@@ -94,19 +101,25 @@ where
             saver: None,
             status,
             socket: VecDeque::new(),
+            world_ahead: 0,
         }
     }
 
     /// Takes one input at the clock's time; drain [`Session::poll_socket`] afterwards.
     pub fn handle(&mut self, input: Input<'_>) {
         let is_media = matches!(input, Input::Media(_));
-        let now = self.host.clock().now();
+        let (now, world) = (self.host.clock().steady(), self.host.clock().now());
+        let ahead = world.micros_after(now);
+        if ahead.abs_diff(self.world_ahead) >= WORLD_STEP_MIN {
+            self.world_ahead = ahead;
+            self.engine.handle(now, Input::WorldTime(world));
+        }
         self.engine.handle(now, input);
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Reply(text) => self.socket.push_back(SocketOutput::Text(text)),
                 Output::DropSocket => self.socket.push_back(SocketOutput::Drop),
-                Output::Publish(delivery) => self.publish(now, records::body(delivery)),
+                Output::Publish(delivery) => self.publish(world, records::body(delivery)),
                 Output::Join(item) => {
                     self.join(&item);
                     self.save(item);

@@ -86,6 +86,9 @@ pub struct Engine {
     wish: Option<Wish>,
     /// When to ask for a pause, once an agent has left.
     pause_at: Option<Timestamp>,
+    /// When a session that matched nothing is labelled with the reason.
+    #[serde(default)]
+    label_at: Option<Timestamp>,
     probe: bool,
     cause: Option<EndCause>,
     paused_at: Option<Position>,
@@ -131,6 +134,7 @@ impl Engine {
             match_told: None,
             wish: None,
             pause_at: None,
+            label_at: None,
             probe: false,
             cause: None,
             paused_at: None,
@@ -152,6 +156,7 @@ impl Engine {
                 }
                 self.review(now);
             }
+            Input::WorldTime(world) => self.set_world_time(now, world),
             Input::Skipped { to } => self.session.handle(now, ServerInput::Skipped { to }),
             Input::Timeout => {
                 self.session.handle(now, ServerInput::Timeout);
@@ -183,9 +188,7 @@ impl Engine {
     pub fn deadline(&self) -> Option<Timestamp> {
         let own = match &self.phase {
             Phase::Joining { until, .. } | Phase::Lingering { until } => Some(*until),
-            Phase::Running if self.match_told.is_none() => {
-                self.own.as_ref().map(|own| own.opened_at + LABEL_AFTER)
-            }
+            Phase::Running if self.match_told.is_none() => self.label_at,
             Phase::AwaitingOpen | Phase::Running | Phase::Done => None,
         };
         let others = [self.pause_at, self.session.deadline(), self.ring.deadline()];
@@ -259,6 +262,7 @@ impl Engine {
                 }
             }
             SessionEvent::Resumed { start, position } => {
+                self.placement.clock.resume(now, position);
                 self.paused_at = None;
                 self.figures.samples_paused += position.samples_since(start);
                 self.publish(Delivery::Resumed { from: start, to: position });
@@ -318,7 +322,7 @@ impl Engine {
             connection: self.connection.clone(),
             participant: open.participant.id.clone(),
             owner: self.owner.clone(),
-            opened_at: now,
+            opened_at: self.placement.in_the_world(now),
             phase: SessionPhase::Live,
             door: self.config.door,
             unheard: match (self.hearable(offer), offer) {
@@ -329,6 +333,7 @@ impl Engine {
             end: None,
         };
         self.own = Some(item.clone());
+        self.label_at = Some(now + LABEL_AFTER);
         self.outputs.push_back(Output::Join(item));
         let until = now + self.config.join_limit;
         let request = Request { offer, language: open.language };
@@ -408,7 +413,7 @@ impl Engine {
         frame.held = segment.is_some_and(|segment| {
             let leg = |leg: &&Leg| leg.communication == segment.communication;
             self.conversation.stints().iter().find(leg).is_some_and(|leg| {
-                self.placement.clock.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
+                self.placement.moment_at(frame.position).is_some_and(|at| is_held_at(leg, at))
             })
         });
         self.figures.frames_accepted += 1;
@@ -424,6 +429,15 @@ impl Engine {
                 self.placed_by.is_none_or(|placed| placed.since(start) >= CLOCK_STEP_MIN)
             })
         {
+            self.place_legs();
+        }
+    }
+
+    /// Places the legs, which have Genesys' times, anew where world time has moved against the
+    /// time in which messages arrive.
+    fn set_world_time(&mut self, now: Timestamp, world: Timestamp) {
+        self.placement.world_ahead = world.micros_after(now);
+        if !self.conversation.stints().is_empty() {
             self.place_legs();
         }
     }
@@ -446,7 +460,7 @@ impl Engine {
         if let Phase::Lingering { .. } = self.phase
             && self.conversation.is_over()
         {
-            self.end();
+            self.end(now);
         }
     }
 
@@ -460,7 +474,8 @@ impl Engine {
             Wish::Listen => ServerCommand::Resume,
             Wish::Pause => {
                 // An agent's last words may still be in a frame that is not full.
-                let due = self.conversation.last_end().map(|end| end + LAST_FRAME_MAX);
+                let last_end = self.conversation.last_end();
+                let due = last_end.map(|end| self.placement.arrival_of(end) + LAST_FRAME_MAX);
                 if due.is_some_and(|due| now < due) {
                     self.pause_at = due;
                     return;
@@ -493,7 +508,7 @@ impl Engine {
         let state = self.conversation.match_state(own, self.config.listen);
         let due = match &state {
             MatchState::Matched(_) | MatchState::Unmatched(UnmatchedReason::Duplicate) => true,
-            MatchState::Unmatched(_) => last || now >= own.opened_at + LABEL_AFTER,
+            MatchState::Unmatched(_) => last || self.label_at.is_some_and(|at| now >= at),
         };
         if due && self.match_told.as_ref() != Some(&state) {
             self.match_told = Some(state.clone());
@@ -511,7 +526,7 @@ impl Engine {
                 self.open(now);
                 self.review(now);
             }
-            Phase::Lingering { until } if now >= *until => self.end(),
+            Phase::Lingering { until } if now >= *until => self.end(now),
             Phase::Running => self.tell_match(now, false),
             Phase::AwaitingOpen | Phase::Joining { .. } | Phase::Lingering { .. } | Phase::Done => {
             }
@@ -522,7 +537,7 @@ impl Engine {
     fn linger(&mut self, now: Timestamp) {
         let cause = self.cause.unwrap_or(EndCause::ConnectionLost);
         if let Some(own) = &mut self.own {
-            own.end.get_or_insert(SessionEnd { at: now, cause });
+            own.end.get_or_insert(SessionEnd { at: self.placement.in_the_world(now), cause });
         }
         match &self.phase {
             Phase::Running => {}
@@ -544,14 +559,13 @@ impl Engine {
         }
         self.phase = Phase::Lingering { until: now + self.config.linger };
         if self.conversation.is_over() {
-            self.end();
+            self.end(now);
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, now: Timestamp) {
         let Some(mut own) = self.own.clone() else { return };
-        let latest = own.opened_at + LABEL_AFTER;
-        self.tell_match(latest, true);
+        self.tell_match(now, true);
         self.publish(Delivery::SessionEnded(SessionEnded {
             cause: self.cause.unwrap_or(EndCause::ConnectionLost),
             position: self.position,

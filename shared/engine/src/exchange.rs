@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sidetone_audiohook_proto::{SessionEvent, Violation};
-use sidetone_model::{ConversationKey, Position, SessionItem};
+use sidetone_model::{ConversationKey, Position, SessionItem, Timestamp};
 
 use crate::delivery::{Delivery, MatchState};
 use crate::matching::Conversation;
@@ -21,6 +21,9 @@ pub enum Input<'a> {
         /// Where the next audio belongs.
         to: Position,
     },
+    /// What time it is in the world, where Genesys' clock runs. The first input of a host whose
+    /// `now` is another time, and another one whenever the two have moved against each other.
+    WorldTime(Timestamp),
     /// A deadline has passed.
     Timeout,
     /// What came in cannot be read as messages at all.

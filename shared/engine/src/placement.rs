@@ -17,12 +17,31 @@ pub(crate) struct Placement {
     pub(crate) clock: MediaClock,
     /// Where the media ended, once it has.
     pub(crate) end: Option<Position>,
+    /// By how much Genesys' time is ahead of the time in which messages arrive. Units:
+    /// microseconds.
+    #[serde(default)]
+    pub(crate) world_ahead: i64,
 }
 
 impl Placement {
-    /// Returns the position of a moment; nothing before the first message.
+    /// Returns the position of a moment in Genesys' time; nothing before the first message.
     pub(crate) fn at(self, moment: Timestamp) -> Option<Position> {
-        self.clock.position_at(moment)
+        self.clock.position_at(self.arrival_of(moment))
+    }
+
+    /// Returns the moment of a position, in Genesys' time.
+    pub(crate) fn moment_at(self, position: Position) -> Option<Timestamp> {
+        self.clock.moment_at(position).map(|moment| self.in_the_world(moment))
+    }
+
+    /// Returns a moment in Genesys' time as one of the time in which messages arrive.
+    pub(crate) const fn arrival_of(self, moment: Timestamp) -> Timestamp {
+        Timestamp::from_micros(moment.as_micros().saturating_sub(self.world_ahead))
+    }
+
+    /// Returns a moment of the time in which messages arrive in Genesys' time.
+    pub(crate) const fn in_the_world(self, moment: Timestamp) -> Timestamp {
+        Timestamp::from_micros(moment.as_micros().saturating_add(self.world_ahead))
     }
 
     /// Returns the position at which a leg that ended at a moment ends.
@@ -61,7 +80,8 @@ mod tests {
     fn a_leg_that_ends_with_the_media_has_all_of_it() {
         let mut clock = MediaClock::default();
         clock.observe(Timestamp::from_millis(1_000), Position::from_millis(0));
-        let placement = Placement { clock, end: Some(Position::from_millis(9_000)) };
+        let placement =
+            Placement { clock, end: Some(Position::from_millis(9_000)), world_ahead: 0 };
         let end_at = |millis| placement.end_at(Timestamp::from_millis(millis));
         assert_eq!(end_at(9_880), Some(Position::from_millis(9_000)));
         assert_eq!(end_at(9_650), Some(Position::from_millis(8_650)));

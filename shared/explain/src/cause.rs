@@ -261,8 +261,8 @@ pub(crate) const RULES: &[Rule] = &[
         holds: |it| is_untold(it) && it.is_subscribed() && !it.goes_on(),
         means: "audio came, the tracker listened, and Genesys told of no agent of ours: nobody \
                 answered, or somebody did who is not provisioned",
-        next_step: "see in Genesys who answered; `sidetone coverage` shows which queue members \
-                    are not provisioned",
+        next_step: "ask again with --config, so that Genesys can name the user who answered; \
+                    `sidetone coverage` shows which queue members are not provisioned",
     },
 ];
 

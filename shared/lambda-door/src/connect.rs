@@ -103,7 +103,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         N: Future<Output = ()>,
     {
         // By this clock, not the event's: the two may differ, and a refusal must not show it.
-        let began_at = clock.now();
+        let began_at = clock.steady();
         let refuse = async |reason| {
             let claimed = claimed_organization(&request.headers);
             let noting = async {

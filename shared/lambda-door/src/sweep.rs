@@ -50,7 +50,7 @@ where
 {
     /// Looks after everything for a span, and ends what it has begun by then.
     pub async fn sweep(self: &Arc<Self>, span: Duration) {
-        let ends_at = self.clock.now() + span;
+        let ends_at = self.clock.steady() + span;
         let producer = Producer::new(self.clock, ProducerConfig::default(), self.sink.clone());
         tokio::select! {
             () = self.look_after_connections(span) => {}
@@ -68,9 +68,9 @@ where
             slots: Arc::new(Semaphore::new(AT_ONCE_MAX)),
             jobs: JoinSet::new(),
         };
-        let ends_at = self.clock.now() + span;
-        while self.clock.now() < ends_at {
-            let next_look = self.clock.now() + self.config.pace.sweep_interval;
+        let ends_at = self.clock.steady() + span;
+        while self.clock.steady() < ends_at {
+            let next_look = self.clock.steady() + self.config.pace.sweep_interval;
             sweep.look().await;
             while sweep.jobs.try_join_next().is_some() {}
             self.clock.sleep_until(next_look.min(ends_at)).await;

@@ -279,7 +279,8 @@ where
         });
         let woken = async {
             match wake_at {
-                Some(wake_at) => clock.sleep_until(wake_at).await,
+                // The engine of a connection that no process holds lives in world time.
+                Some(wake_at) => clock.sleep(wake_at.since(clock.now())).await,
                 None => std::future::pending().await,
             }
         };

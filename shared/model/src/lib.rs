@@ -3,6 +3,7 @@
 //! Refuses: clocks, sockets, stores, randomness. Every value comes in from outside.
 
 mod changes;
+mod evidence;
 mod id;
 mod leg;
 mod media;
@@ -17,6 +18,7 @@ mod timeline;
 mod user;
 
 pub use changes::Changes;
+pub use evidence::TimeEvidence;
 pub use id::{
     AgentId, CommunicationId, ConnectionId, ConversationId, ConversationKey, IdError,
     OrganizationId, OwnerId, ParticipantId, SessionId, UserId,

@@ -155,17 +155,39 @@ impl Position {
     }
 }
 
-/// The bridge between the wall clock and the media of one session.
+/// The bridge between the clock and the media of one session.
 ///
 /// Nothing on the wire says when position zero was. Each message says how far the media had
 /// come when it was sent, and it arrives no earlier than that; so the earliest start that any
 /// message allows is the best one known, and further messages can only improve it.
+///
+/// Genesys counts positions on while a session is paused; other clients let them stand still.
+/// After such a pause the media has another start, which counts from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MediaClock {
     start: Option<Timestamp>,
+    /// How much later than the first the media would have to have started for what came since
+    /// the position stood still, and from which position on.
+    #[serde(default)]
+    stood: [Option<Standstill>; Self::STANDSTILLS_MAX],
+}
+
+/// A pause in which the position stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Standstill {
+    at: Position,
+    /// The start by which media was placed before.
+    before: Timestamp,
 }
 
 impl MediaClock {
+    /// How many standstills are told apart; beyond that the oldest is forgotten.
+    const STANDSTILLS_MAX: usize = 4;
+
+    /// By how much a position must have fallen behind the clock in a pause to have stood still:
+    /// more than messages are late. A shorter standstill moves nothing.
+    const STANDSTILL_MIN: Duration = Duration::from_millis(500);
+
     /// Notes that the media had come to `position` when a message arrived at `now`.
     ///
     /// Returns whether the estimate moved.
@@ -178,20 +200,45 @@ impl MediaClock {
         false
     }
 
-    /// Returns when position zero was, as well as is known.
+    /// Notes that the media goes on at `position`, as a message that arrived at `now` says.
+    pub fn resume(&mut self, now: Timestamp, position: Position) {
+        let start = now - position.as_duration();
+        let Some(before) = self.start else { return };
+        if start.since(before) < Self::STANDSTILL_MIN {
+            return;
+        }
+        self.stood.rotate_right(1);
+        self.stood[0] = Some(Standstill { at: position, before });
+        self.start = Some(start);
+    }
+
+    /// Returns when position zero was, as well as is known, for what comes from now on.
     pub const fn start(self) -> Option<Timestamp> {
         self.start
     }
 
     /// Returns the position that belongs to a moment: zero for all that came before the
-    /// session, nothing before the first message.
+    /// session, where it stood still for all of a standstill, nothing before the first message.
     pub fn position_at(self, moment: Timestamp) -> Option<Position> {
-        self.start.map(|start| Position::ZERO.plus(moment.since(start)))
+        let mut start = self.start?;
+        for stood in self.stood.into_iter().flatten() {
+            if moment >= start + stood.at.as_duration() {
+                break;
+            }
+            let before = Position::ZERO.plus(moment.since(stood.before));
+            if before >= stood.at {
+                return Some(stood.at);
+            }
+            start = stood.before;
+        }
+        Some(Position::ZERO.plus(moment.since(start)))
     }
 
-    /// Returns the moment that belongs to a position.
+    /// Returns the moment that belongs to a position; the end of a standstill where it stood.
     pub fn moment_at(self, position: Position) -> Option<Timestamp> {
-        self.start.map(|start| start + position.as_duration())
+        let stood = self.stood.into_iter().flatten();
+        let earlier = stood.take_while(|stood| position < stood.at).last();
+        earlier.map(|stood| stood.before).or(self.start).map(|start| start + position.as_duration())
     }
 }
 
@@ -227,5 +274,38 @@ mod tests {
             Some(Position::from_millis(250))
         );
         assert_eq!(clock.position_at(Timestamp::from_millis(5)), Some(Position::ZERO));
+    }
+
+    #[test]
+    fn a_position_that_stood_still_in_a_pause_goes_on_from_there() {
+        let at = Timestamp::from_millis;
+        let position = |millis| Some(Position::from_millis(millis));
+        let mut clock = MediaClock::default();
+        clock.observe(at(10_000), Position::from_millis(0));
+        clock.observe(at(12_000), Position::from_millis(2_000));
+        // Paused at 2 s of media, for 8.7 s in which the position stood still.
+        clock.resume(at(20_700), Position::from_millis(2_000));
+        assert_eq!(clock.position_at(at(11_500)), position(1_500));
+        assert_eq!(clock.position_at(at(16_000)), position(2_000));
+        assert_eq!(clock.position_at(at(21_700)), position(3_000));
+        assert_eq!(clock.moment_at(Position::from_millis(1_500)), Some(at(11_500)));
+        assert_eq!(clock.moment_at(Position::from_millis(3_000)), Some(at(21_700)));
+        // The next message was less late than the one that said it goes on.
+        assert!(clock.observe(at(21_600), Position::from_millis(3_000)));
+        assert_eq!(clock.position_at(at(22_600)), position(4_000));
+        clock.resume(at(40_600), Position::from_millis(5_000));
+        assert_eq!(clock.position_at(at(11_500)), position(1_500));
+        assert_eq!(clock.position_at(at(22_600)), position(4_000));
+        assert_eq!(clock.position_at(at(30_000)), position(5_000));
+        assert_eq!(clock.position_at(at(41_600)), position(6_000));
+    }
+
+    #[test]
+    fn a_position_that_went_on_in_a_pause_moves_nothing() {
+        let mut clock = MediaClock::default();
+        clock.observe(Timestamp::from_millis(10_000), Position::ZERO);
+        let before = clock;
+        clock.resume(Timestamp::from_millis(18_300), Position::from_millis(8_000));
+        assert_eq!(clock, before);
     }
 }

@@ -46,6 +46,6 @@ pub(crate) fn problem(error: OrganizationsError) -> Problem {
 pub(crate) fn bad_field(field: &str, reason: impl Into<String>) -> Problem {
     let reason = reason.into();
     let detail = format!("{field}: {reason}");
-    let bad = BadField { row: None, field: field.to_owned(), reason };
+    let bad = BadField { field: field.to_owned(), reason, ..BadField::default() };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad fields", detail).naming(vec![bad])
 }

@@ -4,6 +4,13 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the lock is tried before it counts as held.
+const LOOKS: u32 = 5;
+
+/// How long to wait between two tries.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +55,34 @@ impl DataDir {
             .mode(0o600)
             .open(&place)
             .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { _lock: Some(lock), ..directory }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::Held { path: path.into() }),
+        for look in 1.. {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // A command that asks whether a process runs here has the lock for an instant.
+                Err(TryLockError::WouldBlock) if look < LOOKS => std::thread::sleep(LOOK_AGAIN),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DataDirError::Held { path: path.into() });
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
+        Ok(Self { _lock: Some(lock), ..directory })
+    }
+
+    /// Returns whether a process runs on the directory now.
+    ///
+    /// Errors: [`DataDirError::File`] if the lock cannot be looked at.
+    pub fn is_in_use(&self) -> Result<bool, DataDirError> {
+        let place = self.path.join("lock");
+        let failed = |source| DataDirError::File { path: place.clone(), source };
+        let lock = match File::open(&place) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
@@ -96,6 +128,11 @@ impl DataDir {
         self.path.join("keys.json")
     }
 
+    /// Returns the file that says where the simulated platform of a running process is.
+    pub fn simulated(&self) -> PathBuf {
+        self.path.join("simulated.json")
+    }
+
     /// Returns the file of OAuth clients' secrets.
     pub fn clients(&self) -> PathBuf {
         self.path.join("clients.json")
@@ -120,7 +157,10 @@ mod tests {
             format!("another sidetone runs on {}; stop it or choose --data", path.display())
         );
         assert_eq!(DataDir::peek(&path).unwrap().store(), held.store());
+        let looking = DataDir::peek(&path).unwrap();
+        assert!(looking.is_in_use().unwrap());
         drop(held);
+        assert!(!looking.is_in_use().unwrap());
         DataDir::open(&path).unwrap();
     }
 

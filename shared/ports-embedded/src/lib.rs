@@ -16,6 +16,7 @@ mod probe;
 mod recordings;
 mod schema;
 mod secrets;
+mod simulated;
 mod store;
 mod stream;
 
@@ -26,5 +27,6 @@ pub use keys::{KeyFile, MemoryKeys};
 pub use private_file::KeyFileError;
 pub use recordings::Recordings;
 pub use secrets::SecretFiles;
+pub use simulated::SimulatedPlatform;
 pub use store::Store;
 pub use stream::{NullStream, Stream};

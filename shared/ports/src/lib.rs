@@ -14,7 +14,7 @@ mod store;
 mod stream;
 mod user;
 
-pub use clock::Clock;
+pub use clock::{Clock, ClockSkew};
 pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
 pub use error::{SinkError, SourceError, StoreError, chain};
 pub use lease::{Fence, LeaseStore, Renewal};

@@ -80,13 +80,14 @@ impl<K: SecretSource> Service<Request<Incoming>> for Gate<K> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         // Before anything can keep it waiting: a signature's age is judged by this.
-        let arrived_at = self.core.clock.now();
+        let (arrived_at, begun) = (self.core.clock.now(), self.core.clock.steady());
         let visit = Visit {
             core: Arc::clone(&self.core),
             authenticator: Arc::clone(&self.authenticator),
             peer: self.peer,
             slot: self.slot.clone(),
             arrived_at,
+            begun,
             _busy: self.held.busy(),
         };
         // No request here has a body that anybody wants.
@@ -108,7 +109,10 @@ struct Visit<K> {
     authenticator: Arc<Authenticator<K>>,
     peer: SocketAddr,
     slot: Slot,
+    /// World time.
     arrived_at: Timestamp,
+    /// Steady time.
+    begun: Timestamp,
     /// A request that has arrived is answered, however many connections come meanwhile.
     _busy: Busy,
 }
@@ -231,7 +235,7 @@ impl<K: SecretSource> Visit<K> {
         let Some(penalty) = guard.failed(source) else { return Err(HangUp::Crowded) };
         let Some(_waits) = self.core.refusals.take() else { return Err(HangUp::Crowded) };
         let delay = penalty.delay().max(REFUSAL_DELAY);
-        self.core.clock.sleep_until(self.arrived_at + delay).await;
+        self.core.clock.sleep_until(self.begun + delay).await;
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
     }
 

@@ -78,13 +78,14 @@ impl Readiness {
     pub(crate) async fn report(&self, draining: bool) -> Report {
         // Held over the look, so that many who ask at once cause one look.
         let mut latest = self.latest.lock().await;
-        let fresh =
-            latest.take().filter(|(found_at, _)| self.clock.now().since(*found_at) < REPORT_LIFE);
+        let fresh = latest
+            .take()
+            .filter(|(found_at, _)| self.clock.steady().since(*found_at) < REPORT_LIFE);
         let (found_at, checks) = match fresh {
             Some(known) => known,
             None => {
                 let checks = self.look().await;
-                (self.clock.now(), checks)
+                (self.clock.steady(), checks)
             }
         };
         *latest = Some((found_at, checks.clone()));
@@ -132,7 +133,7 @@ mod tests {
             ReadinessCheck::new("stream", || async { Err("down") }),
             ReadinessCheck::new("secrets", std::future::pending::<Result<(), Cause>>),
         ];
-        let readiness = Readiness::new(Clock::system(), checks);
+        let readiness = Readiness::new(Clock::scaled(1.0), checks);
         let report = readiness.report(false).await;
         assert!(!report.ready);
         let checks: Vec<_> = report.checks.iter().map(|(name, ok)| (&**name, *ok)).collect();

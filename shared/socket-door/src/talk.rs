@@ -188,7 +188,7 @@ pub(crate) async fn converse<T: Talk + Send>(
                 talk.handle(Input::Breach(Violation::Unfinished));
             }
             Event::Due => {
-                if timer.fired(core.clock.now(), talk.deadline()) {
+                if timer.fired(core.clock.steady(), talk.deadline()) {
                     talk.handle(Input::Timeout);
                 }
             }

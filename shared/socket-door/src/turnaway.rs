@@ -48,10 +48,10 @@ pub(crate) struct Turnaway {
 
 impl Turnaway {
     pub(crate) fn new(clock: Clock, handshake: Handshake, why: Why) -> Self {
-        let mut session = ServerSession::new(clock.now(), ServerConfig::DEFAULT, handshake);
+        let mut session = ServerSession::new(clock.steady(), ServerConfig::DEFAULT, handshake);
         let (reason, info) = (DisconnectReason::Error, Some(why.label()));
         let command = ServerCommand::Disconnect { reason, info };
-        if let Err(error) = session.command(clock.now(), command) {
+        if let Err(error) = session.command(clock.steady(), command) {
             // Only an answer to `open` can be refused.
             unreachable!("{error}");
         }
@@ -70,10 +70,11 @@ impl Talk for Turnaway {
             | Input::Skipped { .. }
             | Input::Breach(_)
             | Input::Conversation(_)
+            | Input::WorldTime(_)
             | Input::Refuse
             | Input::Shutdown => return,
         };
-        self.session.handle(self.clock.now(), input);
+        self.session.handle(self.clock.steady(), input);
     }
 
     fn poll_socket(&mut self) -> Option<SocketOutput> {

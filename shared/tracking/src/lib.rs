@@ -3,6 +3,7 @@
 //! Refuses: audio, matching, anything that the pure `notification-proto` can decide.
 //! Source: docs/wire/notification.md.
 
+mod attendance;
 mod backlog;
 mod bus;
 mod channel;
@@ -20,6 +21,7 @@ mod status;
 mod tenants;
 mod tracker;
 
+pub use attendance::{AttendanceError, Attendant, Provisioned, attendance};
 pub use bus::{BusError, PartnerEvents, Taken, TenantEventError, TenantEvents};
 pub use clients::OAuthClient;
 pub use coverage::{

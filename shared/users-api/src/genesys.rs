@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{Method, Uri};
 use sidetone_ports::{CallStore, ChangeOrigin, ChangeWay, Clock, OrganizationStore, UserStore};
 use sidetone_tracking::{Coverage, PeopleScope, PlatformClient};
-use sidetone_users::{Absent, Intent, Users};
+use sidetone_users::{Absent, Intent, Removals, Users};
 
 use crate::caller::Caller;
 use crate::platforms::Platforms;
@@ -64,12 +64,14 @@ where
     if agent?.0 != SYNC {
         return Err(Problem::not_like_that(&method, &uri));
     }
-    let Json(SyncRequest { queues, groups, divisions, dry_run, remove_vanished }) = request?;
+    let Json(SyncRequest { queues, groups, divisions, dry_run, remove_vanished, confirm_removals }) =
+        request?;
+    let removals = confirm_removals.map_or(Removals::Few, Removals::UpTo);
     let scope = PeopleScope { queues, groups, divisions };
     let platform = asking.platform(&caller).await?;
     let people = platform.people(caller.organization, &scope, &|_| {});
     let people = asking.asked(people).await?;
-    let vanished = if remove_vanished { Absent::Remove } else { Absent::Stay };
+    let vanished = if remove_vanished { Absent::Remove(removals) } else { Absent::Stay };
     let origin = ChangeOrigin { at: asking.clock.now(), by: caller.name, way: ChangeWay::Sync };
     let intent = if dry_run { Intent::DryRun } else { Intent::Commit(&origin) };
     let users = Users::new(asking.store);

@@ -11,15 +11,15 @@ use sidetone_model::{AgentId, User};
 use sidetone_ports::{
     ChangeOrigin, ChangeWay, Clock, HistoryQuery, Revision, UserQuery, UserStore,
 };
-use sidetone_user_file::{Fields, write};
-use sidetone_users::{Absent, Intent, Users, UsersError};
+use sidetone_user_file::{Fields, FileStyle, agent_id as agent_id_of, write};
+use sidetone_users::{Absent, Intent, Removals, Users, UsersError};
 
 use crate::caller::Caller;
 use crate::import::import as import_file;
 use crate::problem::Problem;
 use crate::views::{
-    HistoryParameters, HistoryView, ImportQuery, ListQuery, OutcomeView, TryQuery, UserFields,
-    UserPage,
+    ExportQuery, HistoryParameters, HistoryView, ImportQuery, ListQuery, OutcomeView, TryQuery,
+    UserFields, UserPage,
 };
 
 /// How many entries a page has if nobody says.
@@ -135,7 +135,7 @@ pub(crate) async fn remove<S: UserStore>(
 ) -> Answer<StatusCode> {
     let agents = [agent_id(agent)?];
     let origin = api.origin(&caller, ChangeWay::Api);
-    api.users.remove(caller.organization, &agents, Intent::Commit(&origin)).await?;
+    api.users.remove(caller.organization, &agents, Removals::Few, Intent::Commit(&origin)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -143,31 +143,34 @@ pub(crate) async fn remove<S: UserStore>(
 pub(crate) async fn import<S: UserStore>(
     State(api): State<Api<S>>,
     caller: Caller,
-    query: Result<Query<ImportQuery>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<OutcomeView>> {
-    let Query(ImportQuery { dry_run, replace }) = query?;
+    let ImportQuery { dry_run, replace, removals, options } = ImportQuery::of(query?.0)?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("text/csv")) {
         let (status, title) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not what is documented");
         return Err(Problem::new(status, title, "send text/csv"));
     }
-    let absent = if replace { Absent::Remove } else { Absent::Stay };
+    let absent = if replace { Absent::Remove(removals) } else { Absent::Stay };
     let origin = api.origin(&caller, ChangeWay::Api);
     let intent = intent(dry_run, &origin);
-    import_file(&api.users, caller.organization, &body?, absent, intent).await.map(Json)
+    import_file(&api.users, caller.organization, &body?, &options, absent, intent).await.map(Json)
 }
 
 /// Exports all users as the file that import reads.
 pub(crate) async fn export<S: UserStore>(
     State(api): State<Api<S>>,
     caller: Caller,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Answer<Response> {
+    let Query(ExportQuery { excel }) = query?;
+    let style = if excel { FileStyle::Excel } else { FileStyle::Plain };
     let users = api.store.users(caller.organization).await?;
     let mut csv = Vec::new();
     // Writing into memory does not fail.
-    write(&mut csv, &users).map_err(|error| {
+    write(&mut csv, &users, style).map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not written", error.to_string())
     })?;
     let headers = [
@@ -186,7 +189,7 @@ pub(crate) async fn history<S: UserStore>(
     let Query(HistoryParameters { limit, before, agent }) = query?;
     let before = before.map(|place| place.parse()).transpose();
     let before = before.map_err(|_| Problem::parameter("before", "is no `next` of a page"))?;
-    let agent = agent.map(|agent| AgentId::new(agent.trim().to_lowercase()));
+    let agent = agent.as_deref().map(agent_id_of);
     let query = HistoryQuery { agent, before, limit: page(limit)? };
     let page = api.store.user_history(caller.organization, &query).await?;
     Ok(Json(HistoryView::new(page)))
@@ -213,7 +216,7 @@ const fn intent(dry_run: bool, origin: &ChangeOrigin) -> Intent<'_> {
 
 fn agent_id(path: Result<Path<String>, PathRejection>) -> Answer<AgentId> {
     let Path(agent) = path?;
-    Ok(AgentId::new(agent.trim().to_lowercase()))
+    Ok(agent_id_of(&agent))
 }
 
 fn page(limit: Option<usize>) -> Answer<usize> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use sidetone_model::OrganizationId;
 use sidetone_ports::UserStore;
-use sidetone_user_file::read;
+use sidetone_user_file::{ReadOptions, read};
 use sidetone_users::{Absent, Intent, Users};
 
 use crate::problem::Problem;
@@ -18,18 +18,21 @@ pub async fn import<S: UserStore>(
     users: &Users<S>,
     organization: OrganizationId,
     file: &[u8],
+    options: &ReadOptions,
     absent: Absent,
     intent: Intent<'_>,
 ) -> Result<OutcomeView, Problem> {
     if file.is_empty() {
         return Err(no_users("the file is empty"));
     }
-    let wanted: Vec<_> = read(file)?.users.into_iter().map(Arc::new).collect();
+    let file = read(file, options)?;
+    let (kept, ignored) = (file.kept(), file.ignored);
+    let wanted: Vec<_> = file.users.into_iter().map(Arc::new).collect();
     if wanted.is_empty() {
         return Err(no_users("the file has no users"));
     }
-    let outcome = users.put(organization, &wanted, absent, intent).await?;
-    Ok(OutcomeView::new(outcome, intent == Intent::DryRun))
+    let outcome = users.put(organization, &wanted, &kept, absent, intent).await?;
+    Ok(OutcomeView::new(outcome, intent == Intent::DryRun).ignoring(ignored))
 }
 
 fn no_users(detail: &str) -> Problem {

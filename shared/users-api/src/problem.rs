@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sidetone_model::AgentId;
+use sidetone_model::{AgentId, Pii};
 use sidetone_ports::{StoreError, chain};
 use sidetone_tracking::{CoverageError, PeopleError, PlatformError};
 use sidetone_user_file::{FieldError, FileError, RowError};
@@ -15,14 +15,23 @@ use sidetone_users::UsersError;
 use crate::platforms::NoClient;
 
 /// One bad field of a request, or of a row of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BadField {
-    /// Which row of the file; the heading is row 1.
+    /// Which row of the file, as a spreadsheet counts: the header and empty rows too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
     /// Which field, by the name of its column.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What the file calls the column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The value as it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Pii<String>>,
+    /// The name of the person in that row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<Pii<String>>,
+    /// What is wrong, and what would be right; never the value.
     pub reason: String,
 }
 
@@ -83,7 +92,7 @@ impl Problem {
         let reason = reason.into();
         let detail = format!("{field}: {reason}");
         let problem = Self::new(StatusCode::BAD_REQUEST, "a bad parameter", detail);
-        let bad = BadField { row: None, field: field.to_owned(), reason };
+        let bad = BadField { field: field.to_owned(), reason, ..BadField::default() };
         Self { errors: vec![bad], ..problem }
     }
 
@@ -116,9 +125,10 @@ impl Problem {
     fn fields(errors: Vec<FieldError>) -> Self {
         let detail = UsersError::Fields { errors: errors.clone() }.to_string();
         let bad = |error: FieldError| BadField {
-            row: None,
             field: error.column.to_owned(),
+            value: given(error.value),
             reason: error.reason,
+            ..BadField::default()
         };
         let errors = errors.into_iter().map(bad).collect();
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad fields", detail) }
@@ -156,6 +166,13 @@ impl From<UsersError> for Problem {
             }
             UsersError::Exists { .. } | UsersError::ChangedSince { .. } => {
                 Self::new(StatusCode::CONFLICT, "it stands otherwise", error.to_string())
+            }
+            UsersError::ManyRemoved { removed, .. } => {
+                let detail = format!(
+                    "{error}. If that is meant, send confirm_removals={removed}, or put the file under \
+                     replace/confirmed/ in the bucket; dry_run=true shows who would be removed"
+                );
+                Self::new(StatusCode::CONFLICT, "Conflict", detail)
             }
             UsersError::Fields { errors } => Self::fields(errors),
             UsersError::Crowded => {
@@ -241,24 +258,45 @@ impl From<FileError> for Problem {
     fn from(error: FileError) -> Self {
         let detail = error.to_string();
         match error {
-            FileError::Read(_) | FileError::Heading(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not a file of users", detail)
-            }
+            FileError::Read(_)
+            | FileError::NotText { .. }
+            | FileError::OtherEncoding { .. }
+            | FileError::OpenQuote { .. }
+            | FileError::Header { .. } => not_a_file(detail),
+            FileError::Encoding { .. } => not_a_file(format!(
+                "{detail}: in a request with the parameter encoding=windows-1252, in the command \
+                 with --encoding"
+            )),
+            FileError::UnknownColumns { .. } => not_a_file(format!(
+                "{detail}. Remove them, or leave them out with ignore_unknown=true, or send \
+                 map=COLUMN=FIELD for each that is one of these"
+            )),
             FileError::TooLarge { .. } | FileError::TooLong { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too large a file", detail)
             }
-            FileError::Rows { errors, .. } => {
+            FileError::Rows(errors) => {
                 let bad = |error: RowError| BadField {
                     row: Some(error.row),
-                    field: error.column,
+                    column: (error.field != error.column).then_some(error.column),
+                    field: error.field.to_owned(),
+                    value: given(error.value),
+                    person: given(error.person),
                     reason: error.reason,
                 };
-                let errors = errors.into_iter().map(bad).collect();
+                let errors = errors.first.into_iter().map(bad).collect();
                 let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad rows", detail);
                 Self { errors, ..problem }
             }
         }
     }
+}
+
+fn not_a_file(detail: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not a file of users", detail)
+}
+
+fn given(text: Pii<String>) -> Option<Pii<String>> {
+    (!text.reveal().is_empty()).then_some(text)
 }
 
 impl From<JsonRejection> for Problem {

@@ -1,10 +1,15 @@
 //! What requests and answers hold, as `openapi.json` describes it.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use sidetone_model::{AgentId, User};
 use sidetone_ports::{ChangeWay, HistoryEntry, HistoryPage, Revision, UserChange};
-use sidetone_user_file::Fields;
-use sidetone_users::{ChangeKind, Counts, Findings, Outcome, Synced};
+use sidetone_user_file::{FieldError, Fields, ReadOptions};
+use sidetone_users::{ChangeKind, Counts, Findings, Outcome, Removals, Synced};
+
+use crate::problem::Problem;
 
 /// A page of users.
 #[derive(Debug, Serialize)]
@@ -41,13 +46,43 @@ pub(crate) struct TryQuery {
 }
 
 /// How a file is imported.
+#[derive(Debug, Default)]
+pub(crate) struct ImportQuery {
+    pub(crate) dry_run: bool,
+    pub(crate) replace: bool,
+    pub(crate) removals: Removals,
+    pub(crate) options: ReadOptions,
+}
+
+impl ImportQuery {
+    /// Reads the parameters, of which `map` may be there several times.
+    pub(crate) fn of(parameters: Vec<(String, String)>) -> Result<Self, Problem> {
+        let mut query = Self::default();
+        for (name, value) in parameters {
+            match name.as_str() {
+                "dry_run" => query.dry_run = parsed(&name, &value)?,
+                "replace" => query.replace = parsed(&name, &value)?,
+                "confirm_removals" => query.removals = Removals::UpTo(parsed(&name, &value)?),
+                "ignore_unknown" => query.options.ignore_unknown = parsed(&name, &value)?,
+                "map" => query.options.mappings.push(parsed(&name, &value)?),
+                "encoding" => query.options.encoding = Some(parsed(&name, &value)?),
+                _ => return Err(Problem::parameter(&name, "is not documented")),
+            }
+        }
+        Ok(query)
+    }
+}
+
+fn parsed<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Problem> {
+    value.parse().map_err(|error: T::Err| Problem::parameter(name, error.to_string()))
+}
+
+/// How a file is exported.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ImportQuery {
+pub(crate) struct ExportQuery {
     #[serde(default)]
-    pub(crate) dry_run: bool,
-    #[serde(default)]
-    pub(crate) replace: bool,
+    pub(crate) excel: bool,
 }
 
 /// A user as somebody sends one; what is absent stays, or is empty.
@@ -99,13 +134,26 @@ pub struct OutcomeView {
     absent: Vec<AgentId>,
     /// Whose username is another than it was.
     other_username: Vec<AgentId>,
+    /// Who was added or changed, and no call will be matched to.
+    doubts: Vec<DoubtView>,
+    /// The columns of a file that were left out, in its own words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored_columns: Vec<String>,
     changes: Vec<ChangeView>,
 }
 
 impl OutcomeView {
     pub(crate) fn new(outcome: Outcome, dry_run: bool) -> Self {
+        let doubt = |(agent, doubt): (&AgentId, FieldError)| DoubtView {
+            agent: agent.clone(),
+            field: doubt.column,
+            reason: doubt.reason,
+        };
+        let doubts = outcome.doubts().map(doubt).collect();
         let difference = outcome.difference;
         Self {
+            doubts,
+            ignored_columns: Vec::new(),
             dry_run,
             change: outcome.revision,
             counts: difference.counts(),
@@ -113,6 +161,11 @@ impl OutcomeView {
             absent: difference.absent,
             changes: difference.changes.into_iter().map(ChangeView::new).collect(),
         }
+    }
+
+    /// Returns the same, of a file whose columns were left out.
+    pub(crate) fn ignoring(self, ignored_columns: Vec<String>) -> Self {
+        Self { ignored_columns, ..self }
     }
 
     /// Returns how many users became what.
@@ -135,6 +188,7 @@ pub(crate) struct SyncRequest {
     pub(crate) divisions: Vec<String>,
     pub(crate) dry_run: bool,
     pub(crate) remove_vanished: bool,
+    pub(crate) confirm_removals: Option<usize>,
 }
 
 /// What a sync changed, or would, and what it found beside that.
@@ -151,6 +205,13 @@ impl SyncView {
         let outcome = OutcomeView::new(synced.outcome, dry_run);
         Self { outcome, findings: synced.findings }
     }
+}
+
+#[derive(Debug, Serialize)]
+struct DoubtView {
+    agent: AgentId,
+    field: &'static str,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]

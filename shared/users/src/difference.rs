@@ -104,6 +104,12 @@ impl Difference {
         }
     }
 
+    /// Returns how many users there were, if all of them were compared.
+    pub fn stored(&self) -> usize {
+        let existed = self.changes.iter().filter(|change| change.before.is_some()).count();
+        existed + self.unchanged + self.absent.len()
+    }
+
     /// Returns how many of each kind there are.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { unchanged: self.unchanged, ..Counts::default() };

@@ -4,6 +4,8 @@ use sidetone_model::AgentId;
 use sidetone_ports::{Revision, StoreError};
 use sidetone_user_file::FieldError;
 
+use crate::users::Removals;
+
 /// Why users were not changed; none of them was.
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
@@ -38,6 +40,17 @@ pub enum UsersError {
         revision: Revision,
         /// Who was changed since.
         agents: Vec<AgentId>,
+    },
+    /// More users would be removed than a change may remove without being confirmed.
+    #[error(
+        "this would remove {removed} of {stored} users, more than {} %; nothing was changed",
+        Removals::FEW_PERCENT
+    )]
+    ManyRemoved {
+        /// How many would be removed.
+        removed: usize,
+        /// How many there are.
+        stored: usize,
     },
     /// Others changed users all the time.
     #[error("others changed users each time this was tried; try again")]

@@ -12,4 +12,4 @@ mod users;
 pub use difference::{ChangeKind, Counts, Difference};
 pub use error::UsersError;
 pub use sync::{Collision, Findings, KnownOtherwise, Synced, Unusable};
-pub use users::{Absent, Edit, Intent, Outcome, Users};
+pub use users::{Absent, Edit, Intent, Outcome, Removals, Users};

@@ -14,7 +14,7 @@ use sidetone_user_file::{FieldError, Fields};
 
 use crate::difference::Difference;
 use crate::error::UsersError;
-use crate::users::{Absent, Intent, Outcome, TRIES_MAX, Users};
+use crate::users::{Absent, Intent, Outcome, TRIES_MAX, Users, allowed};
 
 /// What a sync found beside the changes.
 ///
@@ -78,7 +78,7 @@ impl<S: UserStore> Users<S> {
     /// Adds and updates users as Genesys has them, in one commit; `vanished` says whether those
     /// go whom Genesys no longer has.
     ///
-    /// Errors: the store's, or [`UsersError::Crowded`].
+    /// Errors: the store's, [`UsersError::Crowded`], or [`UsersError::ManyRemoved`].
     pub async fn sync(
         &self,
         organization: OrganizationId,
@@ -88,7 +88,11 @@ impl<S: UserStore> Users<S> {
     ) -> Result<Synced, UsersError> {
         for _ in 0..TRIES_MAX {
             let (expected, stored) = self.read(organization).await?;
+            let before = stored.len();
             let (difference, findings) = plan(stored, people, vanished);
+            if let (Absent::Remove(removals), Intent::Commit(_)) = (vanished, intent) {
+                allowed(removals, &difference, before)?;
+            }
             if let Some(outcome) = self.commit(organization, expected, difference, intent).await? {
                 return Ok(Synced { outcome, findings });
             }
@@ -117,7 +121,7 @@ fn plan(stored: Vec<User>, people: &People, vanished: Absent) -> (Difference, Fi
     findings.collisions = shared.into_iter().collect();
     findings.vanished = known.vanished();
 
-    let removes = vanished == Absent::Remove;
+    let removes = vanished != Absent::Stay;
     let goes = |user: &User| removes && findings.vanished.binary_search(&user.agent).is_ok();
     let named: BTreeSet<AgentId> = wanted.iter().map(|user| user.agent.clone()).collect();
     let concerned = |user: &User| named.contains(&user.agent) || goes(user);

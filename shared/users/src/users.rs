@@ -1,11 +1,11 @@
 //! What can be done with users, each as a plan that is shown or committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sidetone_model::{Adaptor, AgentId, OrganizationId, User};
 use sidetone_ports::{ChangeOrigin, HistoryPlace, HistoryQuery, Revision, UserChange, UserStore};
-use sidetone_user_file::FieldError;
+use sidetone_user_file::{FieldError, doubts};
 
 use crate::difference::Difference;
 use crate::error::UsersError;
@@ -16,14 +16,42 @@ pub(crate) const TRIES_MAX: u32 = 12;
 /// How many entries of a history are read at once.
 const PAGE_ENTRIES: usize = 500;
 
+/// How many users one change may remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Removals {
+    /// At most 20 % of those there are: a wrong file is noticed before it does harm.
+    #[default]
+    Few,
+    /// At most so many, as a person confirmed.
+    UpTo(usize),
+}
+
+impl Removals {
+    /// Whatever it takes: somebody said so beforehand.
+    pub const ALL: Self = Self::UpTo(usize::MAX);
+
+    /// The largest share of the users that one change removes without being confirmed.
+    ///
+    /// Units: percent.
+    pub const FEW_PERCENT: usize = 20;
+
+    /// Returns whether a change may remove so many of all users.
+    const fn allows(self, removed: usize, stored: usize) -> bool {
+        match self {
+            Self::Few => removed * 100 <= stored * Self::FEW_PERCENT,
+            Self::UpTo(max) => removed <= max,
+        }
+    }
+}
+
 /// What becomes of users who are not named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Absent {
     /// They stay.
     #[default]
     Stay,
-    /// They are removed. Only where somebody said so.
-    Remove,
+    /// They are removed, if they are not too many.
+    Remove(Removals),
 }
 
 /// Whether a plan is only shown.
@@ -44,6 +72,14 @@ pub struct Outcome {
     pub revision: Option<Revision>,
 }
 
+impl Outcome {
+    /// Returns what is odd about users who were added or changed: no call will be matched to them.
+    pub fn doubts(&self) -> impl Iterator<Item = (&AgentId, FieldError)> {
+        let after = self.difference.changes.iter().filter_map(|one| one.after.as_deref());
+        after.flat_map(|user| doubts(user).into_iter().map(|doubt| (&user.agent, doubt)))
+    }
+}
+
 /// The users of a store.
 #[derive(Debug, Clone)]
 pub struct Users<S> {
@@ -52,10 +88,10 @@ pub struct Users<S> {
 
 /// What is wished for, as often as it has to be planned.
 enum Wish<'a> {
-    Put(&'a [Arc<User>], Absent),
+    Put { wanted: &'a [Arc<User>], kept: &'a [&'static str], absent: Absent },
     Add(&'a Arc<User>),
     Edit(&'a AgentId, &'a Edit<'a>),
-    Remove(&'a [AgentId]),
+    Remove(&'a [AgentId], Removals),
     Move(&'a [AgentId], Adaptor),
     Undo(Revision),
 }
@@ -69,17 +105,18 @@ impl<S: UserStore> Users<S> {
         Self { store }
     }
 
-    /// Makes users stand as they should.
+    /// Adds and changes users; those who exist already keep the fields that are named `kept`.
     ///
-    /// Errors: the store's, or [`UsersError::Crowded`].
+    /// Errors: the store's, [`UsersError::Crowded`], or [`UsersError::ManyRemoved`].
     pub async fn put(
         &self,
         organization: OrganizationId,
         wanted: &[Arc<User>],
+        kept: &[&'static str],
         absent: Absent,
         intent: Intent<'_>,
     ) -> Result<Outcome, UsersError> {
-        self.attempt(organization, Wish::Put(wanted, absent), intent).await
+        self.attempt(organization, Wish::Put { wanted, kept, absent }, intent).await
     }
 
     /// Adds one user.
@@ -107,16 +144,18 @@ impl<S: UserStore> Users<S> {
         self.attempt(organization, Wish::Edit(agent, edit), intent).await
     }
 
-    /// Removes users.
+    /// Removes users; one user is always removed, `removals` limits several.
     ///
-    /// Errors: [`UsersError::Unknown`] if one of them does not stand; then none is removed.
+    /// Errors: [`UsersError::Unknown`] if one of them does not exist, or
+    /// [`UsersError::ManyRemoved`]; then none is removed.
     pub async fn remove(
         &self,
         organization: OrganizationId,
         agents: &[AgentId],
+        removals: Removals,
         intent: Intent<'_>,
     ) -> Result<Outcome, UsersError> {
-        self.attempt(organization, Wish::Remove(agents), intent).await
+        self.attempt(organization, Wish::Remove(agents, removals), intent).await
     }
 
     /// Moves users to another adaptor.
@@ -155,6 +194,9 @@ impl<S: UserStore> Users<S> {
         for _ in 0..TRIES_MAX {
             let expected = self.store.user_revision(organization).await?;
             let difference = self.plan(organization, &wish).await?;
+            if intent != Intent::DryRun {
+                self.check_removals(organization, &wish, &difference).await?;
+            }
             if let Some(outcome) = self.commit(organization, expected, difference, intent).await? {
                 return Ok(outcome);
             }
@@ -199,9 +241,10 @@ impl<S: UserStore> Users<S> {
         wish: &Wish<'_>,
     ) -> Result<Difference, UsersError> {
         Ok(match *wish {
-            Wish::Put(wanted, absent) => {
+            Wish::Put { wanted, kept, absent } => {
                 let stored = self.store.users(organization).await?;
-                Difference::between(stored, wanted, absent == Absent::Remove)
+                let wanted = keeping(&stored, wanted, kept);
+                Difference::between(stored, &wanted, absent != Absent::Stay)
             }
             Wish::Add(user) => match self.store.user(organization, &user.agent).await? {
                 Some(_) => return Err(UsersError::Exists { agent: user.agent.clone() }),
@@ -215,7 +258,7 @@ impl<S: UserStore> Users<S> {
                     .map_err(|errors| UsersError::Fields { errors })?;
                 Difference::between(stored, &wanted, false)
             }
-            Wish::Remove(agents) => {
+            Wish::Remove(agents, _) => {
                 Difference::between(self.named(organization, agents).await?, &[], true)
             }
             Wish::Move(agents, adaptor) => {
@@ -226,6 +269,29 @@ impl<S: UserStore> Users<S> {
             }
             Wish::Undo(revision) => self.way_back(organization, revision).await?,
         })
+    }
+
+    /// Refuses a plan that removes more users than its wish allows.
+    async fn check_removals(
+        &self,
+        organization: OrganizationId,
+        wish: &Wish<'_>,
+        difference: &Difference,
+    ) -> Result<(), UsersError> {
+        let (removals, stored) = match *wish {
+            Wish::Put { absent: Absent::Remove(removals), .. } => (removals, difference.stored()),
+            Wish::Remove([_, _, ..], removals) => {
+                (removals, self.store.users(organization).await?.len())
+            }
+            // An undo restores what was there, and can be undone itself.
+            Wish::Put { absent: Absent::Stay, .. }
+            | Wish::Remove(..)
+            | Wish::Add(_)
+            | Wish::Edit(..)
+            | Wish::Move(..)
+            | Wish::Undo(_) => return Ok(()),
+        };
+        allowed(removals, difference, stored)
     }
 
     async fn way_back(
@@ -320,6 +386,49 @@ impl<S: UserStore> Users<S> {
             }
         }
     }
+}
+
+/// Refuses a plan that removes more users than it may.
+pub(crate) fn allowed(
+    removals: Removals,
+    difference: &Difference,
+    stored: usize,
+) -> Result<(), UsersError> {
+    let removed = difference.counts().removed;
+    if removals.allows(removed, stored) {
+        Ok(())
+    } else {
+        Err(UsersError::ManyRemoved { removed, stored })
+    }
+}
+
+/// Returns the wanted users with the fields of those who exist where a field is kept.
+fn keeping(stored: &[User], wanted: &[Arc<User>], kept: &[&'static str]) -> Vec<Arc<User>> {
+    if kept.is_empty() {
+        return wanted.to_vec();
+    }
+    let kept_of = |stored: &User, wanted: &User| {
+        let keeps = |field| kept.contains(&field);
+        let or = |field, stored: &String, wanted: &String| {
+            if keeps(field) { stored.clone() } else { wanted.clone() }
+        };
+        Arc::new(User {
+            agent: wanted.agent.clone(),
+            name: wanted.name.clone(),
+            username: wanted.username.clone(),
+            adaptor: if keeps("adaptor") { stored.adaptor } else { wanted.adaptor },
+            team: or("team", &stored.team, &wanted.team),
+            supervisor: or("supervisor", &stored.supervisor, &wanted.supervisor),
+            site: or("site", &stored.site, &wanted.site),
+            status: if keeps("status") { stored.status } else { wanted.status },
+        })
+    };
+    let by_agent: BTreeMap<_, _> = stored.iter().map(|user| (&user.agent, user)).collect();
+    let each = |user: &Arc<User>| match by_agent.get(&user.agent) {
+        Some(stored) => kept_of(stored, user),
+        None => Arc::clone(user),
+    };
+    wanted.iter().map(each).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Instant;
 use sidetone_model::{OrganizationId, Timestamp};
 use sidetone_ports::{ChangeOrigin, ChangeWay, UserStore};
 use sidetone_ports_embedded::Store;
-use sidetone_user_file::{FILE_BYTES_MAX, FileError, ROWS_MAX, read};
+use sidetone_user_file::{FILE_BYTES_MAX, FileError, ROWS_MAX, ReadOptions, read};
 use sidetone_users::{Absent, Intent, Users};
 
 /// How much more memory an import may take.
@@ -59,18 +59,23 @@ async fn the_largest_file_takes_less_than_64_mib_and_its_last_row_counts() {
         write_file(&mut File::create(path(name)).unwrap(), adaptor, last);
     }
 
-    let error = read(BufReader::new(File::open(path("bad.csv")).unwrap())).unwrap_err();
-    let FileError::Rows { errors, count: 1 } = error else { panic!("{error:?}") };
-    assert_eq!((errors[0].row, errors[0].column.as_str()), (50_001, "adaptor"));
+    let error = read(BufReader::new(File::open(path("bad.csv")).unwrap()), &ReadOptions::default())
+        .unwrap_err();
+    let FileError::Rows(errors) = error else { panic!("{error:?}") };
+    let [error] = &errors.first[..] else { panic!("{errors:?}") };
+    assert_eq!((error.row, error.column.as_str()), (50_001, "adaptor"));
     assert_eq!(store.user_revision(organization).await.unwrap(), 0, "nothing is applied");
 
     let before = memory("VmRSS");
     for (name, moved) in [("new.csv", 0), ("moved.csv", ROWS_MAX - 1)] {
         let started = Instant::now();
-        let file = read(BufReader::new(File::open(path(name)).unwrap())).unwrap();
+        let file =
+            read(BufReader::new(File::open(path(name)).unwrap()), &ReadOptions::default()).unwrap();
         let wanted: Vec<_> = file.users.into_iter().map(Arc::new).collect();
-        let outcome =
-            users.put(organization, &wanted, Absent::Stay, Intent::Commit(&origin)).await.unwrap();
+        let outcome = users
+            .put(organization, &wanted, &[], Absent::Stay, Intent::Commit(&origin))
+            .await
+            .unwrap();
         let seconds = started.elapsed().as_secs_f64();
         drop(wanted);
         let counts = outcome.difference.counts();

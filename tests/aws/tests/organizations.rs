@@ -176,7 +176,7 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
         }
         {
             let _alone = world.secrets.lock().await;
-            let removed = sidetone(world, &["org", "remove", &one.id()]).await;
+            let removed = sidetone(world, &["org", "remove", &one.id(), "--yes"]).await;
             assert_eq!((&removed["keys"], &removed["clients"]), (&1.into(), &1.into()));
         }
         let history = sidetone(world, &["org", "history", &one.id()]).await;
@@ -206,7 +206,7 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
         assert!(ids.iter().all(|shown| shown["organization"] != one.id().as_str()));
         {
             let _alone = world.secrets.lock().await;
-            sidetone(world, &["org", "remove", &other.id()]).await;
+            sidetone(world, &["org", "remove", &other.id(), "--yes"]).await;
         }
         for tenant in [one, other] {
             let violations = tenant.platform.violations();

@@ -81,7 +81,7 @@ fn a_file_that_is_put_is_imported_and_the_next_one_changes_or_replaces() {
         let result = folder.put("moved.csv", moved).await;
         let expected = json!({"added": 0, "changed": 0, "moved": 1, "removed": 0, "unchanged": 0});
         assert_eq!(result["outcome"]["counts"], expected);
-        let result = folder.put("replace/all.CSV", moved).await;
+        let result = folder.put("replace/confirmed/all.CSV", moved).await;
         assert_eq!(result["outcome"]["counts"]["removed"], 1, "{result}");
         assert_eq!(folder.agents().await, ["bo"]);
     });
@@ -94,7 +94,7 @@ fn a_file_with_a_bad_row_changes_nothing_and_its_result_names_row_and_column() {
         let result = folder.put("users.csv", format!("{FILE}Cy,,nortel,\n")).await;
         let problem = &result["problem"];
         assert_eq!(problem["status"], 422, "{result}");
-        let first = json!({ "row": 4, "field": "email", "reason": "is empty" });
+        let first = json!({ "row": 4, "field": "email", "person": "Cy", "reason": "is empty" });
         assert_eq!(problem["errors"][0], first);
         assert_eq!(problem["errors"][1]["field"], "adaptor");
         assert_eq!(folder.agents().await, <[&str; 0]>::default());

@@ -1,11 +1,17 @@
 //! The findings for people.
 
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::embedded::{EmbeddedReport, Lag};
 use super::target::TargetReport;
+use crate::args::{GlobalArgs, SimulateArgs};
 use crate::judge::Verdict;
 use crate::output::printable;
+use crate::suggestion::Suggestion;
 
 /// Returns the findings of an embedded run as a table.
 pub(super) fn verdicts(report: &EmbeddedReport) -> String {
@@ -51,19 +57,81 @@ pub(super) fn sessions(report: &TargetReport) -> String {
 }
 
 /// Returns, for every call that is not as it has to be, what is wrong and how to play it again.
-pub(super) fn complaints(report: &EmbeddedReport) -> Vec<String> {
+pub(super) fn complaints(
+    report: &EmbeddedReport,
+    global: &GlobalArgs,
+    args: &SimulateArgs,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for call in report.calls.iter().filter(|call| !call.ok) {
         lines.push(format!("{} (seed {}, session {}):", call.scenario, call.seed, call.session_id));
         lines.extend(call.problems.iter().map(|problem| format!("  {}", printable(problem))));
-        lines.push(format!(
-            "  once more: sidetone simulate --embedded --scenario {} --seed {} --speed {}",
-            call.scenario, call.seed, report.speed
-        ));
+        let command = repeat(global, args, Some(&call.scenario), call.seed);
+        lines.push(format!("  once more: {command}"));
     }
     let violations = report.violations.iter();
     lines.extend(violations.map(|one| format!("a rule of Genesys was broken: {}", printable(one))));
     lines
+}
+
+/// Returns the command that plays one call again as it was played.
+///
+/// Every field is named, so that a new option cannot be forgotten here.
+pub(super) fn repeat(
+    global: &GlobalArgs,
+    args: &SimulateArgs,
+    scenario: Option<&str>,
+    seed: u64,
+) -> Suggestion {
+    let SimulateArgs {
+        embedded: _,
+        target,
+        api_key,
+        // Secrets are not printed; the environment or the file still has them.
+        client_secret: _,
+        client_secret_file,
+        organization,
+        #[cfg(feature = "aws")]
+        door,
+        scenario: _,
+        calls: _,
+        speed,
+        seed: _,
+        wav,
+        // One call is played.
+        concurrency: _,
+        text_media,
+        lose_frame,
+        plant,
+    } = args;
+    #[cfg(feature = "aws")]
+    let embedded = target.is_none() && global.stack.is_none();
+    #[cfg(not(feature = "aws"))]
+    let embedded = target.is_none();
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let mut command = Suggestion::new(global, &["simulate"]).flag("--embedded", embedded);
+    if target.is_some() {
+        command = command
+            .option("--target", target.as_ref())
+            .option("--api-key", api_key.as_ref())
+            .option("--client-secret-file", path(client_secret_file))
+            .option("--organization", organization.as_ref());
+    }
+    #[cfg(feature = "aws")]
+    for door in door {
+        command = command.option("--door", Some(format!("{}={}", door.listen.as_str(), door.url)));
+    }
+    command = command
+        .option("--scenario", scenario)
+        .option("--seed", Some(seed))
+        .option("--speed", (*speed != 1.0).then_some(speed))
+        .option("--wav", path(wav))
+        .flag("--text-media", *text_media);
+    for frame in lose_frame {
+        command = command.option("--lose-frame", Some(frame));
+    }
+    let plant = plant.as_ref().and_then(ValueEnum::to_possible_value);
+    command.option("--plant", plant.as_ref().map(PossibleValue::get_name))
 }
 
 /// Returns the calls of a round in sentences.
@@ -155,7 +223,70 @@ fn exactness(call: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Args, Command};
+
+    fn repeated(words: &[&str]) -> String {
+        let args = Args::try_parse_from(words).unwrap();
+        let Command::Simulate(simulate) = &args.command else { panic!("not simulate") };
+        repeat(&args.global, simulate, Some("answered"), 7).to_string()
+    }
+
+    #[test]
+    fn repeat_command_has_every_option_that_decides_the_outcome() {
+        assert_eq!(
+            repeated(&[
+                "sidetone",
+                "--data",
+                "my data",
+                "simulate",
+                "--plant",
+                "drop-frame",
+                "--speed",
+                "4",
+                "--wav",
+                "two voices.wav",
+                "--calls",
+                "9",
+            ]),
+            "sidetone simulate --data 'my data' --embedded --scenario answered --seed 7 --speed 4 \
+             --wav 'two voices.wav' --plant drop-frame"
+        );
+        assert_eq!(
+            repeated(&[
+                "sidetone",
+                "simulate",
+                "--target",
+                "wss://door.example.net/a",
+                "--api-key",
+                "key-1",
+                "--text-media",
+                "--lose-frame",
+                "5",
+                "--lose-frame",
+                "8",
+            ]),
+            "sidetone simulate --target wss://door.example.net/a --api-key key-1 --scenario answered \
+             --seed 7 --text-media --lose-frame 5 --lose-frame 8"
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_in_the_repeat_command() {
+        let command = repeated(&[
+            "sidetone",
+            "simulate",
+            "--target",
+            "ws://127.0.0.1/a",
+            "--api-key",
+            "key-1",
+            "--client-secret",
+            "c2VjcmV0",
+        ]);
+        assert!(!command.contains("c2VjcmV0"), "{command}");
+    }
 
     #[test]
     fn counts_in_words() {

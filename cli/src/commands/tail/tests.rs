@@ -64,7 +64,7 @@ async fn tailed(stream: &Stream, options: &str) -> String {
     let mut results = Vec::new();
     let looks = Looks { json: args.global.json, ..Looks::default() };
     let mut output = Output::new(&mut results, io::sink(), looks);
-    follow(stream.clone(), tail, &mut output).await.unwrap();
+    follow(stream.clone(), "data", tail, &mut output).await.unwrap();
     drop(output);
     String::from_utf8(results).unwrap()
 }

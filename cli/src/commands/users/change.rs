@@ -9,18 +9,18 @@ use std::time::Instant;
 use serde_json::json;
 use sidetone_model::{Adaptor, User, UserStatus};
 use sidetone_ports::{ChangeOrigin, ChangeWay};
-use sidetone_user_file::{Fields, FileError, read};
-use sidetone_users::{Absent, Intent, Outcome, Users, UsersError};
+use sidetone_user_file::{Fields, FileError, ReadOptions, UserFile, read};
+use sidetone_users::{Absent, Intent, Outcome, Removals, Users, UsersError};
 
-use super::place::{Either, Place, open};
-use super::tell::{other_usernames, outcome_json, tell};
+use super::place::{Either, Place, Use, open};
+use super::tell::{doubts, other_usernames, outcome_json, tell};
 use super::{SAMPLE_HINT, counted};
 use crate::args::{
     FieldArgs, GlobalArgs, ImportArgs, MoveArgs, NewUserArgs, RemoveArgs, SetUserArgs, UndoArgs,
 };
 use crate::commands::origin;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 /// Adds or replaces the users of a file.
 pub(super) async fn import(
@@ -29,36 +29,34 @@ pub(super) async fn import(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let file = if args.file == Path::new("-") {
-        read(io::stdin().lock())
-    } else {
-        let file = File::open(&args.file).map_err(|error| {
-            Failure::bad_input(format!("cannot read {}", args.file.display())).because(error)
-        })?;
-        read(file)
-    };
-    let users: Vec<_> = file.map_err(refusal)?.users.into_iter().map(Arc::new).collect();
-    if users.is_empty() {
-        return Err(Failure::bad_input("the file has no users").hint(SAMPLE_HINT));
-    }
-    let place = open(global, &args.scope, !args.dry_run, output).await?;
-    let absent = if args.replace { Absent::Remove } else { Absent::Stay };
+    let file = read_file(global, args)?;
+    let place = open(global, &args.scope, Use::adding(args.dry_run), output).await?;
+    notes_of_file(&file, output);
+    let kept = file.kept();
+    let users: Vec<_> = file.users.iter().cloned().map(Arc::new).collect();
     let origin = origin(ChangeWay::File);
     let intent = intent(args.dry_run, &origin);
     let Place { organization, ref store } = place;
-    let outcome = Users::new(store.clone()).put(organization, &users, absent, intent).await?;
+    let store = Users::new(store.clone());
+    let outcome = confirming(args.yes, output, async |removals| {
+        let absent = if args.replace { Absent::Remove(removals) } else { Absent::Stay };
+        store.put(organization, &users, &kept, absent, intent).await
+    })
+    .await?;
     let seconds = started.elapsed().as_secs_f64();
     other_usernames(&outcome, output);
     if args.dry_run {
-        tell(&place, &outcome, true, output)?;
+        tell(global, &place, &outcome, true, output)?;
+        many_removed(&outcome, output);
         return Ok(Exit::Done);
     }
     let listened = users.iter().filter(|user| is_listened_to(user)).count();
     if output.is_json() {
-        let mut told = outcome_json(&place, &outcome, false, false);
+        let mut told = outcome_json(global, &place, &outcome, false, false);
         told["imported"] = json!(users.len());
         told["listened_to"] = json!(listened);
         told["seconds"] = json!(seconds);
+        told["ignored_columns"] = json!(file.ignored);
         output.json(&told)?;
         return Ok(Exit::Done);
     }
@@ -66,9 +64,86 @@ pub(super) async fn import(
         "imported {} of organization {organization}; {listened} of them are listened to",
         counted(users.len()),
     ))?;
-    super::tell::summary(&outcome, false, output);
+    super::tell::summary(global, &place, &outcome, false, output);
     output.note(format_args!("took {seconds:.1} s"));
     Ok(Exit::Done)
+}
+
+fn read_file(global: &GlobalArgs, args: &ImportArgs) -> Result<UserFile, Failure> {
+    let options = ReadOptions {
+        ignore_unknown: args.ignore_unknown,
+        mappings: args.mappings.clone(),
+        encoding: args.encoding,
+    };
+    let read = if args.file == Path::new("-") {
+        read(io::stdin().lock(), &options)
+    } else {
+        let file = File::open(&args.file).map_err(|error| {
+            Failure::bad_input(format!("cannot read {}", args.file.display())).because(error)
+        })?;
+        read(file, &options)
+    };
+    let file = read.map_err(|error| refusal(global, args, error))?;
+    if file.users.is_empty() {
+        return Err(Failure::bad_input("the file has no users").hint(SAMPLE_HINT));
+    }
+    Ok(file)
+}
+
+/// Says what a file leaves open, and who in it will never be matched.
+fn notes_of_file(file: &UserFile, output: &mut Output<'_>) {
+    if file.encoding != "UTF-8" {
+        output.note(format_args!("read as {}", file.encoding));
+    }
+    if !file.ignored.is_empty() {
+        let ignored: Vec<_> = file.ignored.iter().map(|name| format!("\"{name}\"")).collect();
+        output.note(format_args!("left out: {}", printable(&ignored.join(", "))));
+    }
+    if !file.fields.contains(&"adaptor") {
+        output.note("no column for adaptor: new users get genesys-cloud, the others keep theirs");
+    }
+    for doubt in file.doubts.iter().take(DOUBTS_SHOWN) {
+        output.note(format_args!("warning: {}", printable(&doubt.shown())));
+    }
+    if file.doubt_count > DOUBTS_SHOWN {
+        output.note(format_args!("warning: {} more like these", file.doubt_count - DOUBTS_SHOWN));
+    }
+}
+
+/// How many users are named who will never be matched.
+const DOUBTS_SHOWN: usize = 20;
+
+/// Tries a change that may remove users; where it would remove many, asks the person at the
+/// terminal, and then tries it again for so many.
+pub(super) async fn confirming<T>(
+    yes: bool,
+    output: &mut Output<'_>,
+    attempt: impl AsyncFn(Removals) -> Result<T, UsersError>,
+) -> Result<T, Failure> {
+    let first = if yes { Removals::ALL } else { Removals::Few };
+    let (removed, stored) = match attempt(first).await {
+        Err(UsersError::ManyRemoved { removed, stored }) => (removed, stored),
+        done => return Ok(done?),
+    };
+    let question = format!(
+        "This removes {removed} of {stored} users. Type {removed} to go on, anything else to stop"
+    );
+    match output.confirms(question, &removed.to_string()) {
+        Some(true) => Ok(attempt(Removals::UpTo(removed)).await?),
+        Some(false) => Err(Failure::bad_input("not confirmed; nothing was changed")),
+        None => Err(UsersError::ManyRemoved { removed, stored }.into()),
+    }
+}
+
+/// Says of a dry run that the change itself will have to be confirmed.
+pub(super) fn many_removed(outcome: &Outcome, output: &mut Output<'_>) {
+    let difference = &outcome.difference;
+    let (removed, stored) = (difference.counts().removed, difference.stored());
+    if removed * 100 > stored * Removals::FEW_PERCENT {
+        output.note(format_args!(
+            "that removes {removed} of {stored} users: it will ask first, or need --yes"
+        ));
+    }
 }
 
 /// Adds one user.
@@ -94,10 +169,10 @@ pub(super) async fn add(
         status: &status,
     };
     let user = fields.check().map_err(|errors| UsersError::Fields { errors })?;
-    let place = open(global, &args.scope, !args.dry_run, output).await?;
+    let place = open(global, &args.scope, Use::adding(args.dry_run), output).await?;
     let change = Change::at(place, args.dry_run);
     let outcome = change.users.add(change.place.organization, user, change.intent()).await?;
-    change.told(&outcome, output)
+    change.told(global, &outcome, output)
 }
 
 /// Changes some fields of one user.
@@ -106,11 +181,11 @@ pub(super) async fn set(
     args: &SetUserArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let change = Change::at(open(global, &args.scope, Use::Existing, output).await?, args.dry_run);
     let edit = |user: &User| edited(user, &args.fields).check();
     let organization = change.place.organization;
     let outcome = change.users.edit(organization, &args.agent, &edit, change.intent()).await?;
-    change.told(&outcome, output)
+    change.told(global, &outcome, output)
 }
 
 fn edited<'a>(user: &'a User, given: &'a FieldArgs) -> Fields<'a> {
@@ -134,11 +209,11 @@ pub(super) async fn move_to(
     args: &MoveArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let change = Change::at(open(global, &args.scope, Use::Existing, output).await?, args.dry_run);
     let organization = change.place.organization;
     let outcome =
         change.users.move_to(organization, &args.agents, args.to, change.intent()).await?;
-    change.told(&outcome, output)
+    change.told(global, &outcome, output)
 }
 
 /// Removes users.
@@ -147,10 +222,13 @@ pub(super) async fn remove(
     args: &RemoveArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let change = Change::at(open(global, &args.scope, Use::Existing, output).await?, args.dry_run);
     let organization = change.place.organization;
-    let outcome = change.users.remove(organization, &args.agents, change.intent()).await?;
-    change.told(&outcome, output)
+    let outcome = confirming(args.yes, output, async |removals| {
+        change.users.remove(organization, &args.agents, removals, change.intent()).await
+    })
+    .await?;
+    change.told(global, &outcome, output)
 }
 
 /// Takes a change back.
@@ -159,10 +237,10 @@ pub(super) async fn undo(
     args: &UndoArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let change = Change::at(open(global, &args.scope, false, output).await?, args.dry_run);
+    let change = Change::at(open(global, &args.scope, Use::Existing, output).await?, args.dry_run);
     let organization = change.place.organization;
     let outcome = change.users.undo(organization, args.revision, change.intent()).await?;
-    change.told(&outcome, output)
+    change.told(global, &outcome, output)
 }
 
 /// A change by command, or what it would be.
@@ -183,8 +261,14 @@ impl Change {
         intent(self.dry_run, &self.origin)
     }
 
-    fn told(&self, outcome: &Outcome, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        tell(&self.place, outcome, self.dry_run, output)?;
+    fn told(
+        &self,
+        global: &GlobalArgs,
+        outcome: &Outcome,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failure> {
+        tell(global, &self.place, outcome, self.dry_run, output)?;
+        doubts(outcome, output);
         Ok(Exit::Done)
     }
 }
@@ -197,20 +281,32 @@ fn is_listened_to(user: &User) -> bool {
     user.adaptor == Adaptor::GenesysCloud && user.status == UserStatus::Active
 }
 
-fn refusal(error: FileError) -> Failure {
+fn refusal(global: &GlobalArgs, args: &ImportArgs, error: FileError) -> Failure {
+    let name = args.file.display().to_string();
+    let again = |option: &[&str]| {
+        let words: Vec<&str> =
+            ["users", "import", &name].into_iter().chain(option.iter().copied()).collect();
+        global.command(&words, args.scope.organization)
+    };
+    let refused =
+        |error: &FileError| Failure::bad_input(format!("{name}: {error}; nothing was imported"));
     match error {
         FileError::Read(cause) => Failure::fault("the file cannot be read").because(cause),
-        error
-        @ (FileError::TooLarge { .. } | FileError::TooLong { .. } | FileError::Heading(_)) => {
-            Failure::bad_input(error.to_string()).hint(SAMPLE_HINT)
-        }
-        FileError::Rows { errors, count } => {
-            let more = count - errors.len();
-            let what = FileError::Rows { errors: Vec::new(), count }.to_string();
-            let what = if more > 0 { format!("{what}; {more} more are not shown") } else { what };
-            Failure::bad_input(what)
-                .rows(errors)
-                .hint("mend these rows and import the whole file again")
-        }
+        error @ FileError::Encoding { .. } => refused(&error)
+            .hint(format!("if it is Windows-1252: `{}`", again(&["--encoding", "windows-1252"]))),
+        error @ FileError::UnknownColumns { .. } => refused(&error).hint(format!(
+            "leave them out: `{}`; or say which field one is: --map COLUMN=FIELD",
+            again(&["--ignore-unknown"])
+        )),
+        error @ FileError::Header { .. } => refused(&error)
+            .hint(format!("--map COLUMN=FIELD says which field a column is; {SAMPLE_HINT}")),
+        error @ (FileError::NotText { .. }
+        | FileError::OtherEncoding { .. }
+        | FileError::OpenQuote { .. }
+        | FileError::TooLarge { .. }
+        | FileError::TooLong { .. }) => refused(&error),
+        FileError::Rows(errors) => Failure::bad_input(format!("{name}: {errors}"))
+            .rows(errors)
+            .hint("correct these rows and import the whole file again"),
     }
 }

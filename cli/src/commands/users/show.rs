@@ -1,15 +1,19 @@
 //! The commands that only look.
 
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
 use comfy_table::{Table, presets};
 use serde_json::json;
 use sidetone_model::User;
-use sidetone_ports::{HistoryEntry, HistoryQuery, UserStore};
-use sidetone_user_file::{Fields, write};
+use sidetone_ports::UserStore;
+use sidetone_user_file::{Fields, FileStyle, write};
+use tempfile::NamedTempFile;
 
-use super::place::{Place, open};
-use super::tell::{change_json, line};
+use super::place::{Place, Use, open};
 use super::{SAMPLE_HINT, counted};
-use crate::args::{ExportArgs, FindArgs, GlobalArgs, HistoryArgs, UserListArgs};
+use crate::args::{ExportArgs, FindArgs, GlobalArgs, PagerArgs, UserListArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, printable};
 
@@ -19,15 +23,24 @@ pub(super) async fn list(
     args: &UserListArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let users = place.store.users(place.organization).await?;
+    let place = open(global, &args.scope, Use::Existing, output).await?;
+    let mut users = place.store.users(place.organization).await?;
+    let none_at_all = users.is_empty();
+    let team = args.team.as_deref().map(|team| team.trim().to_lowercase());
+    users.retain(|user| {
+        team.as_ref().is_none_or(|team| user.team.to_lowercase() == *team)
+            && args.adaptor.is_none_or(|adaptor| user.adaptor == adaptor)
+            && args.status.is_none_or(|status| user.status == status)
+    });
     if args.csv {
-        write_csv(&users, output)?;
-    } else if users.is_empty() && !output.is_json() {
+        write_csv(&users, FileStyle::Plain, output)?;
+    } else if none_at_all && !output.is_json() {
         let organization = place.organization;
         output.note(format_args!("organization {organization} has no users; {SAMPLE_HINT}"));
+    } else if users.is_empty() && !output.is_json() {
+        output.note("no user fits");
     } else {
-        show(&place, &users, output)?;
+        show(&place, &users, args.pager, output)?;
     }
     Ok(Exit::Done)
 }
@@ -38,17 +51,14 @@ pub(super) async fn export(
     args: &ExportArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
+    let place = open(global, &args.scope, Use::Existing, output).await?;
     let users = place.store.users(place.organization).await?;
+    let style = if args.excel { FileStyle::Excel } else { FileStyle::Plain };
     let Some(path) = &args.output else {
-        write_csv(&users, output)?;
+        write_csv(&users, style, output)?;
         return Ok(Exit::Done);
     };
-    let unwritten = |error: std::io::Error| {
-        Failure::fault(format!("cannot write {}", path.display())).because(error)
-    };
-    let file = std::fs::File::create(path).map_err(unwritten)?;
-    write(std::io::BufWriter::new(file), &users).map_err(unwritten)?;
+    write_file(path, &users, style, args.force)?;
     if output.is_json() {
         let organization = place.organization;
         output.json(&json!({
@@ -60,9 +70,35 @@ pub(super) async fn export(
     Ok(Exit::Done)
 }
 
-fn write_csv(users: &[User], output: &mut Output<'_>) -> Result<(), Failure> {
+/// Writes a file that only its owner may read: it names people.
+///
+/// Errors: there is one, and it is not to be written over; or the disk's.
+fn write_file(path: &Path, users: &[User], style: FileStyle, force: bool) -> Result<(), Failure> {
+    let unwritten = |error: io::Error| {
+        Failure::fault(format!("cannot write {}", path.display())).because(error)
+    };
+    let exists = path.symlink_metadata();
+    if exists.as_ref().is_ok_and(|it| !it.is_file() && !it.is_symlink()) {
+        // A pipe or a device takes what it is given.
+        let device = File::options().write(true).open(path).map_err(unwritten)?;
+        return write(BufWriter::new(device), users, style).map_err(unwritten);
+    }
+    if exists.is_ok() && !force {
+        return Err(Failure::bad_input(format!("{} exists already", path.display()))
+            .hint("add --force to write over it, or choose another name"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // It is complete, or not there; and it begins readable by its owner alone.
+    let mut file = NamedTempFile::new_in(folder).map_err(unwritten)?;
+    write(BufWriter::new(&mut file), users, style).map_err(unwritten)?;
+    let placed = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    placed.map(drop).map_err(|error| unwritten(error.error))
+}
+
+fn write_csv(users: &[User], style: FileStyle, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut csv = Vec::new();
-    write(&mut csv, users)
+    write(&mut csv, users, style)
         .map_err(|error| Failure::fault("cannot write the users as CSV").because(error))?;
     output.line(String::from_utf8_lossy(&csv).trim_end())
 }
@@ -73,7 +109,7 @@ pub(super) async fn find(
     args: &FindArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
+    let place = open(global, &args.scope, Use::Existing, output).await?;
     let words: Vec<String> = args.words.iter().map(|word| word.to_lowercase()).collect();
     let mut users = place.store.users(place.organization).await?;
     users.retain(|user| {
@@ -81,69 +117,29 @@ pub(super) async fn find(
         words.iter().all(|word| fields.iter().any(|field| field.contains(word.as_str())))
     });
     if users.is_empty() && !output.is_json() {
-        output.note("nobody is found");
+        output.note("no user is found");
     } else {
-        show(&place, &users, output)?;
+        show(&place, &users, args.pager, output)?;
     }
     Ok(if users.is_empty() { Exit::VerdictNo } else { Exit::Done })
 }
 
-fn show(place: &Place, users: &[User], output: &mut Output<'_>) -> Result<(), Failure> {
+fn show(
+    place: &Place,
+    users: &[User],
+    pager: PagerArgs,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
     let organization = place.organization;
     if output.is_json() {
         return output.json(&json!({ "organization": organization, "users": users }));
     }
+    if !pager.no_pager {
+        output.page();
+    }
     output.line(table(users))?;
     output.note(format_args!("{} of organization {organization}", counted(users.len())));
     Ok(())
-}
-
-/// Shows who changed what.
-pub(super) async fn history(
-    global: &GlobalArgs,
-    args: &HistoryArgs,
-    output: &mut Output<'_>,
-) -> Result<Exit, Failure> {
-    let place = open(global, &args.scope, false, output).await?;
-    let query = HistoryQuery {
-        agent: args.agent.clone(),
-        before: args.before.clone(),
-        limit: usize::from(args.limit.get()),
-    };
-    let page = place.store.user_history(place.organization, &query).await?;
-    if output.is_json() {
-        let entries: Vec<_> = page.entries.iter().map(entry_json).collect();
-        output.json(&json!({
-            "organization": place.organization,
-            "history": entries,
-            "next": page.next.map(|next| next.to_string()),
-        }))?;
-        return Ok(Exit::Done);
-    }
-    for HistoryEntry { revision, origin, change } in &page.entries {
-        output.line(format_args!(
-            "{}  change {revision}  {} by {}  {}",
-            origin.at,
-            origin.way.as_str(),
-            printable(&origin.by),
-            line(change),
-        ))?;
-    }
-    match page.next {
-        Some(next) => output.note(format_args!("there is more: --before {next}")),
-        None if page.entries.is_empty() => output.note("nothing was changed yet"),
-        None => {}
-    }
-    Ok(Exit::Done)
-}
-
-fn entry_json(entry: &HistoryEntry) -> serde_json::Value {
-    let mut told = change_json(&entry.change);
-    told["change"] = json!(entry.revision);
-    told["at"] = json!(entry.origin.at.to_string());
-    told["by"] = json!(entry.origin.by);
-    told["way"] = json!(entry.origin.way);
-    told
 }
 
 fn table(users: &[User]) -> String {

@@ -5,9 +5,9 @@ use sidetone_ports::ChangeWay;
 use sidetone_tracking::{PeopleError, PeopleScope, PlatformClient, Step};
 use sidetone_users::{Absent, Collision, Findings, KnownOtherwise, Synced, Unusable, Users};
 
-use super::change::intent;
+use super::change::{confirming, intent};
 use super::place::{Place, open_asking};
-use super::tell::{line, lines, other_usernames, outcome_json, summary};
+use super::tell::{doubts, line, lines, other_usernames, outcome_json, summary};
 use crate::args::{GlobalArgs, SyncArgs};
 use crate::commands::origin;
 use crate::failure::{Exit, Failure};
@@ -22,12 +22,15 @@ pub(super) async fn sync(
     sidetone_bootstrap::start_log(global.log_format(), global.log_filter("warn"));
     let (place, platform) = open_asking(global, args.organization, !args.dry_run).await?;
     let people = people(&platform, &place, args, output).await?;
-    let vanished = if args.remove_vanished { Absent::Remove } else { Absent::Stay };
     let origin = origin(ChangeWay::Sync);
     let intent = intent(args.dry_run, &origin);
     let users = Users::new(place.store.clone());
-    let synced = users.sync(place.organization, &people, vanished, intent).await?;
-    tell(&place, &synced, args, output)?;
+    let synced = confirming(args.yes, output, async |removals| {
+        let vanished = if args.remove_vanished { Absent::Remove(removals) } else { Absent::Stay };
+        users.sync(place.organization, &people, vanished, intent).await
+    })
+    .await?;
+    tell(global, &place, &synced, args, output)?;
     Ok(Exit::Done)
 }
 
@@ -54,6 +57,7 @@ async fn people(
 }
 
 fn tell(
+    global: &GlobalArgs,
     place: &Place,
     synced: &Synced,
     args: &SyncArgs,
@@ -61,7 +65,7 @@ fn tell(
 ) -> Result<(), Failure> {
     let Synced { outcome, findings } = synced;
     if output.is_json() {
-        let mut told = outcome_json(place, outcome, args.dry_run, true);
+        let mut told = outcome_json(global, place, outcome, args.dry_run, true);
         let found = serde_json::to_value(findings)
             .map_err(|error| Failure::fault("cannot write what was found").because(error))?;
         if let (Some(told), serde_json::Value::Object(found)) = (told.as_object_mut(), found) {
@@ -72,9 +76,10 @@ fn tell(
     lines(outcome.difference.changes.iter().map(line), output)?;
     tell_findings(findings, output)?;
     other_usernames(outcome, output);
+    doubts(outcome, output);
     let Findings { listed, looked_at, vanished, .. } = findings;
     output.note(format_args!("looked at {looked_at} of {listed} active Genesys users"));
-    summary(outcome, args.dry_run, output);
+    summary(global, place, outcome, args.dry_run, output);
     if !vanished.is_empty() && !args.remove_vanished {
         let count = vanished.len();
         output.note(format_args!("{count} vanished and stay; --remove-vanished removes them"));

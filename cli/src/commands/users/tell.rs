@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
-use sidetone_model::User;
-use sidetone_ports::UserChange;
-use sidetone_user_file::{COLUMNS, Fields};
+use sidetone_model::{AgentId, User};
+use sidetone_ports::{Revision, UserChange};
+use sidetone_user_file::{COLUMNS, FieldError, Fields};
 use sidetone_users::{ChangeKind, Outcome};
 
+use super::counted;
 use super::place::Place;
+use crate::args::GlobalArgs;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
@@ -17,16 +19,17 @@ const LINES_MAX: usize = 1_000;
 
 /// Tells of every change.
 pub(super) fn tell(
+    global: &GlobalArgs,
     place: &Place,
     outcome: &Outcome,
     dry_run: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     if output.is_json() {
-        return output.json(&outcome_json(place, outcome, dry_run, true));
+        return output.json(&outcome_json(global, place, outcome, dry_run, true));
     }
     lines(outcome.difference.changes.iter().map(line), output)?;
-    summary(outcome, dry_run, output);
+    summary(global, place, outcome, dry_run, output);
     Ok(())
 }
 
@@ -55,8 +58,27 @@ pub(super) fn other_usernames(outcome: &Outcome, output: &mut Output<'_>) {
     }
 }
 
-/// Tells a person how many changes there are, and the way back.
-pub(super) fn summary(outcome: &Outcome, dry_run: bool, output: &mut Output<'_>) {
+/// Warns of users who were added or changed, and to whom no call will be matched.
+pub(super) fn doubts(outcome: &Outcome, output: &mut Output<'_>) {
+    for (agent, doubt) in outcome.doubts() {
+        let agent = printable(agent.as_str());
+        output.note(format_args!("warning: {agent}: {}", printable(&doubt.shown())));
+    }
+}
+
+/// Returns the command that undoes a change, of exactly these users.
+fn undo(global: &GlobalArgs, place: &Place, revision: Revision) -> String {
+    global.command(&["users", "undo", &revision.to_string()], Some(place.organization))
+}
+
+/// Tells a person how many changes there are, and how they are undone.
+pub(super) fn summary(
+    global: &GlobalArgs,
+    place: &Place,
+    outcome: &Outcome,
+    dry_run: bool,
+    output: &mut Output<'_>,
+) {
     let counts = outcome.difference.counts();
     output.note(format_args!(
         "{} added, {} changed, {} moved, {} removed; {} as before{}",
@@ -69,15 +91,16 @@ pub(super) fn summary(outcome: &Outcome, dry_run: bool, output: &mut Output<'_>)
     ));
     let absent = outcome.difference.absent.len();
     if absent > 0 {
-        output.note(format_args!("{absent} who are not named stay"));
+        output.note(format_args!("{} not in the file: kept", counted(absent)));
     }
     if let Some(revision) = outcome.revision {
-        output.note(format_args!("the way back: sidetone users undo {revision}"));
+        output.note(format_args!("undo it with: {}", undo(global, place, revision)));
     }
 }
 
 /// Tells a machine.
 pub(super) fn outcome_json(
+    global: &GlobalArgs,
     place: &Place,
     outcome: &Outcome,
     dry_run: bool,
@@ -85,17 +108,23 @@ pub(super) fn outcome_json(
 ) -> Value {
     let difference = &outcome.difference;
     let mut told = json!({
-        "organization": place.organization,
+        "organization": place.named(),
         "dry_run": dry_run,
         "change": outcome.revision,
+        "undo": outcome.revision.map(|revision| undo(global, place, revision)),
         "counts": difference.counts(),
         "absent": difference.absent,
         "other_username": difference.other_usernames().collect::<Vec<_>>(),
+        "doubts": outcome.doubts().map(doubt_json).collect::<Vec<_>>(),
     });
     if with_changes {
         told["changes"] = difference.changes.iter().map(change_json).collect();
     }
     told
+}
+
+fn doubt_json((agent, doubt): (&AgentId, FieldError)) -> Value {
+    json!({ "agent": agent, "field": doubt.column, "reason": doubt.reason })
 }
 
 /// Writes one change.

@@ -8,7 +8,7 @@ fn gone() -> Bench {
     let client = format!("client={}", bench.file("secret", "hush-hush\n"));
     bench.done(&["org", "add", ORGANIZATION, "--region", "usw2", "--client", &client]);
     bench.done(&["org", "add", ORGANIZATION, "--listen", "ready", "--queue", "Billing"]);
-    bench.done(&["org", "remove", ORGANIZATION]);
+    bench.done(&["org", "remove", ORGANIZATION, "--yes"]);
     bench
 }
 
@@ -51,4 +51,19 @@ fn who_never_was_served_has_no_history() {
     let ran = bench.run(&["org", "history", "2f0e0d0c-0b0a-4908-8706-050403020100"]);
     assert_eq!(ran.exit, Exit::BadInput);
     assert!(ran.notes.contains("is not served here"), "{}", ran.notes);
+}
+
+#[test]
+fn an_organization_is_removed_only_when_that_is_confirmed() {
+    let bench = Bench::new();
+    bench.done(&["org", "add", ORGANIZATION, "--region", "usw2"]);
+    let tried = bench.run(&["org", "remove", ORGANIZATION, "--dry-run"]);
+    assert_eq!(tried.exit, Exit::Done);
+    assert!(tried.results.starts_with("would remove organization"), "{}", tried.results);
+    let refused = bench.run(&["org", "remove", ORGANIZATION]);
+    assert_eq!(refused.exit, Exit::BadInput);
+    assert!(refused.notes.contains("add --yes if that is meant"), "{}", refused.notes);
+    assert!(bench.done(&["org", "list"]).contains(ORGANIZATION));
+    bench.done(&["org", "remove", ORGANIZATION, "--yes"]);
+    assert!(!bench.done(&["org", "list"]).contains(ORGANIZATION));
 }

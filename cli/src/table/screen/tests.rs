@@ -258,8 +258,31 @@ fn as_json_each_change_is_an_object() {
         .collect();
     assert_eq!(values[0]["url"], "ws://127.0.0.1:8080/audiohook/ws");
     assert_eq!((&values[1]["probe"], &values[1]["reason"]), (&json!(true), &Value::Null));
-    assert_eq!((&values[2]["reason"], &values[2]["state"]), (&json!("no-agent"), &json!("paused")));
+    assert_eq!(
+        (&values[2]["reason"], &values[2]["state"]),
+        (&json!("no-agent-yet"), &json!("paused"))
+    );
     assert_eq!((&values[3]["probes"], &values[3]["ended"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn call_that_rings_is_ringing_in_json_until_it_ends() {
+    let mut bytes = Vec::new();
+    let mut screen = Screen::new(Mode::Json, &mut bytes);
+    let mut ringing = status(1);
+    ringing.engine.state = MatchState::Unmatched(UnmatchedReason::NotAnswered);
+    ringing.engine.rings = true;
+    screen.session(at(0), &ringing);
+    ringing.engine.rings = false;
+    screen.session(at(9), &ended(ringing));
+    drop(screen);
+    let values: Vec<Value> = String::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let reasons: Vec<&Value> = values.iter().map(|value| &value["reason"]).collect();
+    assert_eq!(reasons, ["ringing", "not-answered"]);
 }
 
 #[test]

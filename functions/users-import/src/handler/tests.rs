@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use sidetone_model::{AgentId, Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{HistoryQuery, StoreError};
 use sidetone_ports_embedded::Store;
+use sidetone_user_file::read;
+use sidetone_users::Removals;
 
 use super::*;
 
@@ -116,8 +118,14 @@ async fn who_is_not_in_the_file_stays_unless_it_is_the_whole_list() {
     bench.import(&key("b.csv"), other).await;
     assert_eq!(bench.result(&key("b.csv"))["outcome"]["absent"], json!(["ada", "bo"]));
     assert_eq!(bench.agents(OURS).await, ["ada", "bo", "cy"]);
-    bench.import(&key("replace/c.CSV"), other).await;
-    assert_eq!(bench.result(&key("replace/c.CSV"))["outcome"]["counts"]["removed"], 2);
+    assert_eq!(bench.import(&key("replace/c.CSV"), other).await, Answer::Refused { status: 409 });
+    let detail = bench.result(&key("replace/c.CSV"))["problem"]["detail"].clone();
+    let detail = detail.as_str().unwrap();
+    assert!(detail.contains("2 of 3 users") && detail.contains("replace/confirmed/"), "{detail}");
+    assert_eq!(bench.agents(OURS).await, ["ada", "bo", "cy"]);
+    let confirmed = key("replace/confirmed/c.CSV");
+    bench.import(&confirmed, other).await;
+    assert_eq!(bench.result(&confirmed)["outcome"]["counts"]["removed"], 2);
     assert_eq!(bench.agents(OURS).await, ["cy"]);
     assert_eq!(bench.agents(OTHER).await, <[&str; 0]>::default());
 }
@@ -133,7 +141,7 @@ async fn an_event_that_comes_again_changes_nothing_whatever_happened_since() {
     let origin =
         ChangeOrigin { at: Clock::system().now(), by: "grace".to_owned(), way: ChangeWay::Cli };
     let (organization, ada) = (OURS.parse().unwrap(), [AgentId::new("ada")]);
-    users.remove(organization, &ada, Intent::Commit(&origin)).await.unwrap();
+    users.remove(organization, &ada, Removals::Few, Intent::Commit(&origin)).await.unwrap();
     assert_eq!(bench.tell(&event).await, Answer::Known);
     assert_eq!(bench.agents(OURS).await, ["bo"], "what was done since stands");
     assert_eq!(bench.result(&key), result);
@@ -164,7 +172,10 @@ async fn bad_rows_are_named_by_row_and_column_and_nothing_is_imported() {
     let answer = bench.import(&key, format!("{FILE}Cy,,nortel,\n")).await;
     assert_eq!(answer, Answer::Refused { status: 422 });
     let problem = &bench.result(&key)["problem"];
-    assert_eq!(problem["errors"][0], json!({"row": 4, "field": "email", "reason": "is empty"}));
+    assert_eq!(
+        problem["errors"][0],
+        json!({"row": 4, "field": "email", "person": "Cy", "reason": "is empty"})
+    );
     assert_eq!(problem["errors"][1]["field"], "adaptor");
     assert_eq!(bench.agents(OURS).await, <[&str; 0]>::default());
 }
@@ -179,8 +190,8 @@ async fn what_can_never_be_imported_gets_a_result_that_says_why() {
         ("a.csv", Bytes::new(), 422, "is empty"),
         ("a.csv", "name,email,adaptor\n".into(), 422, "no users"),
         ("a.csv", large.into(), 413, "5 MiB"),
-        ("a.csv", Bytes::from_static(latin), 422, "1 bad row"),
-        ("a.csv", wide.into(), 422, "heading"),
+        ("a.csv", Bytes::from_static(latin), 422, "Windows-1252"),
+        ("a.csv", wide.into(), 422, "UTF-16"),
         ("a.csv", "name,email,adaptor,pay\n".into(), 422, "pay"),
     ];
     for (name, file, status, words) in cases {
@@ -225,7 +236,8 @@ async fn once_organizations_are_entered_no_other_gets_users() {
     assert!(detail.as_str().unwrap().contains(OURS), "{detail}");
     let by_command =
         ChangeOrigin { at: Clock::system().now(), by: "grace".to_owned(), way: ChangeWay::Cli };
-    let (ours, ada) = (OURS.parse().unwrap(), sidetone_user_file::read(FILE.as_bytes()).unwrap());
+    let (ours, ada) =
+        (OURS.parse().unwrap(), read(FILE.as_bytes(), &ReadOptions::default()).unwrap());
     let users = Users::new(bench.handler.store.clone());
     users.add(ours, ada.users[0].clone(), Intent::Commit(&by_command)).await.unwrap();
     let counts = Counts { added: 1, unchanged: 1, ..Counts::default() };

@@ -77,7 +77,7 @@ fn heading() -> Heading {
 
 async fn produce(behaviours: &[Behaviour], limits: OutboxLimits, frames: u64) -> (Sink, Outlet) {
     let sink = Sink { next: Arc::new(Mutex::new(behaviours.to_vec().into())), ..Sink::default() };
-    let clock = Clock::system();
+    let clock = Clock::scaled(1.0);
     let config = ProducerConfig { limits, ..ProducerConfig::default() };
     let producer = Producer::new(clock, config, sink.clone());
     let worker = producer.clone();

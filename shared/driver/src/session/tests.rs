@@ -15,7 +15,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 fn host() -> Host<Store, NullStream> {
     let (store, owner) = (Store::in_memory().unwrap(), OwnerId::new("door"));
-    Host::new(Clock::system(), HostConfig::default(), owner, store, NullStream::default())
+    Host::new(Clock::scaled(1.0), HostConfig::default(), owner, store, NullStream::default())
 }
 
 fn session(host: &Host<Store, NullStream>) -> Session<Store, NullStream> {

@@ -9,6 +9,7 @@ use sidetone_model::{
 use super::*;
 use crate::matching::Conversation;
 
+mod clocks;
 mod transfers;
 mod unheard;
 
@@ -34,6 +35,7 @@ fn again<'a>(input: &Input<'a>) -> Input<'a> {
         Input::Text(text) => Input::Text(text),
         Input::Media(bytes) => Input::Media(bytes.clone()),
         Input::Conversation(conversation) => Input::Conversation(conversation.clone()),
+        Input::WorldTime(world) => Input::WorldTime(*world),
         Input::Skipped { to } => Input::Skipped { to: *to },
         Input::Timeout => Input::Timeout,
         Input::Breach(violation) => Input::Breach(*violation),

@@ -6,7 +6,7 @@ use sidetone_model::{ConversationKey, Direction, Timestamp};
 use uuid::Uuid;
 
 use crate::conversation::{Conversation, Queue, Snapshot, StepError, Who};
-use crate::script::{Act, Script, Step, Trouble};
+use crate::script::{Act, QUEUE, QUEUE_NAME, Script, Step, Trouble};
 
 /// What is to be published, and when.
 #[derive(Debug)]
@@ -31,9 +31,6 @@ pub(super) struct Notice {
     /// The conversation at that moment.
     pub(super) conversation: Conversation,
 }
-
-/// The queue of all simulated calls.
-const QUEUE: Uuid = Uuid::from_u128(0x9d4f_0a10_0000_4000_8000_0000_0000_0e01);
 
 impl Course {
     /// Renders a script from its start on.
@@ -78,7 +75,7 @@ pub(super) fn cut_short(mut conversation: Conversation, at: Timestamp) -> Option
 fn begin(script: &Script, key: ConversationKey, at: Timestamp) -> Conversation {
     let alone = |step: &Step| matches!(step.act, Act::AnswersAlone(_));
     let auto_answer = script.steps.iter().any(alone);
-    let queue = Queue { id: QUEUE, name: "Simulated queue".to_owned(), auto_answer };
+    let queue = Queue { id: QUEUE, name: QUEUE_NAME.to_owned(), auto_answer };
     let customer = script.customer.clone();
     let first = script.steps.first().map(|step| step.act);
     let among_users = |step: &Step| matches!(step.act, Act::CallsColleague(..));

@@ -3,7 +3,13 @@
 use sidetone_model::{Adaptor, AgentId, Pii, User, UserId, UserStatus, agent_id_of_username};
 use uuid::Uuid;
 
-use crate::platform::SimUser;
+use crate::platform::{SimQueue, SimUser};
+
+/// The queue of all simulated calls.
+pub(crate) const QUEUE: Uuid = Uuid::from_u128(0x9d4f_0a10_0000_4000_8000_0000_0000_0e01);
+
+/// The name of that queue.
+pub(crate) const QUEUE_NAME: &str = "Simulated queue";
 
 /// What a Genesys user is to Sidetone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +95,12 @@ impl Cast {
     /// Returns the same people as the platform's users API is to know them.
     pub fn sim_users() -> Vec<SimUser> {
         EVERYONE.iter().map(Person::sim_user).collect()
+    }
+
+    /// Returns the queue of every simulated call, with all of the people in it.
+    pub fn sim_queues() -> Vec<SimQueue> {
+        let members = EVERYONE.iter().map(|person| (person.id, true)).collect();
+        vec![SimQueue { id: QUEUE, name: QUEUE_NAME.to_owned(), members }]
     }
 
     /// Returns everybody of one standing.

@@ -22,6 +22,7 @@ use sidetone_model::{Direction, Listen, Position};
 
 pub use act::{Act, AudioScript, Discard, Expected, Step, Trouble};
 pub use cast::{Cast, Person, Standing};
+pub(crate) use cast::{QUEUE, QUEUE_NAME};
 pub use scenario::{Scenario, UnknownScenario};
 pub use truth::{AgentSegment, AgentSpan, SessionTruth, ToldLeg, Truth};
 

@@ -80,7 +80,7 @@ impl Stage {
         };
         let keys = MemoryKeys::new([key(KEY, &[SECRET]), key(OPEN_KEY, &[])]);
         Self {
-            clock: Clock::system(),
+            clock: Clock::scaled(1.0),
             keys: Keys { keys, fails: Arc::default() },
             nonces: Nonces {
                 store: Store::in_memory().unwrap(),

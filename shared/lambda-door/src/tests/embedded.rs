@@ -20,7 +20,7 @@ async fn message(door: &Door<Store, NullStream, MemoryLine>, text: String) {
 
 #[tokio::test(start_paused = true)]
 async fn twenty_at_once_are_answered_in_order() {
-    let (clock, store) = (Clock::system(), Store::in_memory().unwrap());
+    let (clock, store) = (Clock::scaled(1.0), Store::in_memory().unwrap());
     let config = DoorConfig::new(Listen::Matched, OnHold::Keep, false);
     let line = MemoryLine::new();
     let (sink, door_line) = (NullStream::new(), line.clone());
@@ -60,7 +60,7 @@ async fn twenty_at_once_are_answered_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_listens_as_its_organization_was_set_when_it_came() {
-    let (clock, store) = (Clock::system(), Store::in_memory().unwrap());
+    let (clock, store) = (Clock::scaled(1.0), Store::in_memory().unwrap());
     let config = DoorConfig::new(Listen::Matched, OnHold::Keep, true);
     let (line, sink) = (MemoryLine::new(), NullStream::new());
     let door = Door::new(clock, config.clone(), store.clone(), sink, line.clone());

@@ -143,7 +143,7 @@ struct Stage {
 
 impl Stage {
     fn new(store: Flaky) -> Self {
-        let clock = Clock::system();
+        let clock = Clock::scaled(1.0);
         let stream = Stream::in_memory(clock).unwrap();
         let engine = EngineConfig { listen: Listen::Always, ..EngineConfig::default() };
         let config = HostConfig { engine, ..HostConfig::default() };

@@ -69,7 +69,7 @@ async fn echo(core: &Arc<Core>) -> (WebSocketStream<TcpStream>, JoinHandle<()>) 
 async fn c94_a_panic_ends_one_session_and_no_other() {
     let core = Arc::new(Core::new(
         DoorConfig::default(),
-        Clock::system(),
+        Clock::scaled(1.0),
         Vec::new(),
         Refusals::default(),
     ));

@@ -122,14 +122,14 @@ impl Holder {
                 }
             };
             self.retire(old.take());
-            let opened_at = self.clock.now();
+            let (opened_at, begun) = (self.clock.now(), self.clock.steady());
             self.note_open(&open);
             let Open { channel, mut socket } = open;
             let outcome = tokio::select! {
                 () = stop.cancelled() => Outcome::Stopped,
                 outcome = self.serve(&channel, &mut socket) => outcome,
             };
-            let was_sound = self.clock.now().since(opened_at) >= SOUND_AFTER;
+            let was_sound = self.clock.steady().since(begun) >= SOUND_AFTER;
             if was_sound {
                 backoff.succeeded();
             }
@@ -175,7 +175,7 @@ impl Holder {
     /// Makes a channel if there is none, opens its socket, then sets its topics.
     async fn open(&mut self, kept: &mut Option<NotificationChannel>) -> Result<Open, Failure> {
         let channel = match kept.take() {
-            Some(channel) if self.clock.now() < channel.replace_at => channel,
+            Some(channel) if self.clock.steady() < channel.replace_at => channel,
             Some(_) | None => {
                 self.making.in_turn(self.clock, self.platform.create_channel()).await?
             }
@@ -268,7 +268,7 @@ impl Holder {
         let replaced = Outcome::Replace { renew_token: false };
         let tenure = self.tenure.clone();
         let mut manages = tenure.may_manage();
-        let mut check_at = self.clock.now() + CHECK_EVERY;
+        let mut check_at = self.clock.steady() + CHECK_EVERY;
         let mut checks = 0;
         loop {
             tokio::select! {
@@ -287,7 +287,7 @@ impl Holder {
                 }
                 () = self.clock.sleep_until(channel.replace_at), if manages => return replaced,
                 () = self.clock.sleep_until(check_at), if manages => {
-                    check_at = self.clock.now() + CHECK_EVERY;
+                    check_at = self.clock.steady() + CHECK_EVERY;
                     checks += 1;
                     if !self.check(channel, checks).await {
                         tracing::warn!(place = self.place, "notification channel gone");

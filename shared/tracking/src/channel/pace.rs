@@ -28,7 +28,7 @@ impl Pace {
             clock.sleep_until(ready_at).await;
         }
         let done = making.await;
-        made.push_back(clock.now());
+        made.push_back(clock.steady());
         while made.len() > CHANNELS_MAX {
             made.pop_front();
         }

@@ -127,7 +127,7 @@ impl Socket {
         let close = CancellationToken::new();
         let reader = Reader {
             stream,
-            watchdog: Watchdog::new(clock.now()),
+            watchdog: Watchdog::new(clock.steady()),
             clock,
             intake,
             board,
@@ -154,13 +154,14 @@ struct Reader {
 impl Reader {
     async fn run(mut self) {
         // When it looked last, and when it was to look again at the latest.
-        let mut looked = (self.clock.now(), self.clock.now());
+        let mut looked = (self.clock.steady(), self.clock.steady());
         let ended = loop {
-            let now = self.clock.now();
+            let now = self.clock.steady();
             if now.since(looked.1) >= STALL {
-                // This machine stood still, and nobody can say what it missed.
-                tracing::warn!(since = %looked.0, "woke up late");
-                self.intake.missed_since(looked.0);
+                // This machine stood still: events of that time may be missing.
+                let since = self.clock.now() - now.since(looked.0);
+                tracing::warn!(%since, "woke up late");
+                self.intake.missed_since(since);
             }
             looked = (now, now);
             let until = match self.watchdog.check(now) {
@@ -201,7 +202,7 @@ impl Reader {
             Some(Ok(
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
             )) => {
-                self.watchdog.heard(self.clock.now());
+                self.watchdog.heard(self.clock.steady());
                 None
             }
             Some(Ok(Message::Close(_))) | None => Some(Ended::Closed),
@@ -222,8 +223,8 @@ impl Reader {
     }
 
     fn read(&mut self, text: &str) {
-        let now = self.clock.now();
-        self.watchdog.heard(now);
+        let (now, steady) = (self.clock.now(), self.clock.steady());
+        self.watchdog.heard(steady);
         let frame = match Frame::read(text) {
             Ok(frame) => frame,
             Err(error) => {
@@ -247,7 +248,7 @@ impl Reader {
             FrameKind::Heartbeat => count("heartbeat"),
             FrameKind::Pong => {
                 count("pong");
-                self.watchdog.heard_pong(now);
+                self.watchdog.heard_pong(steady);
             }
             FrameKind::System(event) => {
                 count("system");

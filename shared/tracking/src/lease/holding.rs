@@ -105,7 +105,7 @@ impl<L: LeaseStore> Holding<L> {
         W: FnOnce(Tenure) -> F,
         F: Future<Output = Result<(), E>>,
     {
-        let begun_at = self.clock.now();
+        let begun_at = self.clock.steady();
         let until = begun_at + self.terms.renew_ahead;
         let (lease, holder) = (&self.terms.lease, &self.terms.holder);
         let fence = match self.leases.acquire(lease, holder, until, begun_at).await {
@@ -149,7 +149,7 @@ impl<L: LeaseStore> Holding<L> {
         let mut renew_at = begun_at + self.terms.renew_every;
         loop {
             self.clock.sleep_until(renew_at.min(ends_at)).await;
-            let now = self.clock.now();
+            let now = self.clock.steady();
             if now >= ends_at {
                 return Order::Expired;
             }
@@ -169,13 +169,13 @@ impl<L: LeaseStore> Holding<L> {
                 Ok(Renewal::HandedOver) => {
                     tracing::info!(lease = self.terms.lease, fence, "lease handed over");
                     tenure.only_listen();
-                    let leave_at = (self.clock.now() + self.terms.overlap).min(ends_at);
+                    let leave_at = (self.clock.steady() + self.terms.overlap).min(ends_at);
                     self.clock.sleep_until(leave_at).await;
                     return Order::HandedOver;
                 }
                 Ok(Renewal::Lost) => return Order::Lost,
                 Err(error) => {
-                    let now = self.clock.now();
+                    let now = self.clock.steady();
                     tracing::warn!(fence, error = chain(&error), "lease not renewed");
                     if now >= until {
                         return Order::Lost;

@@ -102,14 +102,14 @@ where
     pub(crate) async fn run(mut self, mut heard: mpsc::Receiver<Heard>, tenure: Tenure) {
         let stop = tenure.stop();
         let mut changes: watch::Receiver<u64> = self.means.roster.changes();
-        let mut tick_at = self.means.clock.now() + TICK;
+        let mut tick_at = self.means.clock.steady() + TICK;
         loop {
             tokio::select! {
                 Some(heard) = heard.recv() => self.fold(heard).await,
                 Ok(()) = changes.changed() => self.attribute_again().await,
                 () = self.means.clock.sleep_until(tick_at) => {
-                    tick_at = self.means.clock.now() + TICK;
-                    self.tick(self.means.clock.now()).await;
+                    tick_at = self.means.clock.steady() + TICK;
+                    self.tick(self.means.clock.steady()).await;
                 }
                 () = stop.cancelled() => break,
             }
@@ -118,7 +118,7 @@ where
         while let Some(heard) = heard.recv().await {
             self.fold(heard).await;
         }
-        let now = self.means.clock.now();
+        let now = self.means.clock.steady();
         let told_until = match tenure.mandate() {
             // A call that ended a moment ago is not told by anybody after this.
             Mandate::Manage => now + PUBLISH_AFTER,
@@ -307,7 +307,11 @@ where
         let now = self.means.clock.now();
         let ended_at = partition.legs.iter().filter_map(|leg| leg.ended_at).max();
         let since = ended_at.map_or(now, |ended_at| ended_at.min(now));
-        Due { at: now + after, tries: 0, _open: self.means.backlog.open(since) }
+        Due {
+            at: self.means.clock.steady() + after,
+            tries: 0,
+            _open: self.means.backlog.open(since),
+        }
     }
 
     /// Publishes a conversation if it is still over and still without a session.
@@ -383,7 +387,7 @@ fn note_told(
         return;
     }
     let wait = Duration::from_secs(1 << due.tries.min(6)).min(PUBLISH_WAIT_MAX);
-    due.at = clock.now() + wait;
+    due.at = clock.steady() + wait;
     let tries = due.tries;
     tracing::warn!(%conversation, error = chain(&error), tries, "call events not published yet");
 }

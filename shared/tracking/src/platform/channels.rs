@@ -65,7 +65,7 @@ impl PlatformClient {
     /// the platform's own.
     pub async fn create_channel(&self) -> Result<NotificationChannel, PlatformError> {
         const ACTION: &str = "make a notification channel";
-        let made_at = self.clock().now();
+        let (made_at, begun) = (self.clock().now(), self.clock().steady());
         let token = self.token().await?;
         let request = Request {
             method: Method::POST,
@@ -79,7 +79,7 @@ impl PlatformClient {
             return Err(PlatformError::Unexpected { action: ACTION, what });
         }
         let expires_at = moment(wire.expires.as_deref()).unwrap_or(made_at + CHANNEL_LIFE);
-        let replace_at = renew_at(made_at, expires_at).min(token.renew_at);
+        let replace_at = renew_at(begun, begun + expires_at.since(made_at)).min(token.renew_at);
         metrics::counter!("sidetone_notification_channels_made_total").increment(1);
         Ok(NotificationChannel {
             id: Secret::new(wire.id),

@@ -234,7 +234,7 @@ impl PlatformClient {
                 action,
                 source: source.without_url(),
             })?;
-            self.budget().learn(token.number, self.shared.clock.now(), response.headers());
+            self.budget().learn(token.number, self.shared.clock.steady(), response.headers());
             Answer::read(action, response).await
         };
         let timed_out = PlatformError::TimedOut { action };
@@ -245,7 +245,7 @@ impl PlatformClient {
     /// limit has room; counts the request that follows.
     async fn rest(&self, token: &Token, urgency: Urgency) {
         loop {
-            let now = self.shared.clock.now();
+            let now = self.shared.clock.steady();
             let resting_until = *self.resting_until();
             let until = if resting_until > now {
                 resting_until
@@ -267,7 +267,7 @@ impl PlatformClient {
     }
 
     fn rest_for(&self, wait: Duration) {
-        let until = self.shared.clock.now() + wait;
+        let until = self.shared.clock.steady() + wait;
         let mut resting_until = self.resting_until();
         *resting_until = until.max(*resting_until);
     }

@@ -88,7 +88,7 @@ impl Tokens {
     /// Returns a token that is good for a while.
     pub(super) async fn current(&self) -> Result<Token, PlatformError> {
         let mut state = self.state.lock().await;
-        let now = self.clock.now();
+        let now = self.clock.steady();
         match &state.token {
             Some(token) if now < token.renew_at => return Ok(token.clone()),
             Some(_) | None => {}
@@ -119,7 +119,7 @@ impl Tokens {
     }
 
     async fn ask(&self, state: &mut State) -> Result<Token, PlatformError> {
-        let asked_at = self.clock.now();
+        let asked_at = self.clock.steady();
         if let Some(refused) = state.refused.clone().filter(|refused| asked_at < refused.until) {
             let Refused { status, error, description, .. } = refused;
             return Err(PlatformError::Credentials { status, error, description });
@@ -175,7 +175,7 @@ impl Tokens {
         let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
         let Some(error) = denied.error else { return answer.into_refusal(ACTION) };
         let refused = Refused {
-            until: self.clock.now() + REFUSED_CREDENTIALS_REST,
+            until: self.clock.steady() + REFUSED_CREDENTIALS_REST,
             status: answer.status.as_u16(),
             error: Outside::code(&error),
             description: denied

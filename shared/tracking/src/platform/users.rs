@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use sidetone_model::{GenesysUser, Pii, UserId};
+use sidetone_model::{ConversationId, GenesysUser, Pii, UserId};
 
 use super::client::{PlatformClient, Request};
 use super::error::PlatformError;
@@ -139,6 +139,19 @@ impl PlatformClient {
             users.extend(read.map(|user| (user.id, user)));
         }
         Ok(users.into_values().collect())
+    }
+
+    /// Returns a conversation as it is now; nothing if Genesys has none of that id, or no longer.
+    pub(crate) async fn conversation(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<Value>, PlatformError> {
+        let request = Request::get("read a conversation", format!("/api/v2/conversations/{id}"));
+        match self.value(request).await {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Looks one user up, deleted ones too; nothing if Genesys knows nobody of that id.

@@ -99,12 +99,12 @@ pub(crate) async fn keep_mark<S: CallStore>(
     board: StatusBoard,
     stop: CancellationToken,
 ) {
-    let mut due_at = mark.clock.now() + EVERY;
+    let mut due_at = mark.clock.steady() + EVERY;
     while stop.run_until_cancelled(mark.clock.sleep_until(due_at)).await.is_some() {
-        let now = mark.clock.now();
+        let (now, steady) = (mark.clock.now(), mark.clock.steady());
         // After a standstill the others need time to find out what they missed.
-        let is_late = now.since(due_at) >= STALL;
-        due_at = now + EVERY;
+        let is_late = steady.since(due_at) >= STALL;
+        due_at = steady + EVERY;
         if is_late || gaps.are_open() || !board.is_connected() {
             continue;
         }

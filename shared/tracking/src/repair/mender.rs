@@ -60,7 +60,7 @@ impl<S: UserStore> Mender<S> {
 
     async fn mend(&self) {
         let mut again: Option<Again> = None;
-        let mut next_at = self.clock.now();
+        let mut next_at = self.clock.steady();
         let mut backoff = Backoff::default();
         loop {
             let due = again.map(|again| again.at);
@@ -72,7 +72,7 @@ impl<S: UserStore> Mender<S> {
             if fresh {
                 self.wait_for_channels().await;
             }
-            next_at = self.clock.now() + APART;
+            next_at = self.clock.steady() + APART;
             let before = again.take().map(|again| again.since);
             let Some(since) = self.gaps.take_on().into_iter().chain(before).min() else {
                 continue;
@@ -82,7 +82,7 @@ impl<S: UserStore> Mender<S> {
                     tracing::info!(%since, calls, fresh, "gap looked through");
                     metrics::counter!("sidetone_tracker_repairs_total").increment(1);
                     backoff.succeeded();
-                    let at = self.clock.now() + AGAIN_AFTER;
+                    let at = self.clock.steady() + AGAIN_AFTER;
                     again = fresh.then_some(Again { at, since });
                 }
                 Err(error) => {

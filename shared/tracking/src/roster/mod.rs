@@ -96,7 +96,7 @@ impl<S: UserStore> Roster<S> {
     /// Waits for nothing: an unknown user is [`NotOurs::LookupFailed`] until Genesys was
     /// asked, and [`Roster::changes`] tells when that was.
     pub(crate) fn attribution(&self, user: UserId) -> Attribution {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         if let Some(attribution) = self.read().attribution(user, now) {
             return attribution;
         }
@@ -175,8 +175,8 @@ impl<S: UserStore> Roster<S> {
         periods: Periods,
         stop: CancellationToken,
     ) {
-        let mut refresh_at = self.clock.now() + periods.refresh;
-        let mut relist_at = self.clock.now() + periods.relist;
+        let mut refresh_at = self.clock.steady() + periods.refresh;
+        let mut relist_at = self.clock.steady() + periods.relist;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -193,7 +193,7 @@ impl<S: UserStore> Roster<S> {
                     }
                 }
                 () = self.clock.sleep_until(refresh_at.min(relist_at)) => {
-                    let whole = self.clock.now() >= relist_at;
+                    let whole = self.clock.steady() >= relist_at;
                     let outcome = tokio::select! {
                         () = stop.cancelled() => return,
                         outcome = self.renew(whole) => outcome,
@@ -203,10 +203,10 @@ impl<S: UserStore> Roster<S> {
                         tracing::warn!(error = chain(&error), "roster not refreshed");
                         metrics::counter!("sidetone_roster_failures_total").increment(1);
                     } else if whole {
-                        relist_at = self.clock.now() + periods.relist;
+                        relist_at = self.clock.steady() + periods.relist;
                     }
-                    refresh_at = self.clock.now() + periods.refresh;
-                    if relist_at <= self.clock.now() {
+                    refresh_at = self.clock.steady() + periods.refresh;
+                    if relist_at <= self.clock.steady() {
                         relist_at = refresh_at;
                     }
                 }
@@ -221,7 +221,7 @@ impl<S: UserStore> Roster<S> {
 
     /// Returns whether Genesys should be asked for a user.
     pub(crate) fn is_wanted(&self, user: UserId) -> bool {
-        self.read().is_wanted(user, self.clock.now())
+        self.read().is_wanted(user, self.clock.steady())
     }
 
     /// Asks Genesys for users by their ids.
@@ -233,7 +233,7 @@ impl<S: UserStore> Roster<S> {
                 Ok(found) => {
                     for user in found {
                         missing.remove(&user.id);
-                        self.write().note(user.id, LookUp::found(&user, self.clock.now()));
+                        self.write().note(user.id, LookUp::found(&user, self.clock.steady()));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "users not looked up together"),
@@ -241,11 +241,11 @@ impl<S: UserStore> Roster<S> {
         }
         for user in missing {
             let look_up = match self.platform.user(user).await {
-                Ok(Some(found)) => LookUp::found(&found, self.clock.now()),
-                Ok(None) => LookUp::nobody(self.clock.now()),
+                Ok(Some(found)) => LookUp::found(&found, self.clock.steady()),
+                Ok(None) => LookUp::nobody(self.clock.steady()),
                 Err(error) => {
                     tracing::warn!(%user, %error, "user not looked up");
-                    LookUp::failed(self.clock.now())
+                    LookUp::failed(self.clock.steady())
                 }
             };
             self.write().note(user, look_up);

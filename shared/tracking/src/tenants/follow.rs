@@ -97,26 +97,26 @@ where
     /// turns once, that is tried again.
     pub async fn run(self, stop: CancellationToken) -> Result<TenantsOutcome, StoreError> {
         let once = self.turns.as_ref().filter(|turns| turns.once);
-        let ends_at = once.map(|turns| self.clock.now() + turns.hold);
+        let ends_at = once.map(|turns| self.clock.steady() + turns.hold);
         // Whoever is about to leave takes nothing more up.
         let asks_until = once.map(|turns| {
             let offer_before = Terms::new("", "", turns.hold).offer_before;
-            self.clock.now() + turns.hold.saturating_sub(offer_before)
+            self.clock.steady() + turns.hold.saturating_sub(offer_before)
         });
         let look_every = if self.turns.is_some() { ASK_EVERY } else { LOOK_EVERY };
         let mut work = Work::default();
-        let (mut look_at, mut is_first) = (self.clock.now(), true);
+        let (mut look_at, mut is_first) = (self.clock.steady(), true);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = work.tasks.join_next_with_id() => {
                     if self.note(&mut work, ended) {
-                        look_at = self.clock.now();
+                        look_at = self.clock.steady();
                     }
                 }
                 () = self.clock.sleep_until(look_at) => {
-                    look_at = self.clock.now() + look_every;
-                    let looks = asks_until.is_none_or(|until| self.clock.now() < until);
+                    look_at = self.clock.steady() + look_every;
+                    let looks = asks_until.is_none_or(|until| self.clock.steady() < until);
                     if looks {
                         self.look(&mut work, ends_at, is_first).await?;
                     }
@@ -154,7 +154,7 @@ where
         for one in work.running.values().filter(|one| !wanted.contains(&one.tenant)) {
             one.stop.cancel();
         }
-        let now = self.clock.now();
+        let now = self.clock.steady();
         work.resting.retain(|_, (tenant, until)| {
             wanted.contains(tenant) && until.is_none_or(|until| now < until)
         });
@@ -178,7 +178,7 @@ where
             Ok(tracker) => tracker,
             Err(problem) => {
                 // What takes turns begins anew all the time; what does not says it once.
-                let until = self.turns.is_some().then(|| self.clock.now() + REST);
+                let until = self.turns.is_some().then(|| self.clock.steady() + REST);
                 return self.rest(work, tenant, problem, until);
             }
         };
@@ -192,7 +192,7 @@ where
             }
             Some(turns) => {
                 let holder = format!("{}-{}", turns.holder, uuid::Uuid::new_v4().simple());
-                let hold = ends_at.map_or(turns.hold, |ends_at| ends_at.since(self.clock.now()));
+                let hold = ends_at.map_or(turns.hold, |ends_at| ends_at.since(self.clock.steady()));
                 let terms = Terms::new(tenant.name.lease(), holder, hold);
                 let (leases, name) = (self.store.clone(), tenant.name.clone());
                 work.tasks.spawn(in_turn(name, tracker, terms, self.clock, leases, stop.clone()))
@@ -223,7 +223,7 @@ where
             self.were_refused.store(true, Ordering::Relaxed);
         }
         if let Some(problem) = ended.problem {
-            self.rest(work, tenant, problem, Some(self.clock.now() + REST));
+            self.rest(work, tenant, problem, Some(self.clock.steady() + REST));
         }
         stop.is_cancelled()
     }

@@ -104,11 +104,11 @@ where
     S: CallStore + UserStore + Mailbox + LeaseStore,
     R: RecordSink,
 {
-    let begun_at = clock.now();
+    let begun_at = clock.steady();
     let holding = Holding::new(leases, clock, terms);
     let stay = holding.keep(stop, |tenure| tracker.run_under(tenure)).await;
     let departure = stay.departure.as_str();
-    let held = clock.now().since(begun_at);
+    let held = clock.steady().since(begun_at);
     let problem = match &stay.departure {
         Departure::Unavailable(error) => Some(chain(error)),
         Departure::Ended(Err(error)) => Some(chain(error)),

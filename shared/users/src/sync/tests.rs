@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::difference::ChangeKind;
+use crate::users::Removals;
 
 fn id(number: u128) -> UserId {
     UserId::new(Uuid::from_u128(number))
@@ -66,7 +67,7 @@ fn a_name_and_a_username_are_updated_and_what_administrators_decide_stays() {
     for adaptor in Adaptor::ALL {
         let before = stands("ada", "ada@old.example", adaptor);
         let people = all(vec![person(1, "Ada Example", "ada@new.example")]);
-        let (difference, _) = plan(vec![before.clone()], &people, Absent::Remove);
+        let (difference, _) = plan(vec![before.clone()], &people, Absent::Remove(Removals::ALL));
         assert_eq!(kinds(&difference), [("ada", ChangeKind::Changed)], "{adaptor:?}");
         let after = difference.changes[0].after.as_deref().unwrap();
         let expected = User {
@@ -75,7 +76,7 @@ fn a_name_and_a_username_are_updated_and_what_administrators_decide_stays() {
             ..before
         };
         assert_eq!(*after, expected, "{adaptor:?}");
-        let (again, _) = plan(vec![expected], &people, Absent::Remove);
+        let (again, _) = plan(vec![expected], &people, Absent::Remove(Removals::ALL));
         assert_eq!((again.changes.len(), again.unchanged), (0, 1));
     }
 }
@@ -89,7 +90,7 @@ fn two_people_of_one_local_part_are_told_and_left_alone() {
         person(4, "Max", "max@b.example"),
     ];
     let stored = vec![stands("ann", "ann@a.example", CLOUD)];
-    let (difference, findings) = plan(stored, &all(listed.clone()), Absent::Remove);
+    let (difference, findings) = plan(stored, &all(listed.clone()), Absent::Remove(Removals::ALL));
     assert_eq!(kinds(&difference), []);
     let ann = Collision { agent: AgentId::new("ann"), users: vec![id(1), id(2)] };
     let max = Collision { agent: AgentId::new("max"), users: vec![id(3), id(4)] };
@@ -113,6 +114,7 @@ fn who_cannot_be_a_user_is_named_by_genesys_id_alone() {
         person(4, "Tab\tbed", "di@a.example"),
         person(5, "Eve", "eve example@a.example"),
         person(6, "Flo", &long),
+        person(7, "Gil", "gil\u{200b}@a.example"),
     ]);
     let (difference, findings) = plan(Vec::new(), &people, Absent::Stay);
     assert_eq!(kinds(&difference), []);
@@ -122,9 +124,10 @@ fn who_cannot_be_a_user_is_named_by_genesys_id_alone() {
         "email: is empty",
         "email: has nothing before the @",
         "name: is empty",
-        "name: holds a control character",
-        "telephony_agent_id: holds a blank",
+        "name: contains U+0009 (tab) as character 4; type the value again",
+        "email: contains a blank, which is not part of an e-mail address",
         "email: is longer than 1 KiB (1,024 bytes)",
+        "email: contains U+200B (zero-width space) as character 4; type the value again",
     ];
     let expected: Vec<_> = (1..).map(id).zip(expected.map(str::to_owned)).collect();
     assert_eq!(told, expected);
@@ -149,7 +152,7 @@ fn who_vanished_is_told_and_goes_only_where_somebody_said_so() {
     let (kept, findings) = plan(stored.clone(), &people, Absent::Stay);
     assert_eq!(findings.vanished, agents(&["bo"]), "elsewhere served is not gone");
     assert_eq!((kinds(&kept), kept.unchanged, kept.absent.len()), (vec![], 1, 0));
-    let (removed, same) = plan(stored, &people, Absent::Remove);
+    let (removed, same) = plan(stored, &people, Absent::Remove(Removals::ALL));
     assert_eq!(same, findings);
     assert_eq!(kinds(&removed), [("bo", ChangeKind::Removed)]);
 }
@@ -168,7 +171,7 @@ fn who_stands_under_an_id_of_their_own_is_neither_doubled_nor_gone() {
         person(3, "Di", "di@a.example"),
         person(4, "Eve", "eve@a.example"),
     ]);
-    let (difference, findings) = plan(stored, &people, Absent::Remove);
+    let (difference, findings) = plan(stored, &people, Absent::Remove(Removals::ALL));
     assert_eq!(kinds(&difference), [("di", ChangeKind::Changed), ("eve", ChangeKind::Added)]);
     let otherwise = |number, agent: &str, stands_as: &str| KnownOtherwise {
         user_id: id(number),
@@ -194,9 +197,13 @@ async fn a_sync_is_one_commit_that_can_be_undone() {
     let stood = [stands("bo", "bo@a.example", CLOUD), stands("cy", "cy@a.example", CLOUD)];
     store.put_users(organization, &stood).await.unwrap();
     let people = all(vec![person(1, "Ada", "ada@a.example"), person(2, "Bo", "bo@a.example")]);
-    let shown = users.sync(organization, &people, Absent::Remove, Intent::DryRun).await.unwrap();
+    let shown = users
+        .sync(organization, &people, Absent::Remove(Removals::ALL), Intent::DryRun)
+        .await
+        .unwrap();
     assert_eq!(store.users(organization).await.unwrap(), stood, "a dry run changes nothing");
-    let done = users.sync(organization, &people, Absent::Remove, commit).await.unwrap();
+    let done =
+        users.sync(organization, &people, Absent::Remove(Removals::ALL), commit).await.unwrap();
     assert_eq!(
         (&done.outcome.difference, &done.findings),
         (&shown.outcome.difference, &shown.findings)
@@ -207,7 +214,8 @@ async fn a_sync_is_one_commit_that_can_be_undone() {
     let synced: Vec<_> =
         synced.map(|entry| (entry.revision, entry.change.agent.as_str())).collect();
     assert_eq!(synced, [(2, "cy"), (2, "bo"), (2, "ada")]);
-    let again = users.sync(organization, &people, Absent::Remove, commit).await.unwrap();
+    let again =
+        users.sync(organization, &people, Absent::Remove(Removals::ALL), commit).await.unwrap();
     assert_eq!((again.outcome.revision, again.findings.vanished), (None, vec![]));
     users.undo(organization, done.outcome.revision.unwrap(), commit).await.unwrap();
     assert_eq!(store.users(organization).await.unwrap(), stood);
@@ -250,7 +258,7 @@ fn applied(stored: &[User], difference: &Difference) -> Vec<User> {
 proptest! {
     #[test]
     fn a_second_sync_finds_nothing_to_change((stored, people) in anybody(), removes: bool) {
-        let vanished = if removes { Absent::Remove } else { Absent::Stay };
+        let vanished = if removes { Absent::Remove(Removals::ALL) } else { Absent::Stay };
         let (first, findings) = plan(stored.clone(), &people, vanished);
         let (second, same) = plan(applied(&stored, &first), &people, vanished);
         prop_assert_eq!(kinds(&second), []);
@@ -267,9 +275,29 @@ proptest! {
             let (name, username) = (after.name.clone(), after.username.clone());
             prop_assert_eq!(after, &User { name, username, ..before.clone() });
         }
-        let (removed, _) = plan(stored, &people, Absent::Remove);
+        let (removed, _) = plan(stored, &people, Absent::Remove(Removals::ALL));
         let gone = kinds(&removed).into_iter().filter(|(_, kind)| *kind == ChangeKind::Removed);
         let gone: Vec<_> = gone.map(|(agent, _)| AgentId::new(agent)).collect();
         prop_assert_eq!(gone, findings.vanished);
     }
+}
+
+#[tokio::test]
+async fn a_sync_that_would_remove_more_than_a_fifth_is_refused_until_it_is_confirmed() {
+    let store = Store::in_memory().unwrap();
+    let organization = OrganizationId::new(Uuid::from_u128(9));
+    let stored: Vec<_> =
+        (0..4).map(|n| stands(&format!("a{n}"), &format!("a{n}@a"), CLOUD)).collect();
+    store.put_users(organization, &stored).await.unwrap();
+    let users = Users::new(store);
+    let people = all((1..4).map(|n| person(n, "A", &format!("a{n}@a"))).collect());
+    let at = Timestamp::from_millis(0);
+    let origin = ChangeOrigin { at, by: "root".to_owned(), way: ChangeWay::Sync };
+    let commit = Intent::Commit(&origin);
+    let few = users.sync(organization, &people, Absent::Remove(Removals::Few), commit).await;
+    let refused = few.unwrap_err();
+    assert!(matches!(refused, UsersError::ManyRemoved { removed: 1, stored: 4 }), "{refused}");
+    let one = Absent::Remove(Removals::UpTo(1));
+    let synced = users.sync(organization, &people, one, commit).await.unwrap();
+    assert_eq!(synced.outcome.difference.counts().removed, 1);
 }

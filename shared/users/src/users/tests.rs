@@ -3,7 +3,7 @@
 use sidetone_model::{Pii, Timestamp, UserStatus};
 use sidetone_ports::ChangeWay;
 use sidetone_ports_embedded::Store;
-use sidetone_user_file::{Fields, read, write};
+use sidetone_user_file::{Fields, FileStyle, ReadOptions, read, write};
 
 use super::*;
 use crate::difference::{ChangeKind, Counts};
@@ -45,7 +45,7 @@ async fn three() -> (Store, Users<Store>) {
     ]
     .map(Arc::new);
     let origin = origin();
-    let put = users.put(organization(), &wanted, Absent::Stay, Intent::Commit(&origin)).await;
+    let put = users.put(organization(), &wanted, &[], Absent::Stay, Intent::Commit(&origin)).await;
     assert_eq!(put.unwrap().revision, Some(1));
     (store, users)
 }
@@ -76,20 +76,29 @@ async fn a_difference_tells_added_changed_moved_and_removed() {
         ("cy", ChangeKind::Removed),
         ("di", ChangeKind::Added),
     ];
-    let shown = users.put(organization(), &wanted, Absent::Remove, Intent::DryRun).await.unwrap();
+    let shown = users
+        .put(organization(), &wanted, &[], Absent::Remove(Removals::ALL), Intent::DryRun)
+        .await
+        .unwrap();
     assert_eq!((told(&shown).as_slice(), shown.revision), (expected.as_slice(), None));
     let counts = Counts { added: 1, changed: 1, moved: 1, removed: 1, unchanged: 0 };
     assert_eq!(shown.difference.counts(), counts);
     assert_eq!(stored(&store).await, before, "a dry run changes nothing");
 
-    let kept = users.put(organization(), &wanted, Absent::Stay, Intent::DryRun).await.unwrap();
+    let kept = users.put(organization(), &wanted, &[], Absent::Stay, Intent::DryRun).await.unwrap();
     assert_eq!(kept.difference.absent, ids(&["cy"]), "who is not named stays, and is told");
     assert_eq!(kept.difference.counts(), Counts { removed: 0, ..counts });
 
     let commit = Intent::Commit(&origin);
-    let done = users.put(organization(), &wanted, Absent::Remove, commit).await.unwrap();
+    let done = users
+        .put(organization(), &wanted, &[], Absent::Remove(Removals::ALL), commit)
+        .await
+        .unwrap();
     assert_eq!((done.difference, done.revision), (shown.difference, Some(2)));
-    let again = users.put(organization(), &wanted, Absent::Remove, commit).await.unwrap();
+    let again = users
+        .put(organization(), &wanted, &[], Absent::Remove(Removals::ALL), commit)
+        .await
+        .unwrap();
     assert_eq!((again.revision, again.difference.counts().unchanged), (None, 3));
 }
 
@@ -97,11 +106,20 @@ async fn a_difference_tells_added_changed_moved_and_removed() {
 async fn export_then_import_changes_nothing_and_leaves_no_history() {
     let (store, users) = three().await;
     let mut file = Vec::new();
-    write(&mut file, &store.users(organization()).await.unwrap()).unwrap();
-    let wanted: Vec<_> = read(file.as_slice()).unwrap().users.into_iter().map(Arc::new).collect();
+    let all = store.users(organization()).await.unwrap();
+    write(&mut file, &all, FileStyle::Plain).unwrap();
+    let wanted: Vec<_> = read(file.as_slice(), &ReadOptions::default())
+        .unwrap()
+        .users
+        .into_iter()
+        .map(Arc::new)
+        .collect();
     let origin = origin();
     let commit = Intent::Commit(&origin);
-    let outcome = users.put(organization(), &wanted, Absent::Remove, commit).await.unwrap();
+    let outcome = users
+        .put(organization(), &wanted, &[], Absent::Remove(Removals::ALL), commit)
+        .await
+        .unwrap();
     assert_eq!((outcome.revision, outcome.difference.changes.len()), (None, 0));
     assert_eq!(store.user_revision(organization()).await.unwrap(), 1);
 }
@@ -134,7 +152,8 @@ async fn an_import_of_many_with_removals_is_undone_whole() {
     let many: Vec<_> = (0..1_200)
         .map(|number| Arc::new(user(&format!("agent{number}"), Adaptor::Avaya)))
         .collect();
-    let put = users.put(organization(), &many, Absent::Remove, commit).await.unwrap();
+    let put =
+        users.put(organization(), &many, &[], Absent::Remove(Removals::ALL), commit).await.unwrap();
     assert_eq!(stored(&store).await.len(), 1_200);
     let undone = users.undo(organization(), put.revision.unwrap(), commit).await.unwrap();
     assert_eq!(stored(&store).await, before);
@@ -150,12 +169,12 @@ async fn nobody_is_added_twice_and_nobody_unknown_is_touched() {
     let twice = users.add(organization(), user("ada", Adaptor::Cisco), commit).await;
     assert_eq!(twice.unwrap_err().to_string(), "there is a user ada already");
     let unknown = ids(&["ada", "zoe", "yan"]);
-    let removed = users.remove(organization(), &unknown, commit).await.unwrap_err();
+    let removed = users.remove(organization(), &unknown, Removals::Few, commit).await.unwrap_err();
     assert_eq!(removed.to_string(), "there is no user yan, zoe");
     let moved = users.move_to(organization(), &unknown, Adaptor::Cisco, commit).await;
     assert!(matches!(moved, Err(UsersError::Unknown { .. })), "{moved:?}");
     assert_eq!(stored(&store).await, before, "not even those who are known");
-    users.remove(organization(), &ids(&["ada"]), commit).await.unwrap();
+    users.remove(organization(), &ids(&["ada"]), Removals::Few, commit).await.unwrap();
     users.add(organization(), user("ada", Adaptor::Cisco), commit).await.unwrap();
     assert_eq!(stored(&store).await[0], ("ada".to_owned(), Adaptor::Cisco));
 }
@@ -215,4 +234,56 @@ fn a_username_that_changes_is_told() {
     let same = [Arc::new(same.check().unwrap())];
     let difference = Difference::between(vec![old], &same, false);
     assert_eq!(difference.other_usernames().count(), 0, "letter case is no other person");
+}
+
+#[tokio::test]
+async fn a_change_that_would_remove_more_than_a_fifth_is_refused_until_it_is_confirmed() {
+    let store = Store::in_memory().unwrap();
+    let users = Users::new(store.clone());
+    let many: Vec<_> =
+        (0..10).map(|n| Arc::new(user(&format!("a{n}"), Adaptor::GenesysCloud))).collect();
+    let (origin, ids) = (origin(), ids(&["a0", "a1", "a2"]));
+    let commit = Intent::Commit(&origin);
+    users.put(organization(), &many, &[], Absent::Stay, commit).await.unwrap();
+    let put = async |kept: usize, removals, intent| {
+        users.put(organization(), &many[..kept], &[], Absent::Remove(removals), intent).await
+    };
+    let refused = put(7, Removals::Few, commit).await.unwrap_err();
+    assert!(matches!(refused, UsersError::ManyRemoved { removed: 3, stored: 10 }), "{refused}");
+    let refused = put(7, Removals::UpTo(2), commit).await.unwrap_err();
+    assert!(matches!(refused, UsersError::ManyRemoved { removed: 3, stored: 10 }), "{refused}");
+    let refused = users.remove(organization(), &ids, Removals::Few, commit).await.unwrap_err();
+    assert!(matches!(refused, UsersError::ManyRemoved { removed: 3, stored: 10 }), "{refused}");
+    assert_eq!(put(7, Removals::Few, Intent::DryRun).await.unwrap().difference.stored(), 10);
+    assert_eq!(stored(&store).await.len(), 10, "nobody was removed");
+    put(8, Removals::Few, commit).await.unwrap();
+    put(5, Removals::UpTo(3), commit).await.unwrap();
+    users.remove(organization(), &ids[..1], Removals::Few, commit).await.unwrap();
+    assert_eq!(stored(&store).await.len(), 4);
+}
+
+#[tokio::test]
+async fn fields_that_a_list_does_not_have_stay_as_they_are() {
+    let (store, users) = three().await;
+    let bare = |agent| User { team: String::new(), ..user(agent, Adaptor::GenesysCloud) };
+    let wanted = [bare("cy"), bare("di")].map(Arc::new);
+    let (origin, kept) = (origin(), ["adaptor", "team"]);
+    let commit = Intent::Commit(&origin);
+    let done = users.put(organization(), &wanted, &kept, Absent::Stay, commit).await.unwrap();
+    assert_eq!(told(&done), [("di", ChangeKind::Added)]);
+    let cy = store.user(organization(), &AgentId::new("cy")).await.unwrap().unwrap();
+    assert_eq!((cy.adaptor, cy.team.as_str()), (Adaptor::Avaya, "Billing"));
+}
+
+#[tokio::test]
+async fn a_user_whom_no_call_can_match_is_doubted_whatever_changed_it() {
+    let (_, users) = three().await;
+    let (origin, zoe) = (origin(), ids(&["zoe"]));
+    let commit = Intent::Commit(&origin);
+    let odd = User { username: Pii::new("zoe".to_owned()), ..user("zoe", Adaptor::Avaya) };
+    let added = users.add(organization(), odd, commit).await.unwrap();
+    assert_eq!(added.doubts().count(), 0, "its calls are elsewhere");
+    let moved = users.move_to(organization(), &zoe, Adaptor::GenesysCloud, commit).await.unwrap();
+    let doubts: Vec<_> = moved.doubts().map(|(agent, doubt)| (agent, doubt.column)).collect();
+    assert_eq!(doubts, [(&zoe[0], "email")]);
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by failing that something is amiss")]
 
+mod files;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -299,7 +301,11 @@ async fn synced(bench: &Bench, platform: &Platform) {
     assert_eq!((&last["way"], &last["by"]), (&json!("sync"), &json!("grace")));
 
     platform.put_user(SimUser { state: UserState::Inactive, ..gone });
-    let removing = json!({ "groups": ["Night"], "remove_vanished": true });
+    let mut removing = json!({ "groups": ["Night"], "remove_vanished": true });
+    let (status, many) = bench.json(Method::POST, SYNC, SYNC, Some(removing.clone())).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(many["detail"].as_str().unwrap().contains("confirm_removals=2"), "{many}");
+    removing["confirm_removals"] = json!(2);
     let (_, removed) = bench.json(Method::POST, SYNC, SYNC, Some(removing)).await;
     assert_eq!(told(&removed), [r#""removed" "bo""#, r#""removed" "lou""#]);
     for (body, field) in [
@@ -386,33 +392,6 @@ async fn history_and_the_way_back(bench: &Bench) {
     assert_eq!(status, StatusCode::CONFLICT);
     let (status, _) = bench.json(Method::POST, UNDO, "/v1/changes/77/undo", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-}
-
-#[tokio::test(start_paused = true)]
-async fn files_are_refused_by_row_field_and_limit() {
-    let bench = Bench::with_tokens().await;
-    let (status, bad) = bench.import(IMPORT, &format!("{FILE}Di,,nortel,x\n")).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(bad["errors"][0], json!({ "row": 5, "field": "email", "reason": "is empty" }));
-    assert_eq!(bad["errors"][1]["field"], "adaptor");
-    let (status, bad) = bench.import(IMPORT, "name,email,adaptor,pay\n").await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(bad["detail"].as_str().unwrap().contains("pay"), "{bad}");
-    for bytes in [5 * 1024 * 1024 + 1, 5 * 1024 * 1024 + 2] {
-        let file = format!("name,email,adaptor\n{}", "\n".repeat(bytes - 19));
-        let (status, bad) = bench.import(IMPORT, &file).await;
-        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-        assert!(bad["detail"].as_str().unwrap().contains("5 MiB"), "{bad}");
-    }
-    let long = format!("name,email,adaptor\n{}", "A,a@a.example,avaya\n".repeat(50_001));
-    let (status, bad) = bench.import(IMPORT, &long).await;
-    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(bad["detail"].as_str().unwrap().contains("50,000 rows"), "{bad}");
-    let json = |request: RequestBuilder| request.json(&json!({}));
-    let (status, _) = bench.ask(Method::POST, IMPORT, IMPORT, OUR_TOKEN, json).await;
-    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let (_, page) = bench.json(Method::GET, USERS, USERS, None).await;
-    assert_eq!(page["users"], json!([]), "nothing of all that is imported");
 }
 
 #[tokio::test(start_paused = true)]
