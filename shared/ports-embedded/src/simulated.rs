@@ -45,7 +45,7 @@ impl SimulatedPlatform {
     /// Errors: [`KeyFileError::File`].
     pub fn publish(&self, data: &DataDir) -> Result<(), KeyFileError> {
         let path = data.simulated();
-        save(&path, self).map_err(failed(&path))
+        save(&path, self)
     }
 
     /// Removes what an earlier process, or this one, published.
