@@ -13,6 +13,7 @@ mod scenarios;
 mod sync;
 mod template;
 mod tidy;
+mod user_files;
 mod why;
 mod why_asks;
 mod world;
