@@ -10,7 +10,6 @@ mod failure;
 mod judge;
 mod organization;
 mod output;
-mod pasteable;
 mod platforms;
 mod retention;
 mod simulated;

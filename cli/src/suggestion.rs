@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use sidetone_model::OrganizationId;
+
 use crate::args::GlobalArgs;
 
 /// A complete command line.
@@ -45,6 +47,13 @@ impl Suggestion {
 impl fmt::Display for Suggestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl GlobalArgs {
+    /// Returns a command for the same data, stack and configuration, and for an organization.
+    pub(crate) fn command(&self, words: &[&str], organization: Option<OrganizationId>) -> String {
+        Suggestion::new(self, words).option("--organization", organization).to_string()
     }
 }
 

@@ -24,15 +24,16 @@ pub(crate) async fn coverage(
     #[cfg(feature = "aws")]
     if let Some(stack) = crate::stack::Stack::named(global).await? {
         let (organization, platform) = stack.asked(args.organization).await?;
-        return show(&platform, stack.store(), organization, args, output).await;
+        return show(global, &platform, stack.store(), organization, args, output).await;
     }
     let data = existing_data(global)?;
     let store = Store::open(&data.store())?;
     let (organization, platform) = asked(global, args.organization, &data, &store).await?;
-    show(&platform, &store, organization, args, output).await
+    show(global, &platform, &store, organization, args, output).await
 }
 
 async fn show(
+    global: &GlobalArgs,
     platform: &PlatformClient,
     store: &(impl UserStore + CallStore + OrganizationStore),
     organization: OrganizationId,
@@ -43,12 +44,12 @@ async fn show(
     if output.is_json() {
         output.json(&coverage)?;
     } else {
-        print(&coverage, output)?;
+        print(global, &coverage, output)?;
     }
     Ok(Exit::Done)
 }
 
-fn print(coverage: &Coverage, output: &mut Output<'_>) -> Result<(), Failure> {
+fn print(global: &GlobalArgs, coverage: &Coverage, output: &mut Output<'_>) -> Result<(), Failure> {
     for queue in &coverage.queues {
         let (covered, members) = (queue.covered, queue.members);
         let name = printable(&queue.name);
@@ -66,10 +67,11 @@ fn print(coverage: &Coverage, output: &mut Output<'_>) -> Result<(), Failure> {
         output.line(format_args!("{agent}: provisioned, and on no call within {days} days"))?;
     }
     if coverage.not_covered.iter().any(|one| one.reason == UncoveredReason::NotProvisioned) {
-        output.note(
-            "\n`sidetone users sync` provisions them as Genesys has them; `sidetone users sample` \
-             prints a file to do it by hand",
-        );
+        let sync = global.command(&["users", "sync"], Some(coverage.organization));
+        output.note(format_args!(
+            "\n`{sync}` provisions them as Genesys has them; `sidetone users sample` prints a file \
+             to do it by hand"
+        ));
     }
     Ok(())
 }

@@ -37,7 +37,8 @@ pub(crate) async fn org(
     #[cfg(feature = "aws")]
     if let Some(stack) = crate::stack::Stack::named(global).await? {
         let secrets = stack.secrets()?;
-        return House::new(stack.store().clone(), secrets).work(command, output).await;
+        let house = House::new(global.clone(), stack.store().clone(), secrets);
+        return house.work(command, output).await;
     }
     let data = match command {
         OrgCommand::Add(_) => data(global)?,
@@ -45,11 +46,12 @@ pub(crate) async fn org(
             existing_data(global)?
         }
     };
-    House::of(&data)?.work(command, output).await
+    House::of(global.clone(), &data)?.work(command, output).await
 }
 
 /// Where settings and secrets lie.
 struct House<S, X> {
+    global: GlobalArgs,
     store: S,
     organizations: Organizations<S, X>,
 }
@@ -61,14 +63,14 @@ struct Shown {
 }
 
 impl House<Store, SecretFiles> {
-    fn of(data: &DataDir) -> Result<Self, Failure> {
-        Ok(Self::new(Store::open(&data.store())?, SecretFiles::open(data)?))
+    fn of(global: GlobalArgs, data: &DataDir) -> Result<Self, Failure> {
+        Ok(Self::new(global, Store::open(&data.store())?, SecretFiles::open(data)?))
     }
 }
 
 impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
-    fn new(store: S, secrets: X) -> Self {
-        Self { organizations: Organizations::new(store.clone(), secrets), store }
+    fn new(global: GlobalArgs, store: S, secrets: X) -> Self {
+        Self { global, organizations: Organizations::new(store.clone(), secrets), store }
     }
 
     async fn work(&self, command: &OrgCommand, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -99,14 +101,15 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
         print(&shown, output)?;
         let id = args.organization;
         if shown.standing.with_secret.is_empty() {
-            output.note(
-                "It has no OAuth client yet, so nobody tells of its calls: give one with --client.",
-            );
+            let id = id.to_string();
+            let add = self.global.command(&["org", "add", &id, "--client", "ID=FILE"], None);
+            output.note(format_args!(
+                "It has no OAuth client yet, so its calls are not followed: `{add}` gives it one."
+            ));
         }
         if shown.standing.keys.is_empty() {
-            output.note(format_args!(
-                "It has no AudioHook key yet: `secrets new --organization {id}` makes one."
-            ));
+            let new = self.global.command(&["secrets", "new"], Some(id));
+            output.note(format_args!("It has no AudioHook key yet: `{new}` makes one."));
         }
         Ok(Exit::Done)
     }
@@ -145,7 +148,7 @@ impl<S: OrganizationStore + UserStore, X: OrganizationSecrets> House<S, X> {
     ) -> Result<Exit, Failure> {
         let query = SettingsQuery { before: args.before, limit: usize::from(args.limit.get()) };
         let page = self.organizations.history(args.organization, &query).await?;
-        history::tell(args.organization, page, output)?;
+        history::tell(&self.global, args, page, output)?;
         Ok(Exit::Done)
     }
 

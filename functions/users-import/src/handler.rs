@@ -19,8 +19,9 @@ use crate::files::Files;
 use crate::place::Place;
 use crate::result::{Earlier, ImportResult, key_of_result};
 
-/// What a file's name ends with, in any case.
-const CSV: &str = ".csv";
+/// What a file's name ends with, in any case: text is imported, and of a workbook the result says
+/// how it is saved as text.
+const ENDINGS: [&str; 6] = [".csv", ".txt", ".tsv", ".xlsx", ".xls", ".ods"];
 
 /// Handles the function's events.
 pub(crate) struct Handler<S, F> {
@@ -73,7 +74,8 @@ impl<S: UserStore + OrganizationStore, F: Files> Handler<S, F> {
             return Err("the event is of another bucket than SIDETONE_USERS_BUCKET".into());
         }
         let object = detail.object;
-        if !object.key.to_lowercase().ends_with(CSV) {
+        let key = object.key.to_lowercase();
+        if !ENDINGS.iter().any(|ending| key.ends_with(ending)) {
             return Ok(Answer::Nothing);
         }
         if self.is_known(&object).await? {

@@ -4,25 +4,32 @@ use std::borrow::Cow;
 
 use comfy_table::{Table, presets};
 use sidetone_delivery_wire::listen_name;
-use sidetone_model::{Organization, OrganizationId, PlatformPlace};
+use sidetone_model::{Organization, PlatformPlace};
 use sidetone_organizations::{HistoryView, SettingsKind};
 use sidetone_ports::{SettingsChange, SettingsEntry, SettingsPage};
 
 use super::on_hold_name;
+use crate::args::{GlobalArgs, OrgHistoryArgs};
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
 /// Tells of a page.
 pub(super) fn tell(
-    organization: OrganizationId,
+    global: &GlobalArgs,
+    args: &OrgHistoryArgs,
     page: SettingsPage,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     if output.is_json() {
-        return output.json(&HistoryView::new(organization, page));
+        return output.json(&HistoryView::new(args.organization, page));
     }
     match page.next {
-        Some(next) => output.note(format_args!("there is more: --before {next}")),
+        Some(next) => {
+            let (id, limit) = (args.organization.to_string(), args.limit.to_string());
+            let before = next.to_string();
+            let words = ["org", "history", &id, "--limit", &limit, "--before", &before];
+            output.note(format_args!("there is more: {}", global.command(&words, None)));
+        }
         None if page.entries.is_empty() => output.note("nothing was changed yet"),
         None => {}
     }

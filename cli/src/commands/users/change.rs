@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::json;
 use sidetone_model::{Adaptor, User, UserStatus};
 use sidetone_ports::{ChangeOrigin, ChangeWay};
-use sidetone_user_file::{Fields, FileError, ReadOptions, UserFile, read};
+use sidetone_user_file::{Fields, FileError, ReadOptions, UserFile, doubts as doubts_of, read};
 use sidetone_users::{Absent, Intent, Outcome, Removals, Users, UsersError};
 
 use super::place::{Either, Place, Use, open};
@@ -278,7 +278,9 @@ pub(super) const fn intent(dry_run: bool, origin: &ChangeOrigin) -> Intent<'_> {
 }
 
 fn is_listened_to(user: &User) -> bool {
-    user.adaptor == Adaptor::GenesysCloud && user.status == UserStatus::Active
+    user.adaptor == Adaptor::GenesysCloud
+        && user.status == UserStatus::Active
+        && doubts_of(user).is_empty()
 }
 
 fn refusal(global: &GlobalArgs, args: &ImportArgs, error: FileError) -> Failure {

@@ -30,7 +30,13 @@ pub(super) async fn history(
         changes(&place, args, output).await?
     };
     if let Some(more) = more {
-        output.note(format_args!("there is more: --before {more}"));
+        let (limit, more) = (args.limit.to_string(), more.to_string());
+        let mut words = vec!["users", "history"];
+        words.extend(args.agent.as_ref().map(AgentId::as_str));
+        words.extend(args.details.then_some("--details"));
+        words.extend(["--limit", &limit, "--before", &more]);
+        let next = global.command(&words, Some(place.organization));
+        output.note(format_args!("there is more: {next}"));
     }
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Output, printable};
 
 /// How many lines a person is shown; the rest is counted.
-const LINES_MAX: usize = 1_000;
+const LINES_MAX: usize = 100;
 
 /// Tells of every change.
 pub(super) fn tell(

@@ -37,7 +37,7 @@ fn history_is_a_table_and_has_no_secret() {
     assert!(lines[1].starts_with("3 ") && lines[1].ends_with("removed"), "{}", ran.results);
     let changed = "changed  listen: matched -> ready, queues: nothing -> Billing";
     assert!(lines[2].ends_with(changed), "{}", ran.results);
-    assert!(ran.notes.contains("there is more: --before 2"), "{}", ran.notes);
+    assert!(ran.notes.contains("--limit 2 --before 2 --data"), "{}", ran.notes);
     let first = bench.done(&["org", "history", ORGANIZATION, "--before", "2"]);
     let added = "added    platform: usw2, clients: client, listen: matched, on-hold: keep, \
                  secrets of clients were set";

@@ -210,6 +210,23 @@ async fn what_can_never_be_imported_gets_a_result_that_says_why() {
 }
 
 #[tokio::test]
+async fn a_workbook_gets_a_result_that_says_how_to_save_it() {
+    let mut bench = Bench::new();
+    for (name, file) in [
+        ("agents.XLSX", &b"PK\x03\x04\x14\x00"[..]),
+        ("agents.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    ] {
+        let key = key(name);
+        assert_eq!(bench.import(&key, file).await, Answer::Refused { status: 422 });
+        let detail = bench.result(&key)["problem"]["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("an Excel workbook"), "{detail}");
+    }
+    let tabs = key("agents.txt");
+    bench.import(&tabs, "name\temail\nAda\tada@a.example\n").await;
+    assert_eq!(bench.agents(OURS).await, ["ada"]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_too_large_is_not_read() {
     let mut bench = Bench::new();
     let mut event = bench.put(&key("a.csv"), FILE);
