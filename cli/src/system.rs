@@ -185,7 +185,7 @@ impl<R: RecordSink> System<R> {
         let (host_task, stop) = (host.clone(), stop_rest.clone());
         tasks.spawn(async move { host_task.run(stop).await });
         // The directory's lock says that whoever else held sessions here is dead.
-        host.sweep(true).await;
+        host.sweep_all().await;
         tasks.spawn(recorder.run(
             stream.clone(),
             stream.clone(),

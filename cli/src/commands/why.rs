@@ -124,11 +124,12 @@ async fn facts<S: CallStore + OwnerStore, R: RecordSource>(
         None if candidates.is_empty() => drop(candidates.insert(SIMULATED_ORGANIZATION)),
         None => {}
     }
-    let now = Clock::system().now();
+    let clock = Clock::system();
+    let now = clock.now();
     let mut all = Vec::new();
     for organization in candidates {
         let key = ConversationKey { organization, conversation };
-        all.push(gather(&place.store, &told, key, now).await?);
+        all.push(gather(&place.store, &told, key, &clock).await?);
     }
     the_one_who_knows(all, now, conversation)
 }

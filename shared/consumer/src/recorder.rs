@@ -43,7 +43,7 @@ use self::finish::{Settled, Stored};
 pub use self::health::RecorderHealth;
 use self::intake::{Arrival, Draft, drafts};
 pub use self::turn::Alone;
-use self::turn::Turns;
+use self::turn::{Patience, Turns};
 
 mod finish;
 mod health;
@@ -269,7 +269,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             }
         }
         for ((session, key), sequence) in to_settle {
-            if let Err(error) = self.settle(key, session, false).await {
+            if let Err(error) = self.settle(key, session, false, Patience::Look).await {
                 taken.fail(sequence, error);
             }
         }
@@ -310,7 +310,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 Known::Running { last_made_at } => {
                     let is_silent = self.is_silent(session, &names, last_made_at, now).await?;
                     if is_silent || names.iter().any(|name| name.ends) {
-                        self.settle(key, session, is_silent).await?;
+                        self.settle(key, session, is_silent, Patience::Observe).await?;
                     }
                     continue;
                 }
@@ -323,7 +323,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             if is_late || (is_known && !due && !recorded.complete) {
                 continue;
             }
-            let settled = self.settle(key, session, false).await?;
+            let settled = self.settle(key, session, false, Patience::Observe).await?;
             if due && settled == Settled::Recorded {
                 // What came since stays.
                 self.recordings.remove_parts(session, names.clone()).await?;

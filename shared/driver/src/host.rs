@@ -8,11 +8,12 @@ use sidetone_audiohook_proto::Handshake;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
 use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
 use sidetone_ports::{
-    CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, OwnerStore, RecordSink, Revision,
-    StoreError, chain,
+    CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, Observed, OwnerBeat, OwnerStore,
+    RecordSink, Revision, StoreError, chain,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls;
@@ -43,7 +44,7 @@ pub struct Pace {
     pub mailbox_wait: Duration,
     /// How often the owner says that it lives.
     pub beat_interval: Duration,
-    /// How long a beat holds.
+    /// How long the beat may stand still before others take this owner for dead.
     pub beat_life: Duration,
     /// How long the shared nonce memory may take before a session is let in without it.
     pub nonce_limit: Duration,
@@ -120,6 +121,9 @@ struct Watcher {
     view: Arc<View>,
 }
 
+/// How many conversations are read at once after this host was swept.
+const LOOKS_MAX: usize = 32;
+
 /// How many status changes may wait for a slow reader before it misses some.
 const NEWS_MAX: usize = 4_096;
 
@@ -182,13 +186,16 @@ where
         Session::new(self.clone(), engine, answer, status)
     }
 
-    /// Declares lost what dead owners left behind; with `all`, every other owner is dead.
-    ///
-    /// A process that holds its data alone may say so when it starts.
-    pub async fn sweep(&self, all: bool) {
+    /// Declares lost what every other owner left behind. For a process that holds its data
+    /// alone, when it starts.
+    pub async fn sweep_all(&self) {
+        self.sweep(None).await;
+    }
+
+    async fn sweep(&self, observed: Option<&mut Observed<OwnerBeat>>) {
         let inner = &self.0;
         let swept =
-            sweep::sweep(&inner.store, &inner.clock, &inner.producer, &inner.owner, all).await;
+            sweep::sweep(&inner.store, &inner.clock, &inner.producer, &inner.owner, observed).await;
         match swept {
             Ok(0) => {}
             Ok(sessions) => tracing::warn!(sessions, "declared lost what a dead door left behind"),
@@ -205,7 +212,7 @@ where
             tracing::warn!(sessions, "left without signing off: sessions are not over");
             return;
         }
-        if let Err(error) = self.0.store.remove_owner(&self.0.owner).await {
+        if let Err(error) = self.0.store.remove_owner(&self.0.owner, None).await {
             tracing::warn!(error = %chain(&error), "could not sign off");
         }
     }
@@ -272,12 +279,23 @@ where
     }
 
     /// Writes a session's item, again and again for a while, and tells who watches.
+    ///
+    /// The host is the only one that knows how its session does. Where a sweep has declared it
+    /// lost, the host takes it back: it goes on from the sweep's revision.
     pub(crate) async fn save(&self, item: SessionItem, mut revision: Revision) -> Revision {
         let Inner { store, clock, pace, .. } = &*self.0;
         let until = clock.steady() + pace.save_limit;
         let mut wait = Duration::from_millis(50);
         loop {
-            let saving = calls::save(store, clock, &item, &mut revision);
+            let saving = async {
+                match calls::save(store, clock, &item, &mut revision).await {
+                    Err(error) if error.is_conflict() => {
+                        revision = self.take_back(&item).await?;
+                        calls::save(store, clock, &item, &mut revision).await
+                    }
+                    saved => saved,
+                }
+            };
             let error = match clock.timeout(pace.store_limit, saving).await {
                 Some(Ok(conversation)) => {
                     self.tell(item.key, conversation);
@@ -288,9 +306,7 @@ where
             };
             let text = error.as_ref().map(|error| chain(error));
             let error_text = text.as_deref().unwrap_or("no answer in time");
-            let is_conflict = error.as_ref().is_some_and(StoreError::is_conflict);
-            if is_conflict || clock.steady() >= until {
-                // A conflict means that a sweep has declared this owner dead.
+            if clock.steady() >= until {
                 metrics::counter!("sidetone_session_items_unsaved_total").increment(1);
                 tracing::error!(session = %item.session, error = error_text, "session item not saved");
                 return revision;
@@ -299,6 +315,24 @@ where
             clock.sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(2));
         }
+    }
+
+    /// Returns the revision at which a session's item is stored that another wrote last; 0 if
+    /// there is none.
+    async fn take_back(&self, item: &SessionItem) -> Result<Revision, StoreError> {
+        let Inner { store, clock, owner, .. } = &*self.0;
+        let Some((stored, revision)) = calls::stored(store, clock, item).await? else {
+            return Ok(0);
+        };
+        if stored.was_given_up() {
+            metrics::counter!("sidetone_sessions_fenced_total").increment(1);
+            tracing::warn!(
+                session = %item.session, connection = %item.connection, %owner, revision,
+                "session was declared lost while its door held it: the beat of this owner was \
+                 not seen in time; took the session back"
+            );
+        }
+        Ok(revision)
     }
 
     /// Declares a session lost that broke off without an end: its task panicked, or was dropped.
@@ -417,11 +451,34 @@ where
         }
     }
 
+    /// Reads every conversation of this host: it was swept, so each session is declared lost.
+    fn look_at_all(&self) {
+        let keys: Vec<_> = lock(&self.0.watchers).keys().copied().collect();
+        let host = self.clone();
+        tokio::spawn(async move {
+            let mut looks = JoinSet::new();
+            for key in keys {
+                if looks.len() >= LOOKS_MAX {
+                    looks.join_next().await;
+                }
+                let host = host.clone();
+                looks.spawn(async move { host.look_at(key).await });
+            }
+            while looks.join_next().await.is_some() {}
+        });
+    }
+
     async fn stay_alive(&self) {
         let Inner { store, clock, pace, owner, .. } = &*self.0;
+        let mut own = OwnerBeat { owner: owner.clone(), beat: 0, life: pace.beat_life };
         loop {
-            if let Err(error) = store.beat(owner, clock.now() + pace.beat_life).await {
-                tracing::warn!(error = %chain(&error), "sign of life not written");
+            own.beat += 1;
+            match store.beat(&own).await {
+                Ok(false) if own.beat > 1 => self.look_at_all(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "sign of life not written");
+                }
             }
             clock.sleep(pace.beat_interval).await;
         }
@@ -429,9 +486,11 @@ where
 
     /// Apart from the signs of life: it waits for the stream, they must not.
     async fn keep_sweeping(&self) {
+        let Inner { clock, pace, .. } = &*self.0;
+        let mut observed = Observed::every(pace.beat_interval, clock);
         loop {
-            self.0.clock.sleep(self.0.pace.beat_interval).await;
-            self.sweep(false).await;
+            clock.sleep(pace.beat_interval).await;
+            self.sweep(Some(&mut observed)).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use sidetone_audiohook_proto::SessionEvent;
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_engine::{Conversation, Engine, Input, Output};
-use sidetone_model::{SessionItem, Timestamp};
+use sidetone_model::{SessionItem, SessionPhase, Timestamp};
 use sidetone_ports::{CallStore, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision};
 use tokio::sync::oneshot;
 
@@ -57,7 +57,7 @@ where
 {
     host: Host<S, R>,
     engine: Engine,
-    /// What was joined.
+    /// The session's item as it was written last.
     own: Option<SessionItem>,
     entry: Entry,
     outlet: Option<Outlet>,
@@ -162,11 +162,23 @@ where
         let input = match poll_fn(|cx| self.poll_news(cx)).await {
             News::Answer(freshness) => self.decide(freshness),
             News::View(conversation) => {
+                self.take_back(&conversation);
                 Some(Input::Conversation(Arc::unwrap_or_clone(conversation)))
             }
         };
         if let Some(input) = input {
             self.handle(input);
+        }
+    }
+
+    /// Writes the item again if a sweep has declared this session lost: it is not.
+    fn take_back(&mut self, conversation: &Conversation) {
+        let Some(own) = self.own.clone().filter(|own| own.phase != SessionPhase::Ended) else {
+            return;
+        };
+        let stored = conversation.sessions.iter().find(|one| one.connection == own.connection);
+        if stored.is_some_and(SessionItem::was_given_up) {
+            self.save(own);
         }
     }
 
@@ -236,12 +248,12 @@ where
     fn join(&mut self, item: &SessionItem) {
         let heading = Heading::new(item.key, Some(item.session), &item.connection);
         self.outlet = Some(self.host.producer().outlet(heading));
-        self.own = Some(item.clone());
         self.host.watch(item, Arc::clone(&self.view));
     }
 
     /// Writes the item behind the session, after what was written before it.
     fn save(&mut self, item: SessionItem) {
+        self.own = Some(item.clone());
         let host = self.host.clone();
         let before = self.saver.take();
         let (written, saver) = oneshot::channel();

@@ -5,31 +5,41 @@
 
 use sidetone_delivery_wire::{Body, EndCause, Gap, GapReason, Heading, SessionEnded};
 use sidetone_model::{ConnectionId, OwnerId, SessionItem};
-use sidetone_ports::{CallStore, Clock, Mailbox, OwnerStore, RecordSink, StoreError};
+use sidetone_ports::{
+    CallStore, Clock, Mailbox, Observed, OwnerBeat, OwnerStore, RecordSink, StoreError,
+};
 
 use crate::calls;
 use crate::producer::Producer;
 
-/// Ends every session of every dead owner; returns how many.
+/// Takes one look at the owners and ends every session of those found dead; returns how many.
 ///
-/// With `all`, every owner but `own` is dead, whatever its last word was.
+/// An owner is dead once `observed` has not seen its beat move for its whole life; without an
+/// observation, every owner but `own` is.
 pub async fn sweep<S, R>(
     store: &S,
     clock: &Clock,
     producer: &Producer<R>,
     own: &OwnerId,
-    all: bool,
+    observed: Option<&mut Observed<OwnerBeat>>,
 ) -> Result<usize, StoreError>
 where
     S: CallStore + Mailbox + OwnerStore,
     R: RecordSink,
 {
-    let mut sessions = 0;
-    for lease in store.owners().await? {
-        if lease.owner == *own || !(all || lease.until < clock.now()) {
-            continue;
+    let asked_at = clock.steady();
+    let mut owners = store.owners().await?;
+    owners.retain(|beat| beat.owner != *own);
+    let dead = match observed {
+        Some(observed) => {
+            let found = owners.into_iter().map(|beat| (beat.clone(), beat.life));
+            observed.look(asked_at, clock.steady(), found)
         }
-        for owned in store.owned_by(&lease.owner, clock.now()).await? {
+        None => owners,
+    };
+    let mut sessions = 0;
+    for OwnerBeat { owner, beat, .. } in dead {
+        for owned in store.owned_by(&owner, clock.now()).await? {
             let Ok(mut item) = serde_json::from_slice::<SessionItem>(&owned.item.bytes) else {
                 tracing::error!(item = owned.item.name, "item of a dead owner cannot be read");
                 continue;
@@ -38,13 +48,17 @@ where
             item.give_up(clock.now());
             let mut revision = owned.item.revision;
             match calls::save(store, clock, &item, &mut revision).await {
-                Ok(_) => sessions += 1,
-                // Another sweeper was first, with the same records.
+                Ok(_) => {
+                    sessions += 1;
+                    // Should it live after all, it takes the session back.
+                    store.post(&owner, item.key, clock.now()).await?;
+                }
+                // Another sweeper was first, with the same records; or the door lives.
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error),
             }
         }
-        store.remove_owner(&lease.owner).await?;
+        store.remove_owner(&owner, Some(beat)).await?;
     }
     Ok(sessions)
 }
@@ -66,3 +80,6 @@ pub async fn declare_lost<R: RecordSink>(
     outlet.push(clock.now(), Body::SessionEnded(ended));
     outlet.drained().await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,23 @@
 //! Reads what stores and stream know of one conversation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sidetone_consumer::{Record, decode};
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    ConnectionId, ConversationId, ConversationKey, OrganizationId, RefusalReport, SessionId,
-    Timestamp, TrackerReport,
+    ConnectionId, ConversationId, ConversationKey, DoorKind, OrganizationId, OwnerId,
+    RefusalReport, SessionId, SessionPhase, Timestamp, TrackerReport,
 };
-use sidetone_ports::{CallStore, Item, OwnerStore, RecordSource, SourceError, StoreError};
+use sidetone_ports::{
+    CallStore, Clock, Item, Observed, OwnerStore, RecordSource, SourceError, StoreError,
+};
 
 use crate::facts::{Audio, Facts, Told};
+
+/// How often it is looked whether the holder of a session lives.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Stream records read at a time.
 const READ_MAX: usize = 500;
@@ -86,8 +91,9 @@ pub async fn gather<S: CallStore + OwnerStore>(
     store: &S,
     stream: &StreamFacts,
     key: ConversationKey,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Facts, GatherError> {
+    let now = clock.now();
     let mut facts = Facts::none(now, Some(key.organization), key.conversation);
     // Under the nil conversation stands what concerns the organization as a whole.
     let whole = ConversationKey { conversation: nil(), ..key };
@@ -108,13 +114,52 @@ pub async fn gather<S: CallStore + OwnerStore>(
             _ => {}
         }
     }
-    let owners = store.owners().await?;
-    facts.alive =
-        owners.into_iter().filter(|lease| lease.until >= now).map(|lease| lease.owner).collect();
+    facts.alive = alive(store, clock, holders(&facts)).await?;
     let of_organization =
         stream.0.iter().filter(|record| record.origin.session.key.organization == key.organization);
     of_organization.for_each(|record| add(&mut facts, record));
     Ok(facts)
+}
+
+/// Returns who holds sessions that are not over, by a door that gives signs of life.
+fn holders(facts: &Facts) -> BTreeSet<OwnerId> {
+    let running = facts
+        .sessions
+        .iter()
+        .filter(|item| item.phase != SessionPhase::Ended && item.door != DoorKind::ApiGateway);
+    running.map(|item| item.owner.clone()).collect()
+}
+
+/// Watches owners until each has given a sign of life, or has given none for its whole life;
+/// returns those that have.
+async fn alive<S: OwnerStore>(
+    store: &S,
+    clock: &Clock,
+    mut awaited: BTreeSet<OwnerId>,
+) -> Result<BTreeSet<OwnerId>, StoreError> {
+    let mut observed = Observed::every(LOOK_EVERY, clock);
+    let (mut first, mut alive) = (BTreeMap::new(), BTreeSet::new());
+    loop {
+        let asked_at = clock.now();
+        let mut beats = store.owners().await?;
+        beats.retain(|beat| awaited.contains(&beat.owner));
+        for beat in &beats {
+            if *first.entry(beat.owner.clone()).or_insert(beat.beat) != beat.beat {
+                alive.insert(beat.owner.clone());
+            }
+        }
+        let found = beats.into_iter().map(|beat| (beat.clone(), beat.life));
+        // What is not listed was swept, or has left.
+        awaited = first.keys().filter(|owner| !alive.contains(*owner)).cloned().collect();
+        for silent in observed.look(asked_at, clock.now(), found) {
+            awaited.remove(&silent.owner);
+            first.remove(&silent.owner);
+        }
+        if awaited.is_empty() {
+            return Ok(alive);
+        }
+        clock.sleep(LOOK_EVERY).await;
+    }
 }
 
 const fn nil() -> ConversationId {

@@ -72,7 +72,7 @@ pub struct Pace {
     pub look_every: Duration,
     /// How often the sweep looks.
     pub sweep_interval: Duration,
-    /// How often the sweep looks after doors that died.
+    /// How often the sweep looks after doors that died: several times in the life of a beat.
     pub owners_interval: Duration,
 }
 
@@ -88,7 +88,7 @@ impl Default for Pace {
             patience: Duration::from_millis(250),
             look_every: Duration::from_secs(30),
             sweep_interval: Duration::from_millis(300),
-            owners_interval: Duration::from_secs(10),
+            owners_interval: Duration::from_secs(3),
         }
     }
 }

@@ -13,8 +13,8 @@ use sidetone_driver::{
 };
 use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionItem, SessionPhase};
 use sidetone_ports::{
-    CallStore, ClientLine, ConnectionItem, ConnectionStore, Mailbox, OwnerStore, RecordSink,
-    StoreError, chain,
+    CallStore, ClientLine, ConnectionItem, ConnectionStore, Mailbox, Observed, OwnerStore,
+    RecordSink, StoreError, chain,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -82,8 +82,11 @@ where
     async fn look_after_owners(&self, producer: &Producer<R>) {
         let own = OwnerId::new(OWNER);
         let mut looks_for_orphans = true;
+        // Of this run alone: an invocation does not know how long its process stood still before.
+        let mut observed = Observed::every(self.config.pace.owners_interval, &self.clock);
         loop {
-            let swept = sweep_dead_owners(&self.store, &self.clock, producer, &own, false).await;
+            let observed = Some(&mut observed);
+            let swept = sweep_dead_owners(&self.store, &self.clock, producer, &own, observed).await;
             match swept {
                 Ok(0) => {}
                 Ok(sessions) => {

@@ -140,6 +140,12 @@ impl SessionItem {
         self.end.get_or_insert(SessionEnd { at: now, cause: EndCause::Lost });
     }
 
+    /// Returns whether another has ended it for its door.
+    pub fn was_given_up(&self) -> bool {
+        self.phase == SessionPhase::Ended
+            && self.end.is_some_and(|end| end.cause == EndCause::Lost)
+    }
+
     /// Returns whether this session listens before `other`, both being of one conversation
     /// and participant: the one that opened first does, while its socket is open.
     pub fn goes_before(&self, other: &Self) -> bool {

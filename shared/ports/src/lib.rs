@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod error;
 mod lease;
+mod observed;
 mod organization;
 mod part;
 mod secrets;
@@ -17,7 +18,8 @@ mod user;
 pub use clock::{Clock, ClockSkew};
 pub use connection::{ClientLine, ConnectionItem, ConnectionStore, LineError, Said};
 pub use error::{SinkError, SourceError, StoreError, chain};
-pub use lease::{Fence, LeaseStore, Renewal};
+pub use lease::{Claim, Fence, LeaseBeat, LeaseStore, Renewal};
+pub use observed::{Granted, Observed, claim};
 pub use organization::{
     OrganizationStore, SettingsChange, SettingsEntry, SettingsPage, SettingsQuery,
 };
@@ -26,7 +28,7 @@ pub use secrets::{
     ClientSource, ConfiguredClient, KnownClients, OrganizationSecrets, SecretsError, StoredClient,
 };
 pub use store::{
-    CallStore, Freshness, Item, Lease, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerStore,
+    CallStore, Freshness, Item, Mailbox, NonceCheck, NonceStore, OwnedItem, OwnerBeat, OwnerStore,
     Revision, SecretSource, StoredKey,
 };
 pub use stream::{

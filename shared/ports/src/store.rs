@@ -64,28 +64,33 @@ pub trait CallStore: Clone + Send + Sync + 'static {
 }
 
 /// An owner's sign of life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// Who.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerBeat {
+    /// The owner.
     pub owner: OwnerId,
-    /// Until when it counts as alive.
-    pub until: Timestamp,
+    /// Another number with every sign of life.
+    pub beat: u64,
+    /// How long it may stay the same before the owner counts as dead.
+    pub life: Duration,
 }
 
-/// Who is alive.
+/// Signs of life of every owner. Whether one is alive is observed ([`crate::Observed`]): no
+/// moment is stored.
 pub trait OwnerStore: Clone + Send + Sync + 'static {
-    /// Says that an owner lives until `until`.
-    fn beat(
+    /// Writes an owner's sign of life; returns whether the owner was listed before. One that
+    /// beat earlier and is not listed has been swept.
+    fn beat(&self, beat: &OwnerBeat) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Returns the last beat of every owner that was not removed.
+    fn owners(&self) -> impl Future<Output = Result<Vec<OwnerBeat>, StoreError>> + Send;
+
+    /// Removes an owner that left in order, or whose sessions were swept; with `silent`, only
+    /// if that still is its last beat.
+    fn remove_owner(
         &self,
         owner: &OwnerId,
-        until: Timestamp,
+        silent: Option<u64>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Returns every owner that ever beat and was not removed, with its last word.
-    fn owners(&self) -> impl Future<Output = Result<Vec<Lease>, StoreError>> + Send;
-
-    /// Forgets an owner: it left in order, or what it left behind was swept.
-    fn remove_owner(&self, owner: &OwnerId) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Letters to whoever holds a session: "this conversation changed, look".

@@ -6,7 +6,7 @@ use sidetone_delivery_wire::{
     Audio, AudioFormat, Body, EndCause, Heading, MediaChannel, SessionEnded, SessionStarted, encode,
 };
 use sidetone_model::{ConnectionId, ConversationKey, SessionId};
-use sidetone_ports::Clock;
+use sidetone_ports::{Claim, Clock, LeaseStore as _};
 use sidetone_ports_embedded::{Recordings, Store};
 
 use super::*;
@@ -173,17 +173,27 @@ async fn without_time_the_rest_is_given_again() {
     assert!(bench.sidecar().await.unwrap().complete);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_that_somebody_else_is_at_is_finished_by_the_schedule() {
     let bench = Bench::new();
     let lease = format!("recording#{}", session());
-    let now = Clock::system().now();
-    let until = now + Duration::from_secs(600);
-    let fence = bench.leases.acquire(&lease, "another", until, now).await.unwrap().unwrap();
+    let life = Duration::from_secs(30);
+    let claim = bench.leases.acquire(&lease, "another", life, None).await.unwrap();
+    let Claim::Granted(fence) = claim else { panic!("it is free") };
+    let renewing = tokio::spawn({
+        let (leases, lease) = (bench.leases.clone(), lease.clone());
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(8)).await;
+                leases.renew(&lease, "another", fence, life, false).await.unwrap();
+            }
+        }
+    });
     assert_eq!(bench.take(&entries(&call())).await, nothing_failed());
     let tidy = || bench.handle(json!({"tidy": true}), Duration::from_secs(60));
     assert_eq!(tidy().await.unwrap(), nothing_failed());
     assert_eq!(bench.sidecar().await, None);
+    renewing.abort();
     bench.leases.release(&lease, "another", fence).await.unwrap();
     assert_eq!(tidy().await.unwrap(), nothing_failed());
     assert!(bench.sidecar().await.unwrap().complete);

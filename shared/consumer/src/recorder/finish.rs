@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sidetone_model::SessionId;
 use sidetone_ports::{LeaseStore, PartName, RecordingStore, StoreError};
 
+use super::turn::Patience;
 use super::{Known, Recorder};
 use crate::assembly::{StoredParts, index_parts, write_wav};
 use crate::error::ConsumerError;
@@ -77,13 +78,17 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         key: SessionKey,
         session: SessionId,
         without_end: bool,
+        patience: Patience,
     ) -> Result<Settled, ConsumerError> {
         // Whatever comes of it, what was known before counts no more.
         self.known.remove(&(session, key.key));
-        let Some(turn) = self.within(session, self.turns.take(session)).await? else {
+        let Some(turn) = self.within(session, self.turns.take(session, patience)).await? else {
             return Ok(Settled::Elsewhere);
         };
-        let outcome = self.within(session, self.settle_in_turn(key, session, without_end)).await;
+        let settling = self.within(session, self.settle_in_turn(key, session, without_end));
+        let Some(outcome) = self.turns.during(session, turn, settling).await else {
+            return Ok(Settled::Elsewhere);
+        };
         self.turns.give_back(session, turn).await;
         let (settled, known) = outcome?;
         self.know(key, session, known);

@@ -1,13 +1,16 @@
 //! Whose turn it is to finish a recording, where several recorders work on one store.
 
+use std::future::Future;
 use std::time::Duration;
 
-use sidetone_model::{SessionId, Timestamp};
-use sidetone_ports::{Clock, Fence, LeaseStore, Renewal, StoreError};
+use sidetone_model::SessionId;
+use sidetone_ports::{Claim, Clock, Fence, LeaseBeat, LeaseStore, Renewal, StoreError, claim};
 
-/// How long a turn lasts if it is not given back: an invocation of a Lambda ends before,
-/// whatever becomes of it.
-const TURN: Duration = Duration::from_secs(16 * 60);
+/// How long a turn may go without a renewal before another recorder takes it.
+const TURN: Duration = Duration::from_secs(30);
+
+/// How often a turn is renewed: two renewals may fail within its life.
+const RENEW_EVERY: Duration = Duration::from_secs(8);
 
 /// How long giving a turn back may take; it lapses otherwise.
 const RELEASE_MAX: Duration = Duration::from_secs(5);
@@ -21,10 +24,10 @@ impl LeaseStore for Alone {
         &self,
         _: &str,
         _: &str,
-        _: Timestamp,
-        _: Timestamp,
-    ) -> Result<Option<Fence>, StoreError> {
-        Ok(Some(1))
+        _: Duration,
+        _: Option<LeaseBeat>,
+    ) -> Result<Claim, StoreError> {
+        Ok(Claim::Granted(1))
     }
 
     async fn renew(
@@ -32,7 +35,7 @@ impl LeaseStore for Alone {
         _: &str,
         _: &str,
         _: Fence,
-        _: Timestamp,
+        _: Duration,
         _: bool,
     ) -> Result<Renewal, StoreError> {
         Ok(Renewal::Held)
@@ -41,6 +44,15 @@ impl LeaseStore for Alone {
     async fn release(&self, _: &str, _: &str, _: Fence) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// How long a turn that another has is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Once: records that wait are not to wait for it.
+    Look,
+    /// Until its holder renews it, or is seen to be dead.
+    Observe,
 }
 
 /// Takes and gives back turns, one for each session.
@@ -52,14 +64,60 @@ pub(super) struct Turns<L> {
 
 impl<L: LeaseStore> Turns<L> {
     /// Takes the turn; nothing if another has it.
-    pub(super) async fn take(&self, session: SessionId) -> Result<Option<Fence>, StoreError> {
-        // Read anew each time: a Lambda stands still between two invocations.
-        let now = Clock::system().now();
-        let turn = self.leases.acquire(&name(session), &self.holder, now + TURN, now).await?;
+    pub(super) async fn take(
+        &self,
+        session: SessionId,
+        patience: Patience,
+    ) -> Result<Option<Fence>, StoreError> {
+        let (name, holder) = (name(session), &self.holder);
+        let turn = match patience {
+            Patience::Look => match self.leases.acquire(&name, holder, TURN, None).await? {
+                Claim::Granted(fence) => Some(fence),
+                Claim::Held(_) => None,
+            },
+            Patience::Observe => {
+                // Made anew each time: a Lambda stands still between two invocations.
+                let clock = Clock::system();
+                let granted = claim(&self.leases, &clock, &name, holder, TURN).await?;
+                granted.map(|granted| granted.fence)
+            }
+        };
         if turn.is_none() {
             metrics::counter!("sidetone_recorder_turns_missed_total").increment(1);
         }
         Ok(turn)
+    }
+
+    /// Works as long as the turn can be renewed; nothing if another has it now.
+    pub(super) async fn during<T>(
+        &self,
+        session: SessionId,
+        fence: Fence,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let name = name(session);
+        let lost = async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                let renewed = self.leases.renew(&name, &self.holder, fence, TURN, false).await;
+                match renewed {
+                    Ok(Renewal::Held) => {}
+                    Ok(Renewal::Lost | Renewal::HandedOver) => return,
+                    Err(error) => tracing::warn!(
+                        %session,
+                        error = &error as &dyn std::error::Error,
+                        "the turn to finish a recording was not renewed, trying again"
+                    ),
+                }
+            }
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = lost => {
+                tracing::warn!(%session, "another recorder took the turn to finish a recording");
+                None
+            }
+        }
     }
 
     /// Gives the turn back. If that fails it lapses, and whoever tidies up comes later.

@@ -19,9 +19,9 @@ use sidetone_model::{
     ConnectionId, ConversationKey, Listen, OnHold, OwnerId, SessionItem, SessionPhase, Timestamp,
 };
 use sidetone_ports::{
-    CallStore, ClientLine, Clock, ConnectionItem, ConnectionStore, Item, Lease, LineError, Mailbox,
-    OwnedItem, OwnerStore, PutOutcome, RecordSink, Revision, Said, SinkError, StoreError,
-    StreamRecord,
+    CallStore, ClientLine, Clock, ConnectionItem, ConnectionStore, Item, LineError, Mailbox,
+    OwnedItem, OwnerBeat, OwnerStore, PutOutcome, RecordSink, Revision, Said, SinkError,
+    StoreError, StreamRecord,
 };
 use sidetone_testkit::MemoryLine;
 
@@ -405,15 +405,15 @@ impl Mailbox for Process {
 }
 
 impl OwnerStore for Process {
-    async fn beat(&self, _owner: &OwnerId, _until: Timestamp) -> Result<(), StoreError> {
-        Ok(())
+    async fn beat(&self, _beat: &OwnerBeat) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
-    async fn owners(&self) -> Result<Vec<Lease>, StoreError> {
+    async fn owners(&self) -> Result<Vec<OwnerBeat>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn remove_owner(&self, _owner: &OwnerId) -> Result<(), StoreError> {
+    async fn remove_owner(&self, _owner: &OwnerId, _silent: Option<u64>) -> Result<(), StoreError> {
         Ok(())
     }
 }

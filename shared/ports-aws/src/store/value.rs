@@ -76,6 +76,29 @@ pub(super) fn moment_of(row: &Row, name: &'static str) -> Result<Timestamp, Stor
     }
 }
 
+/// Writes a duration as whole milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> AttributeValue {
+    number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Returns what changes in the row of an owner or a lease while its holder lives. An earlier
+/// version wrote a moment instead, which changed as well.
+pub(super) fn beat_of(row: &Row) -> Result<u64, StoreError> {
+    match (row.contains_key("beat"), row.contains_key("until_ms")) {
+        (true, _) => number_of(row, "beat"),
+        (false, true) => {
+            Ok(u64::try_from(moment_of(row, "until_ms")?.as_millis()).unwrap_or_default())
+        }
+        (false, false) => Ok(0),
+    }
+}
+
+/// Returns how long a beat may stand still; nothing if an earlier version wrote the row.
+pub(super) fn life_of(row: &Row) -> Result<Option<Duration>, StoreError> {
+    let is_there = row.contains_key("life_ms");
+    is_there.then(|| number_of(row, "life_ms").map(Duration::from_millis)).transpose()
+}
+
 /// Takes bytes out of a row, without copying them.
 pub(super) fn take_bytes(row: &mut Row, name: &'static str) -> Result<Vec<u8>, StoreError> {
     match row.remove(name) {

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{
-    CallStore, ChangeOrigin, ChangeWay, Clock, ConnectionItem, ConnectionStore, Freshness, Item,
-    LeaseStore, Mailbox, NonceStore, OrganizationStore, Renewal, SettingsChange, SettingsQuery,
-    StoreError, chain,
+    CallStore, ChangeOrigin, ChangeWay, Claim, Clock, ConnectionItem, ConnectionStore, Freshness,
+    Item, LeaseStore, Mailbox, NonceStore, OrganizationStore, Renewal, SettingsChange,
+    SettingsQuery, StoreError, chain,
 };
 use sidetone_ports_aws::{DynamoStore, Tables};
 use sidetone_testkit::{
@@ -161,11 +161,13 @@ async fn a_nonce_whose_answer_was_lost_is_fresh() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_whose_answer_was_lost_is_held() {
-    let (now, name) = (Clock::system().now(), fresh_text("lease"));
+    let name = fresh_text("lease");
     let (store, deaf) = store_and_deaf().await;
-    let fence = deaf.acquire(&name, "one", now + HOUR, now).await.expect("asked");
-    let fence = fence.expect("a free lease is had, whatever became of the answer");
-    let renewal = store.renew(&name, "one", fence, now + HOUR, false).await.expect("renewed");
+    let claim = deaf.acquire(&name, "one", HOUR, None).await.expect("asked");
+    let Claim::Granted(fence) = claim else {
+        panic!("a free lease is had, whatever became of the answer")
+    };
+    let renewal = store.renew(&name, "one", fence, HOUR, false).await.expect("renewed");
     assert_eq!(renewal, Renewal::Held);
 }
 

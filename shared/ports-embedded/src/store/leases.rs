@@ -1,10 +1,12 @@
 //! Leases: one statement decides who holds one.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, params};
-use sidetone_model::Timestamp;
-use sidetone_ports::{Fence, LeaseStore, Renewal, StoreError};
+use sidetone_ports::{Claim, Fence, LeaseBeat, LeaseStore, Renewal, StoreError};
 
 use super::Store;
+use super::owners::milliseconds;
 use crate::database::{signed, unsigned};
 
 impl LeaseStore for Store {
@@ -12,26 +14,42 @@ impl LeaseStore for Store {
         &self,
         name: &str,
         holder: &str,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Fence>, StoreError> {
+        life: Duration,
+        silent: Option<LeaseBeat>,
+    ) -> Result<Claim, StoreError> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
+        let silent_fence = silent.map(|silent| signed(silent.fence));
+        let silent_beat = silent.map(|silent| signed(silent.beat));
         self.write("acquire a lease", 0, move |connection| {
             let fence: Option<i64> = connection
                 .prepare_cached(
-                    "INSERT INTO leases (name, holder, fence, until, offered)
-                     VALUES (?1, ?2, 1, ?3, FALSE)
+                    "INSERT INTO leases (name, holder, fence, beat, life_ms, offered)
+                     VALUES (?1, ?2, 1, 0, ?3, FALSE)
                      ON CONFLICT DO UPDATE SET
                          offered_fence = iif(offered, fence, offered_fence), offered = FALSE,
-                         holder = excluded.holder, fence = fence + 1, until = excluded.until
-                     WHERE holder IS NULL OR holder = excluded.holder OR until <= ?4 OR offered
+                         holder = excluded.holder, fence = fence + 1, beat = 0,
+                         life_ms = excluded.life_ms
+                     WHERE holder IS NULL OR holder = excluded.holder OR offered
+                         OR (fence = ?4 AND beat = ?5)
                      RETURNING fence",
                 )?
-                .query_row(params![name, holder, until.as_micros(), now.as_micros()], |row| {
-                    row.get(0)
-                })
+                .query_row(
+                    params![name, holder, milliseconds(life), silent_fence, silent_beat],
+                    |row| row.get(0),
+                )
                 .optional()?;
-            Ok(fence.map(unsigned))
+            if let Some(fence) = fence {
+                return Ok(Claim::Granted(unsigned(fence)));
+            }
+            connection
+                .prepare_cached("SELECT fence, beat, life_ms FROM leases WHERE name = ?1")?
+                .query_row([name], |row| {
+                    Ok(Claim::Held(LeaseBeat {
+                        fence: unsigned(row.get(0)?),
+                        beat: unsigned(row.get(1)?),
+                        life: Duration::from_millis(unsigned(row.get(2)?)),
+                    }))
+                })
         })
         .await
     }
@@ -41,17 +59,17 @@ impl LeaseStore for Store {
         name: &str,
         holder: &str,
         fence: Fence,
-        until: Timestamp,
+        life: Duration,
         offered: bool,
     ) -> Result<Renewal, StoreError> {
         let (name, holder, fence) = (name.to_owned(), holder.to_owned(), signed(fence));
         self.write("renew a lease", 0, move |connection| {
             let renewed = connection
                 .prepare_cached(
-                    "UPDATE leases SET until = ?4, offered = ?5
+                    "UPDATE leases SET beat = beat + 1, life_ms = ?4, offered = ?5
                      WHERE name = ?1 AND holder = ?2 AND fence = ?3",
                 )?
-                .execute(params![name, holder, fence, until.as_micros(), offered])?;
+                .execute(params![name, holder, fence, milliseconds(life), offered])?;
             if renewed > 0 {
                 return Ok(Renewal::Held);
             }

@@ -35,6 +35,7 @@ const SCHEMA: Schema = Schema {
         include_str!("schema_3.sql"),
         include_str!("schema_4.sql"),
         include_str!("schema_5.sql"),
+        include_str!("schema_6.sql"),
     ],
     page_bytes: 4 * 1024,
     // What is lost with the power are calls of a process that died with it.

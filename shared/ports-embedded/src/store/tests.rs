@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sidetone_model::{Listen, OnHold, Organization, PlatformPlace};
 use sidetone_ports::{
     CallStore, Clock, ConnectionItem, ConnectionStore, Freshness, Item, Mailbox, NonceStore,
-    OrganizationStore, OwnerStore, SettingsQuery,
+    OrganizationStore, OwnerBeat, OwnerStore, SettingsQuery,
 };
 use sidetone_testkit::{conformance, fresh_connection, fresh_key, fresh_organization, fresh_owner};
 use tempfile::TempDir;
@@ -167,9 +167,10 @@ async fn an_organization_that_an_older_version_stored_can_be_changed() {
 async fn a_removed_owner_has_no_letters() {
     let store = Store::in_memory().unwrap();
     let (owner, now) = (fresh_owner(), Clock::system().now());
-    store.beat(&owner, now).await.unwrap();
+    let life = Duration::from_secs(15);
+    store.beat(&OwnerBeat { owner: owner.clone(), beat: 1, life }).await.unwrap();
     store.post(&owner, fresh_key(), now).await.unwrap();
-    store.remove_owner(&owner).await.unwrap();
+    store.remove_owner(&owner, None).await.unwrap();
     assert!(store.take(&owner, Duration::ZERO).await.unwrap().is_empty());
 }
 

@@ -11,7 +11,7 @@ use sidetone_model::{
     ConnectionId, ConversationKey, Listen, OwnerId, SessionItem, SessionPhase, Timestamp,
 };
 use sidetone_ports::{
-    CallStore, Clock, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore,
+    CallStore, Clock, Freshness, Item, Mailbox, NonceStore, OwnedItem, OwnerBeat, OwnerStore,
     RecordSource, Revision, StoreError,
 };
 use sidetone_ports_embedded::{Store, Stream};
@@ -121,16 +121,16 @@ impl NonceStore for Flaky {
 }
 
 impl OwnerStore for Flaky {
-    async fn beat(&self, owner: &OwnerId, until: Timestamp) -> Result<(), StoreError> {
-        self.store.beat(owner, until).await
+    async fn beat(&self, beat: &OwnerBeat) -> Result<bool, StoreError> {
+        self.store.beat(beat).await
     }
 
-    async fn owners(&self) -> Result<Vec<Lease>, StoreError> {
+    async fn owners(&self) -> Result<Vec<OwnerBeat>, StoreError> {
         self.store.owners().await
     }
 
-    async fn remove_owner(&self, owner: &OwnerId) -> Result<(), StoreError> {
-        self.store.remove_owner(owner).await
+    async fn remove_owner(&self, owner: &OwnerId, silent: Option<u64>) -> Result<(), StoreError> {
+        self.store.remove_owner(owner, silent).await
     }
 }
 

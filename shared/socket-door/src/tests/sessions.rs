@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use sidetone_model::{ConversationKey, OwnerId, Timestamp};
 use sidetone_ports::{
-    CallStore, Freshness, Item, Lease, Mailbox, NonceStore, OwnedItem, OwnerStore, Revision,
+    CallStore, Freshness, Item, Mailbox, NonceStore, OwnedItem, OwnerBeat, OwnerStore, Revision,
     StoreError,
 };
 use sidetone_ports_embedded::{Store, Stream};
@@ -104,16 +104,16 @@ impl NonceStore for BadStore {
 }
 
 impl OwnerStore for BadStore {
-    async fn beat(&self, owner: &OwnerId, until: Timestamp) -> Result<(), StoreError> {
-        self.store.beat(owner, until).await
+    async fn beat(&self, beat: &OwnerBeat) -> Result<bool, StoreError> {
+        self.store.beat(beat).await
     }
 
-    async fn owners(&self) -> Result<Vec<Lease>, StoreError> {
+    async fn owners(&self) -> Result<Vec<OwnerBeat>, StoreError> {
         self.store.owners().await
     }
 
-    async fn remove_owner(&self, owner: &OwnerId) -> Result<(), StoreError> {
-        self.store.remove_owner(owner).await
+    async fn remove_owner(&self, owner: &OwnerId, silent: Option<u64>) -> Result<(), StoreError> {
+        self.store.remove_owner(owner, silent).await
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! acquire ── renew ── renew ── offer ── offer ── handed over ── overlap ── leave
 //!    │          └── lost: stop at once            (or the end of the hold: leave, release)
-//!    └── another holds it: return
+//!    └── another renews it: return
 //! ```
 //!
 //! Refuses: knowing what is done under the lease.
@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use sidetone_model::Timestamp;
-use sidetone_ports::{Clock, Fence, LeaseStore, Renewal, StoreError, chain};
+use sidetone_ports::{Clock, Fence, Granted, LeaseStore, Renewal, StoreError, chain, claim};
 use tokio_util::sync::CancellationToken;
 
 use super::tenure::Tenure;
@@ -96,7 +96,8 @@ impl<L: LeaseStore> Holding<L> {
     }
 
     /// Takes the lease if it is to be had, and works under it until its time is over, it is
-    /// handed over or lost, or `stop`. Returns at once if another holds it.
+    /// handed over or lost, or `stop`. Returns as soon as another is seen to renew it, which
+    /// takes a part of its life; the time of the stay runs from the call.
     ///
     /// The work must end when its tenure's stop is told; what takes longer than
     /// [`Terms::leave_within`] is dropped.
@@ -106,10 +107,13 @@ impl<L: LeaseStore> Holding<L> {
         F: Future<Output = Result<(), E>>,
     {
         let begun_at = self.clock.steady();
-        let until = begun_at + self.terms.renew_ahead;
-        let (lease, holder) = (&self.terms.lease, &self.terms.holder);
-        let fence = match self.leases.acquire(lease, holder, until, begun_at).await {
-            Ok(Some(fence)) => fence,
+        let (lease, holder, life) = (&self.terms.lease, &self.terms.holder, self.terms.renew_ahead);
+        let claimed = tokio::select! {
+            claimed = claim(&self.leases, &self.clock, lease, holder, life) => claimed,
+            () = stop.cancelled() => return Stay { fence: None, departure: Departure::Stopped },
+        };
+        let Granted { fence, since } = match claimed {
+            Ok(Some(granted)) => granted,
             Ok(None) => return Stay { fence: None, departure: Departure::Taken },
             Err(error) => {
                 return Stay { fence: None, departure: Departure::Unavailable(error) };
@@ -125,7 +129,7 @@ impl<L: LeaseStore> Holding<L> {
                 self.release(fence).await;
                 return Stay { fence: Some(fence), departure: Departure::Ended(ended) };
             }
-            order = self.govern(&tenure, fence, begun_at, until) => order,
+            order = self.govern(&tenure, fence, begun_at, since) => order,
             () = stop.cancelled() => Order::Stopped,
         };
         let departure = self.leave(order, &tenure, fence, work).await;
@@ -142,11 +146,12 @@ impl<L: LeaseStore> Holding<L> {
         tenure: &Tenure,
         fence: Fence,
         begun_at: Timestamp,
-        mut until: Timestamp,
+        since: Timestamp,
     ) -> Order {
+        let mut until = since + self.terms.renew_ahead;
         let ends_at = begun_at + self.terms.hold;
         let offer_at = ends_at - self.terms.offer_before;
-        let mut renew_at = begun_at + self.terms.renew_every;
+        let mut renew_at = since + self.terms.renew_every;
         loop {
             self.clock.sleep_until(renew_at.min(ends_at)).await;
             let now = self.clock.steady();
@@ -154,9 +159,9 @@ impl<L: LeaseStore> Holding<L> {
                 return Order::Expired;
             }
             let next = now + self.terms.renew_ahead;
-            // Where the store does not answer, the lease runs out all the same.
+            // Where the store does not answer, others find the lease silent all the same.
             let left = until.since(now);
-            let renewal = self.clock.timeout(left, self.renew(fence, next, now >= offer_at)).await;
+            let renewal = self.clock.timeout(left, self.renew(fence, now >= offer_at)).await;
             let renewed = renewal.unwrap_or_else(|| {
                 Err(StoreError::unavailable("renew a lease", "it took too long"))
             });
@@ -186,14 +191,9 @@ impl<L: LeaseStore> Holding<L> {
         }
     }
 
-    async fn renew(
-        &self,
-        fence: Fence,
-        until: Timestamp,
-        offered: bool,
-    ) -> Result<Renewal, StoreError> {
-        let (lease, holder) = (&self.terms.lease, &self.terms.holder);
-        self.leases.renew(lease, holder, fence, until, offered).await
+    async fn renew(&self, fence: Fence, offered: bool) -> Result<Renewal, StoreError> {
+        let Terms { lease, holder, renew_ahead, .. } = &self.terms;
+        self.leases.renew(lease, holder, fence, *renew_ahead, offered).await
     }
 
     async fn leave<E>(

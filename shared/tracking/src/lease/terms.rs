@@ -28,7 +28,8 @@ pub struct Terms {
     pub hold: Duration,
     /// How often the lease is renewed.
     pub renew_every: Duration,
-    /// For how long ahead: how long a holder that died keeps others away.
+    /// For how long ahead: how long others must have seen the lease stand still before one of
+    /// them takes it.
     pub renew_ahead: Duration,
     /// How long before the end the lease is offered to whoever asks next.
     pub offer_before: Duration,
@@ -42,7 +43,8 @@ pub struct Terms {
 impl Terms {
     /// A lost renewal and two more tries lie within [`Terms::RENEW_AHEAD`].
     pub const RENEW_EVERY: Duration = Duration::from_secs(10);
-    /// With a successor each minute, a killed holder is replaced within 90 s.
+    /// With a successor each minute that observes for so long, a killed holder is replaced
+    /// within 90 s.
     pub const RENEW_AHEAD: Duration = Duration::from_secs(30);
     /// Somebody asks once a minute, give or take; the rest is for the overlap.
     pub const OFFER_BEFORE: Duration = Duration::from_secs(90);

@@ -2,12 +2,15 @@
 //! single stream records.
 
 use futures_util::FutureExt as _;
-use sidetone_ports::RecordingStore as _;
+use sidetone_ports::{Claim, Fence, LeaseStore as _, RecordingStore as _, Renewal};
 use sidetone_ports_embedded::{Recordings, Store};
 
 use super::*;
 use crate::assembly::{StoredParts, write_wav};
 use crate::index::Index;
+
+/// How long the other recorder's turn may stand still.
+const LIFE: Duration = Duration::from_secs(30);
 
 fn numbered(parts: impl IntoIterator<Item = Bytes>) -> Vec<(Sequence, Bytes)> {
     (0..).zip(parts).collect()
@@ -91,26 +94,58 @@ async fn whoever_finishes_the_recording_is_the_same() {
     }
 }
 
-#[tokio::test]
-async fn a_turn_that_another_has_is_left_to_whoever_tidies_up() {
-    let bench = Bench::new();
-    let leases = Store::in_memory().unwrap();
-    let now = Clock::system().now();
-    let lease = format!("recording#{}", session_id(1));
-    let until = now + Duration::from_secs(900);
-    let fence = leases.acquire(&lease, "another", until, now).await.unwrap().unwrap();
+/// A recorder that shares leases, of which another holds that of the call, and its fence.
+async fn beside_another(
+    bench: &Bench,
+    leases: &Store,
+) -> (Recorder<MemoryRecordings, Store>, Fence) {
+    let claim = leases.acquire(&lease(), "another", LIFE, None).await.unwrap();
+    let Claim::Granted(fence) = claim else { panic!("it is free") };
     let scratch = bench.folder.path().join("scratch");
     let mut recorder = Recorder::sharing(bench.recordings.clone(), scratch, leases.clone(), "me");
     let taken = recorder.take(&numbered(whole_call().parts(4))).await;
     assert!(taken.failed.is_none());
+    (recorder, fence)
+}
+
+fn lease() -> String {
+    format!("recording#{}", session_id(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_another_has_is_left_to_whoever_tidies_up() {
+    let (bench, leases) = (Bench::new(), Store::in_memory().unwrap());
+    let (mut recorder, fence) = beside_another(&bench, &leases).await;
+    let renewing = tokio::spawn({
+        let leases = leases.clone();
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(8)).await;
+                leases.renew(&lease(), "another", fence, LIFE, false).await.unwrap();
+            }
+        }
+    });
     recorder.tidy(opened_at()).await.unwrap();
     assert_eq!((bench.file(1, "json"), bench.recordings.part_count()), (None, 1));
-    leases.release(&lease, "another", fence).await.unwrap();
+    renewing.abort();
+    leases.release(&lease(), "another", fence).await.unwrap();
     recorder.tidy(opened_at()).await.unwrap();
     assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
     assert_eq!(bench.recordings.part_count(), 0);
     // And it gave its own turn back.
-    assert!(leases.acquire(&lease, "another", until, now).await.unwrap().is_some());
+    let claim = leases.acquire(&lease(), "another", LIFE, None).await.unwrap();
+    assert!(matches!(claim, Claim::Granted(_)), "{claim:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_whose_holder_died_is_taken_by_whoever_tidies_up() {
+    let (bench, leases) = (Bench::new(), Store::in_memory().unwrap());
+    let (mut recorder, fence) = beside_another(&bench, &leases).await;
+    assert_eq!(bench.file(1, "json"), None);
+    recorder.tidy(opened_at()).await.unwrap();
+    assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
+    let renewal = leases.renew(&lease(), "another", fence, LIFE, false).await.unwrap();
+    assert_eq!(renewal, Renewal::Lost);
 }
 
 #[tokio::test]
