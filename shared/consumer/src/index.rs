@@ -441,6 +441,18 @@ mod tests {
     }
 
     #[test]
+    fn a_session_whose_door_was_taken_for_dead_is_recorded_whole() {
+        let door = Script::new("c").start("always").audio(0, 160).audio(160, 160).end(320);
+        let swept = Script::new("sweep-c").open_gap("c").lost();
+        for scripts in [[door.clone(), swept.clone()], [swept, door]] {
+            let plan = plan_of(&scripts);
+            assert_eq!(laid_out(&plan), [(0, 160), (160, 320)]);
+            assert!(plan.complete && plan.view.gaps().is_empty());
+            assert_eq!(plan.view.end().map(|end| end.ended.cause()), Some(EndCause::Closed));
+        }
+    }
+
+    #[test]
     fn a_position_out_of_all_reason_is_left_out() {
         let plan = plan_of(&[Script::new("c")
             .start("always")

@@ -110,6 +110,8 @@ pub struct SessionView {
 struct Progress {
     last_number: u64,
     media_end: Position,
+    /// Its own door said that it ended.
+    ended: bool,
 }
 
 impl SessionView {
@@ -195,8 +197,15 @@ impl SessionView {
     }
 
     /// Returns what is missing and was said to be, in order.
+    ///
+    /// An open gap says that a door died. Where the door says itself how its connection ended,
+    /// it did not, and the gap does not exist.
     pub fn gaps(&self) -> Vec<GapView> {
         let mut gaps = self.gaps.clone();
+        gaps.retain(|gap| {
+            let lost = gap.lost_connection.as_ref().and_then(|lost| self.connections.get(lost));
+            !lost.is_some_and(|progress| progress.ended)
+        });
         for gap in &mut gaps {
             if let Some(lost) = &gap.lost_connection {
                 gap.from = self.media_end_of(lost);
@@ -266,6 +275,11 @@ impl SessionView {
             return Effect::Added;
         }
         self.progress(connection, record.number, media_end_in(body));
+        if let (Body::SessionEnded(_), Some(progress)) =
+            (body, self.connections.get_mut(connection))
+        {
+            progress.ended = true;
+        }
         self.apply_body(body, record.made_at)
     }
 

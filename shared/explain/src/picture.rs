@@ -412,7 +412,9 @@ impl Session {
             Body::Resumed(_) => self.flow_pauses = false,
             Body::SessionEnded(ended) => {
                 let cause = end_cause(ended.cause());
-                if let (None, Some(cause)) = (self.end, cause) {
+                // Of a door that was taken for dead, what it says itself counts.
+                let is_known = self.live || self.end.is_some_and(|end| end.cause != EndCause::Lost);
+                if let (false, Some(cause)) = (is_known, cause) {
                     self.end = Some(SessionEnd { at: told.at, cause });
                 }
             }

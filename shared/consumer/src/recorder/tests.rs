@@ -257,7 +257,7 @@ async fn a_door_that_was_not_dead_after_all_is_heard_to_its_end() {
     assert_eq!(bench.wav(1).unwrap(), sound(0, 1_600));
     let sidecar = bench.sidecar(1);
     assert_eq!(sidecar.end.unwrap().cause, "closed");
-    assert_eq!(sidecar.gaps[0].from_ms, 1_600);
+    assert!(sidecar.gaps.is_empty() && sidecar.complete, "the door said itself how it ended");
 }
 
 #[tokio::test]
