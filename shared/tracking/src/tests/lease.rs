@@ -166,7 +166,7 @@ async fn a_killed_tracker_is_replaced_after_its_lease_and_what_was_missed_is_fou
     let call = site.call(Delivery::default());
     let killed_at = clock.now();
     let second = site.send(secs(840));
-    site.listening(1).await;
+    until("the second listens", async || site.platform.stats().sockets_open == 1).await;
     let waited = seconds_since(clock, killed_at);
     assert!((30.0..45.0).contains(&waited), "a whole life of the lease is observed: {waited} s");
     site.assert_known_once(&call).await;
