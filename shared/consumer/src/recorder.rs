@@ -150,7 +150,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         finish::clear(&scratch);
         Self {
             recordings,
-            turns: Turns { leases, holder: holder.into() },
+            turns: Turns { leases, holder: holder.into(), clock: Clock::system() },
             scratch,
             known: BTreeMap::new(),
             bad: BadRecords::default(),

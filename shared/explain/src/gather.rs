@@ -140,7 +140,7 @@ async fn alive<S: OwnerStore>(
     let mut observed = Observed::every(LOOK_EVERY, clock);
     let (mut first, mut alive) = (BTreeMap::new(), BTreeSet::new());
     loop {
-        let asked_at = clock.now();
+        let asked_at = clock.steady();
         let mut beats = store.owners().await?;
         beats.retain(|beat| awaited.contains(&beat.owner));
         for beat in &beats {
@@ -151,7 +151,7 @@ async fn alive<S: OwnerStore>(
         let found = beats.into_iter().map(|beat| (beat.clone(), beat.life));
         // What is not listed was swept, or has left.
         awaited = first.keys().filter(|owner| !alive.contains(*owner)).cloned().collect();
-        for silent in observed.look(asked_at, clock.now(), found) {
+        for silent in observed.look(asked_at, clock.steady(), found) {
             awaited.remove(&silent.owner);
             first.remove(&silent.owner);
         }

@@ -60,6 +60,7 @@ pub(super) enum Patience {
 pub(super) struct Turns<L> {
     pub(super) leases: L,
     pub(super) holder: Box<str>,
+    pub(super) clock: Clock,
 }
 
 impl<L: LeaseStore> Turns<L> {
@@ -76,9 +77,7 @@ impl<L: LeaseStore> Turns<L> {
                 Claim::Held(_) => None,
             },
             Patience::Observe => {
-                // Made anew each time: a Lambda stands still between two invocations.
-                let clock = Clock::system();
-                let granted = claim(&self.leases, &clock, &name, holder, TURN).await?;
+                let granted = claim(&self.leases, &self.clock, &name, holder, TURN).await?;
                 granted.map(|granted| granted.fence)
             }
         };

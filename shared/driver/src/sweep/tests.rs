@@ -107,7 +107,7 @@ impl Stage {
 
     /// Lets the session take in what is behind it for a while, as its socket task does.
     async fn pass(&mut self, span: Duration) {
-        let until = self.clock.now() + span;
+        let until = self.clock.steady() + span;
         let clock = self.clock;
         loop {
             tokio::select! {
