@@ -59,6 +59,10 @@ pub(crate) const STREAK_MAX: u32 = 32;
 /// must not keep a processor busy.
 pub(crate) const TIMER_STEP_MIN: Duration = Duration::from_millis(50);
 
+/// How late a timer fires at least if this process did not run (it was suspended, or its machine
+/// was), and how long a client is then read before its silence is judged.
+pub(crate) const STALL_MIN: Duration = Duration::from_secs(1);
+
 /// How a door works.
 #[derive(Debug, Clone)]
 pub struct DoorConfig {

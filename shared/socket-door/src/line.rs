@@ -192,7 +192,7 @@ impl Line {
     /// Returns by when a message that has begun to arrive must be whole, if there is one.
     pub(crate) fn whole_by(&self, clock: &Clock) -> Option<Timestamp> {
         let passed = self.unfinished_since?.elapsed().mul_f64(clock.speed());
-        Some(clock.now() + WHOLE_WITHIN.saturating_sub(passed))
+        Some(clock.steady() + WHOLE_WITHIN.saturating_sub(passed))
     }
 
     /// Sends a text as far as the socket takes it; the rest waits in the queue.

@@ -7,6 +7,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sidetone_audiohook_proto::{Handshake, SessionEvent, Violation};
 use sidetone_driver::{Input, SocketOutput};
@@ -14,7 +15,7 @@ use sidetone_model::{ConnectionId, Outside, SessionId, Timestamp};
 use tokio::time::{Instant, Sleep};
 use uuid::Uuid;
 
-use crate::config::{STREAK_MAX, TIMER_STEP_MIN};
+use crate::config::{STALL_MIN, STREAK_MAX, TIMER_STEP_MIN};
 use crate::door::{Alarm, Core};
 use crate::figures::Figures;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -111,6 +112,8 @@ struct Timer<'s> {
     sleep: Pin<&'s mut Sleep>,
     armed: Option<Timestamp>,
     not_before: Timestamp,
+    /// Whether the last deadline was put off because this process had not run.
+    put_off: bool,
 }
 
 impl Timer<'_> {
@@ -130,13 +133,18 @@ impl Timer<'_> {
     }
 
     /// Notes that it fired; returns whether the deadline has really passed.
+    ///
+    /// A timer that fires much too late means that this process did not run. What the client
+    /// sent meanwhile has not been read, or the client was suspended too: the deadline is put
+    /// off once, so that the socket is read before the client's silence is judged.
     fn fired(&mut self, now: Timestamp, deadline: Option<Timestamp>) -> bool {
-        self.armed = None;
+        let late = self.armed.take().map_or(Duration::ZERO, |armed| now.since(armed));
         let passed = deadline.is_some_and(|due| due <= now);
+        self.put_off = passed && late > STALL_MIN && !self.put_off;
         if passed {
-            self.not_before = now + TIMER_STEP_MIN;
+            self.not_before = now + if self.put_off { STALL_MIN } else { TIMER_STEP_MIN };
         }
-        passed
+        passed && !self.put_off
     }
 }
 
@@ -151,6 +159,7 @@ pub(crate) async fn converse<T: Talk + Send>(
         sleep: pin!(tokio::time::sleep_until(Instant::now())),
         armed: None,
         not_before: Timestamp::default(),
+        put_off: false,
     };
     let _listens = core.alarms.listen().await;
     let mut alarm = Alarm::None;
@@ -250,7 +259,7 @@ async fn next<T: Talk + Send>(
 
 /// Returns whether a message has been arriving for too long.
 fn is_overdue(line: &Line, core: &Core) -> bool {
-    line.whole_by(&core.clock).is_some_and(|by| by <= core.clock.now())
+    line.whole_by(&core.clock).is_some_and(|by| by <= core.clock.steady())
 }
 
 /// Does what the talker wants of the socket; returns whether something was sent.
@@ -309,5 +318,46 @@ fn note(scene: &Scene, event: &SessionEvent) {
         | SessionEvent::LanguageUpdated { .. }
         | SessionEvent::Closing { .. }
         | SessionEvent::Closed { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadline_passed_during_a_suspension_is_put_off_once() {
+        let mut timer = Timer {
+            sleep: pin!(tokio::time::sleep_until(Instant::now())),
+            armed: Some(at(10_000)),
+            not_before: Timestamp::default(),
+            put_off: false,
+        };
+        // The process was suspended for 30 s: the client is given a second to be read.
+        assert!(!timer.fired(at(40_000), Some(at(10_000))));
+        assert_eq!(timer.not_before, at(41_000));
+        // The client sent nothing: its silence is judged, however late the timer is.
+        timer.armed = Some(timer.not_before);
+        assert!(timer.fired(at(43_000), Some(at(10_000))));
+        // A second suspension is another one.
+        timer.armed = Some(at(50_000));
+        assert!(!timer.fired(at(80_000), Some(at(50_000))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadline_that_passed_in_time_is_judged_at_once() {
+        let mut timer = Timer {
+            sleep: pin!(tokio::time::sleep_until(Instant::now())),
+            armed: Some(at(10_000)),
+            not_before: Timestamp::default(),
+            put_off: false,
+        };
+        assert!(timer.fired(at(10_900), Some(at(10_000))));
+        timer.armed = Some(at(11_000));
+        assert!(!timer.fired(at(11_000), Some(at(25_000))), "the client was heard meanwhile");
     }
 }

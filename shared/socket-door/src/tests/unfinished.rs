@@ -40,6 +40,29 @@ async fn message_that_is_not_finished_ends_its_session_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stepped_world_time_moves_no_deadline_of_a_session() {
+    for step in [-40_000_000, -30_000_000, 30_000_000, 40_000_000] {
+        let stage = Setup::new().start();
+        let mut client = Client::open(&stage).await;
+        client.ping().await;
+        stage.clock.step(step);
+        stage.clock.sleep(std::time::Duration::from_secs(4)).await;
+        client.ping().await;
+        let began = Instant::now();
+        client
+            .socket
+            .get_mut()
+            .write_all(&frame(false, OPCODE_BINARY, &[0xff; 160]))
+            .await
+            .unwrap();
+        let told = client.hear().await;
+        let waited = began.elapsed().as_secs();
+        assert_eq!(told["type"], "disconnect", "{told}");
+        assert!((10..12).contains(&waited), "{waited} s of the clock, stepped by {step} µs");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn message_that_arrives_in_pieces_is_taken() {
     let stage = Setup::new().start();
     let mut client = Client::open(&stage).await;
