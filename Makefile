@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup run demo test aws-local aws-test template image bench lint doc deny ci
+.PHONY: help setup run demo test aws-local aws-test template image bench lint doc deny ci contract
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -24,6 +24,10 @@ test: setup $(PYTHON) ## Every test
 	@sh tests/estimate.sh target/debug/sidetone 40
 	$(CARGO) build --locked --workspace --all-targets
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
+
+contract: setup .venv-contract/bin/schemathesis ## The APIs against their OpenAPI documents; installs schemathesis from PyPI
+	$(CARGO) build --locked --workspace --bin sidetone
+	tests/contract.sh target/debug/sidetone $(abspath .venv-contract/bin/schemathesis)
 
 aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, until Ctrl-C
 	@sh tests/estimate.sh target/debug/aws-local 60
@@ -56,7 +60,12 @@ doc: ## Documentation, warnings denied
 deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
 	$(CARGO) deny --locked check bans licenses sources
 
-ci: test aws-test template lint doc ## What CI runs
+ci: test contract aws-test template lint doc ## What CI runs
+
+.venv-contract/bin/schemathesis: tests/contract.txt
+	python3 -m venv .venv-contract
+	.venv-contract/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .venv/bin/python: tests/requirements.txt
 	python3 -m venv .venv

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sidetone_model::{Listen, OnHold, OrganizationId, PlatformPlace};
 use sidetone_organizations::{Change, NewClient, NewKey, Removed, Standing};
 use sidetone_ports::Revision;
+use sidetone_users_api::present;
 
 /// All organizations that the asker reaches.
 #[derive(Debug, Serialize)]
@@ -38,13 +39,21 @@ impl RemovedView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationFields {
     /// Which; for one that is new.
+    #[serde(default, deserialize_with = "present")]
     pub(crate) organization: Option<OrganizationId>,
+    #[serde(default, deserialize_with = "present")]
     region: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     hosts: Option<HostFields>,
+    #[serde(default, deserialize_with = "present")]
     clients: Option<Vec<SecretFields>>,
+    #[serde(default, deserialize_with = "present")]
     key: Option<SecretFields>,
+    #[serde(default, deserialize_with = "present")]
     listen: Option<Listen>,
+    #[serde(default, deserialize_with = "present")]
     on_hold: Option<OnHold>,
+    #[serde(default, deserialize_with = "present")]
     queues: Option<Vec<String>>,
     retention_days: Option<u16>,
 }

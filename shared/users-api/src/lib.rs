@@ -21,4 +21,4 @@ pub use import::import;
 pub use platforms::{NoClient, NoPlatforms, Platforms, TenantPlatforms};
 pub use problem::{BadField, Problem};
 pub use router::{OPENAPI, router};
-pub use views::OutcomeView;
+pub use views::{OutcomeView, present};

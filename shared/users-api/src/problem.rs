@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -44,6 +44,9 @@ pub struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<BadField>,
+    /// The methods that the path has, where the router does not say so.
+    #[serde(skip)]
+    allow: Option<&'static str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde wants")]
@@ -54,7 +57,7 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 impl Problem {
     /// Something else that a host of the router has to say.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), errors: Vec::new() }
+        Self { status, title, detail: detail.into(), errors: Vec::new(), allow: None }
     }
 
     /// Returns the same, which names bad fields.
@@ -99,7 +102,12 @@ impl Problem {
     /// The path is there, and not for that method.
     pub fn not_like_that(method: &Method, uri: &Uri) -> Self {
         let detail = format!("{} does not know {method}", uri.path());
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "not like that", detail)
+        let allow = match uri.path().strip_prefix("/v1/users/") {
+            Some("sync") => Some("POST"),
+            Some(_) => Some("GET,HEAD,PATCH,DELETE"),
+            None => None,
+        };
+        Self { allow, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "not like that", detail) }
     }
 
     /// Nobody is known who could be asked about the caller's organization.
@@ -145,7 +153,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status;
+        let allow = self.allow;
         let mut response = (status, Json(self)).into_response();
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         if status == StatusCode::UNAUTHORIZED {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sidetone_model::{AgentId, User};
 use sidetone_ports::{ChangeWay, HistoryEntry, HistoryPage, Revision, UserChange};
 use sidetone_user_file::{FieldError, Fields, ReadOptions};
@@ -85,17 +85,35 @@ pub(crate) struct ExportQuery {
     pub(crate) excel: bool,
 }
 
+/// Reads a field that is there: `null` is no value of it, and nothing but absence leaves it as
+/// it is.
+///
+/// Errors: what reading the value says, also of `null`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A user as somebody sends one; what is absent stays, or is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct UserFields {
+    #[serde(deserialize_with = "present")]
     agent: Option<String>,
+    #[serde(deserialize_with = "present")]
     name: Option<String>,
+    #[serde(deserialize_with = "present")]
     username: Option<String>,
+    #[serde(deserialize_with = "present")]
     adaptor: Option<String>,
+    #[serde(deserialize_with = "present")]
     team: Option<String>,
+    #[serde(deserialize_with = "present")]
     supervisor: Option<String>,
+    #[serde(deserialize_with = "present")]
     site: Option<String>,
+    #[serde(deserialize_with = "present")]
     status: Option<String>,
 }
 

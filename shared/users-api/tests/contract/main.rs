@@ -440,6 +440,39 @@ async fn nobody_is_let_in_without_a_good_token() {
     assert_eq!(wrong.send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
+#[tokio::test]
+async fn answer_405_lists_the_methods_that_the_path_has() {
+    let bench = Bench::with_tokens().await;
+    let cases = [
+        (Method::PUT, USERS, "GET,HEAD,POST"),
+        (Method::POST, "/v1/users/ada", "GET,HEAD,PATCH,DELETE"),
+        (Method::PUT, "/v1/users/ada", "GET,HEAD,PATCH,DELETE"),
+        (Method::OPTIONS, SYNC, "POST"),
+        (Method::DELETE, IMPORT, "POST"),
+        (Method::POST, EXPORT, "GET,HEAD"),
+    ];
+    for (method, path, allowed) in cases {
+        let wrong = bench.client.request(method.clone(), format!("{}{path}", bench.base));
+        let answer = wrong.bearer_auth(OUR_TOKEN).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn null_is_no_value_of_a_field() {
+    let bench = Bench::with_tokens().await;
+    let ada = json!({ "name": "Ada", "username": "ada@a.example", "adaptor": "avaya" });
+    let url = format!("{}{USERS}", bench.base);
+    let added = bench.client.post(&url).bearer_auth(OUR_TOKEN).json(&ada);
+    assert_eq!(added.send().await.unwrap().status(), StatusCode::CREATED);
+    for field in ["name", "username", "adaptor", "team", "supervisor", "site", "status"] {
+        let change = bench.client.patch(format!("{url}/ada")).bearer_auth(OUR_TOKEN);
+        let answer = change.json(&json!({ field: null })).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{field}");
+    }
+}
+
 fn local(hosts: &[&str]) -> Guard {
     let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
     Guard::Loopback { caller: caller(OURS, "local"), hosts }
