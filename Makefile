@@ -57,7 +57,8 @@ lint: ## Format and clippy, warnings denied
 doc: ## Documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-deny: ## Licences, bans and sources of dependencies; needs cargo-deny from crates.io
+deny: ## What `make test` checks of deny.toml, by cargo-deny from crates.io itself
+	@echo "advisories are not checked: their database is fetched at the time of the check"
 	$(CARGO) deny --locked check bans licenses sources
 
 ci: test contract aws-test template lint doc ## What CI runs

@@ -4,6 +4,7 @@ mod bad_input;
 mod command;
 mod coverage;
 mod crowds;
+mod deny;
 mod foreign;
 mod killed;
 mod organizations;
