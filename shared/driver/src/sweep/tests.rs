@@ -182,9 +182,8 @@ async fn a_session_that_is_swept_while_it_lives_ends_once_and_loses_no_frame() {
         let own = &bodies["c"];
         let frames = own.iter().filter(|body| matches!(body, Body::Audio(_))).count();
         assert_eq!(frames, 2, "{case}: {own:?}");
-        let ends = own.iter().filter_map(|body| match body {
-            Body::SessionEnded(ended) => Some(ended.cause()),
-            _ => None,
+        let ends = own.iter().filter_map(|body| {
+            if let Body::SessionEnded(ended) = body { Some(ended.cause()) } else { None }
         });
         assert_eq!(ends.collect::<Vec<_>>(), [EndCause::Closed], "{case}");
     }
