@@ -20,7 +20,7 @@ use sidetone_socket_door::{
 };
 use sidetone_tracking::{
     Lags, StoredTenants, TenantStatuses, Tenants, Tracker, TrackerConfig, TrackerError,
-    TrackerStatus, problem_of,
+    TrackerStatus, follow_genesys_time, problem_of,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -146,6 +146,8 @@ impl<R: RecordSink> System<R> {
         let tracker = match tracker {
             None => None,
             Some(config) => {
+                let hosts = config.hosts.clone();
+                tasks.spawn(follow_genesys_time(hosts, clock, stop_tracker.clone()));
                 let tracker = Tracker::new(config, clock, store.clone(), sink.clone())?;
                 let tracker = tracker.measured_by(lags);
                 let status = tracker.status();

@@ -11,7 +11,7 @@ use sidetone_ports::{
 };
 use sidetone_ports_aws::{Aws, ConnectError};
 use sidetone_socket_door::{Door, DoorError, ReadinessCheck, Stop};
-use sidetone_tracking::{StoredTenants, TenantTurns, Tenants};
+use sidetone_tracking::{StoredTenants, TenantTurns, Tenants, follow_genesys_time};
 use tokio_util::sync::CancellationToken;
 
 use crate::ecs::Task;
@@ -58,7 +58,7 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
     let store = aws.store(settings.tables.clone());
     let keys = aws.keys(&settings.keys_secret);
     let sink = aws.sink(&settings.stream);
-    let stop = Stop::new();
+    let (clock, stop) = (Clock::system(), Stop::new());
     let stop_turns = CancellationToken::new();
     let turns = settings.tracker.as_ref().map(|tracker| {
         let source = StoredTenants {
@@ -70,12 +70,15 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
         let (holder, hold) = (owner.as_str().to_owned(), tracker.hold);
         let turns = TenantTurns { holder, hold, once: false };
         let (store, sink) = (store.clone(), sink.clone());
-        let tenants = Tenants::new(Clock::system(), store, sink, source, Some(turns));
+        let tenants = Tenants::new(clock, store, sink, source, Some(turns));
         tokio::spawn(tenants.run(stop_turns.clone()))
     });
+    if let Some(hosts) = settings.reference.clone() {
+        tokio::spawn(follow_genesys_time(hosts, clock, stop_turns.clone()));
+    }
     let passing = signals.pass_on(stop.clone());
     tokio::select! {
-        served = serve(settings, &task, owner, store, sink, keys, stop) => served?,
+        served = serve(clock, settings, &task, owner, store, sink, keys, stop) => served?,
         () = passing => {}
         () = metrics.flush_every(METRICS_EVERY) => {}
     }
@@ -92,6 +95,7 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
 
 /// Lets sessions in until told to stop, and sees them to their end.
 async fn serve<S, R, K>(
+    clock: Clock,
     settings: Settings,
     task: &Task,
     owner: OwnerId,
@@ -106,7 +110,7 @@ where
     K: SecretSource,
 {
     let checks = vec![store_check(&store), keys_check(&keys)];
-    let host = Host::new(Clock::system(), settings.host, owner, store, sink);
+    let host = Host::new(clock, settings.host, owner, store, sink);
     let door = Door::bind(settings.door, host.clone(), keys, checks)?;
     let stop_host = CancellationToken::new();
     let host_task = tokio::spawn(run_host(host.clone(), stop_host.clone()));

@@ -8,6 +8,7 @@ use sidetone_lambda_start::Environment;
 use sidetone_listener::{Shares, SourceRules};
 use sidetone_ports_aws::Tables;
 use sidetone_socket_door::{DoorConfig, DoorLimits, DoorPace};
+use sidetone_tracking::Hosts;
 
 use crate::tracker::{TrackerSettings, TrackerSettingsError};
 
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) keys_secret: String,
     pub(crate) host: HostConfig,
     pub(crate) door: DoorConfig,
+    /// Whose time is the reference of this machine's clock; nothing if no region is known.
+    pub(crate) reference: Option<Hosts>,
     /// Whether, and whom, it tracks.
     pub(crate) tracker: Option<TrackerSettings>,
 }
@@ -57,6 +60,7 @@ impl Settings {
             keys_secret: environment.keys_secret()?.to_owned(),
             host: HostConfig { engine, ..HostConfig::default() },
             door,
+            reference: environment.genesys().ok().and_then(|place| Hosts::at(&place).ok()),
             tracker: TrackerSettings::read(environment)?,
         })
     }

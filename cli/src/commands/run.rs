@@ -64,7 +64,8 @@ pub(crate) async fn run(
     let data = DataDir::open(&config.data)?;
     // A process that was killed leaves its file.
     SimulatedPlatform::withdraw(&data)?;
-    let clock = Clock::scaled(args.speed);
+    // At the world's own speed, the clock is the machine's: it may be set while calls go on.
+    let clock = if args.speed == 1.0 { Clock::system() } else { Clock::scaled(args.speed) };
     let simulated = match args.simulate {
         true => {
             let simulated = Simulated::start(clock).await?;

@@ -124,6 +124,10 @@ struct Watcher {
 /// How many conversations are read at once after this host was swept.
 const LOOKS_MAX: usize = 32;
 
+/// How often it is looked whether the clock was set: well within the second in which signed
+/// handshakes are to be judged rightly again.
+const CLOCK_CHECK_EVERY: Duration = Duration::from_millis(250);
+
 /// How many status changes may wait for a slow reader before it misses some.
 const NEWS_MAX: usize = 4_096;
 
@@ -156,6 +160,7 @@ where
             () = self.stay_alive() => {}
             () = self.keep_sweeping() => {}
             () = self.0.refusals.keep(&self.0.store, &self.0.clock) => {}
+            () = self.watch_clock() => {}
             () = stop.cancelled() => {}
         }
     }
@@ -484,6 +489,22 @@ where
         }
     }
 
+    /// Looks several times a second whether world time has stepped: a signed handshake is judged
+    /// by it.
+    async fn watch_clock(&self) {
+        let clock = &self.0.clock;
+        loop {
+            if let Some(micros) = clock.check() {
+                let by_ms = micros / 1_000;
+                tracing::warn!(by_ms, "system clock stepped, or this machine was suspended");
+                metrics::gauge!("sidetone_clock_step_seconds").set(seconds(micros));
+            }
+            let ahead = clock.skew().map_or(0, |skew| skew.ahead_micros);
+            metrics::gauge!("sidetone_clock_skew_seconds").set(seconds(ahead));
+            clock.sleep(CLOCK_CHECK_EVERY).await;
+        }
+    }
+
     /// Apart from the signs of life: it waits for the stream, they must not.
     async fn keep_sweeping(&self) {
         let Inner { clock, pace, .. } = &*self.0;
@@ -493,4 +514,9 @@ where
             self.sweep(Some(&mut observed)).await;
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1_000_000.0
 }

@@ -142,8 +142,7 @@ impl SessionItem {
 
     /// Returns whether another has ended it for its door.
     pub fn was_given_up(&self) -> bool {
-        self.phase == SessionPhase::Ended
-            && self.end.is_some_and(|end| end.cause == EndCause::Lost)
+        self.phase == SessionPhase::Ended && self.end.is_some_and(|end| end.cause == EndCause::Lost)
     }
 
     /// Returns whether this session listens before `other`, both being of one conversation

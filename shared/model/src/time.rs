@@ -51,6 +51,22 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// Reads the date of an HTTP answer; nothing if it is none.
+    ///
+    /// Units: whole seconds.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let moment = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(Self(moment.timestamp().as_microsecond()))
+    }
+
+    /// Returns the date for an HTTP answer, cut to the second.
+    pub fn to_http_date(self) -> String {
+        let moment = jiff::Timestamp::from_second(self.as_secs()).unwrap_or_default();
+        jiff::fmt::rfc2822::DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&moment)
+            .unwrap_or_default()
+    }
+
     /// Returns how long after `earlier` this is; zero if it is before.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -253,6 +269,18 @@ mod tests {
         let bare: Timestamp = "2026-08-15T09:00:12Z".parse().expect("valid");
         assert_eq!(bare.to_string(), "2026-08-15T09:00:12.000Z");
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn reads_and_writes_the_dates_of_http() {
+        let moment = Timestamp::from_millis(1_786_784_412_864);
+        let date = moment.to_http_date();
+        assert_eq!(date, "Sat, 15 Aug 2026 09:00:12 GMT");
+        assert_eq!(
+            Timestamp::from_http_date(&date),
+            Some(Timestamp::from_millis(1_786_784_412_000))
+        );
+        assert_eq!(Timestamp::from_http_date("yesterday"), None);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use legs::{LagFigures, Lags, PublishError};
 pub use people::{PeopleError, PeopleScope, Step, Watch};
 pub use platform::{
     GenesysQueue, Hosts, HostsError, NeededTopic, NotificationChannel, PlaceError, PlatformClient,
-    PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport,
+    PlatformError, QueueMember, RejectedTopic, TopicPreflight, Transport, follow_genesys_time,
 };
 pub use roster::RosterError;
 pub use secret::Secret;

@@ -93,7 +93,7 @@ impl TargetRun {
     /// Errors: [`Failure`] if a call breaks off in a way that no server can bring about.
     pub async fn run(&self, mut over: impl FnMut()) -> Result<TargetReport, Failure> {
         let stage = Stage {
-            clock: Clock::scaled(self.speed),
+            clock: Clock::paced(self.speed),
             target: self.target.clone(),
             platform: None,
             sound: None,

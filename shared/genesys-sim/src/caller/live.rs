@@ -69,7 +69,7 @@ impl<'a> Live<'a> {
 
     /// There is no socket.
     pub(super) fn refused(&mut self, input: ClientInput<'_>) {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         self.session.handle(now, input);
         self.unsent(now);
         let lost = self.crossing.as_ref().map_or(&[][..], Crossing::lost);
@@ -78,9 +78,9 @@ impl<'a> Live<'a> {
 
     /// Plays the session on a socket until one of both is over.
     pub(super) async fn run(&mut self, mut socket: Socket, stop: &CancellationToken) {
-        self.catch_up(self.clock.now());
+        self.catch_up(self.clock.steady());
         let mut alive = !self.session.is_over();
-        self.session.handle(self.clock.now(), ClientInput::SocketOpened);
+        self.session.handle(self.clock.steady(), ClientInput::SocketOpened);
         while alive {
             alive = self.send(&mut socket).await && !self.session.is_over() && !self.vanished;
             if alive {
@@ -93,7 +93,7 @@ impl<'a> Live<'a> {
         } else {
             self.close(socket).await;
         }
-        let now = self.clock.now();
+        let now = self.clock.steady();
         self.unsent(now);
         let lost = self.crossing.as_ref().map_or(&[][..], Crossing::lost);
         self.account.attempt_ends(now, &self.session, lost);
@@ -103,23 +103,23 @@ impl<'a> Live<'a> {
     async fn wait(&mut self, socket: &mut Socket, stop: &CancellationToken) {
         if let Some(until) = self.stuck_until.take() {
             self.clock.sleep_until(until).await;
-            return self.catch_up(self.clock.now());
+            return self.catch_up(self.clock.steady());
         }
         let cue = self.plan.cues.get(self.next_cue).map(|cue| cue.at);
         let end = (!self.ending).then_some(self.plan.ends);
         let carried = self.crossing.as_ref().and_then(Crossing::deadline);
         let due = [self.session.deadline(), cue, end, carried].into_iter().flatten().min();
-        let due = due.unwrap_or_else(|| self.clock.now() + FOREVER);
+        let due = due.unwrap_or_else(|| self.clock.steady() + FOREVER);
         tokio::select! {
             biased;
             () = stop.cancelled(), if !self.ending => self.end_early(),
             message = socket.next() => {
-                let now = self.clock.now();
+                let now = self.clock.steady();
                 // What was due before the message came goes first.
                 self.catch_up(now);
                 self.take(now, message.and_then(Result::ok));
             }
-            () = self.clock.sleep_until(due) => self.catch_up(self.clock.now()),
+            () = self.clock.sleep_until(due) => self.catch_up(self.clock.steady()),
         }
     }
 
@@ -189,7 +189,7 @@ impl<'a> Live<'a> {
 
     fn end_early(&mut self) {
         self.ending = true;
-        self.session.handle(self.clock.now(), ClientInput::End);
+        self.session.handle(self.clock.steady(), ClientInput::End);
     }
 
     /// Returns how far the media has come at a moment.
@@ -205,7 +205,7 @@ impl<'a> Live<'a> {
                 let message = match output {
                     ClientOutput::Send(text) => match &mut self.crossing {
                         Some(crossing) => {
-                            crossing.text(self.clock.now(), text);
+                            crossing.text(self.clock.steady(), text);
                             continue;
                         }
                         None => Message::text(text),
@@ -214,7 +214,7 @@ impl<'a> Live<'a> {
                         let bytes = frame(self.plan, media, from, to, fault);
                         match &mut self.crossing {
                             Some(crossing) => {
-                                crossing.frame(self.clock.now(), Stretch::new(from, to), &bytes);
+                                crossing.frame(self.clock.steady(), Stretch::new(from, to), &bytes);
                                 continue;
                             }
                             None => Message::Binary(bytes),
@@ -223,14 +223,14 @@ impl<'a> Live<'a> {
                     // Closed once everything before is out.
                     ClientOutput::CloseSocket => continue,
                     ClientOutput::Event(event) => {
-                        note(self.account, self.clock.now(), event);
+                        note(self.account, self.clock.steady(), event);
                         continue;
                     }
                 };
                 written = true;
                 socket.feed(message).await?;
             }
-            let now = self.clock.now();
+            let now = self.clock.steady();
             while let Some(text) = self.crossing.as_mut().and_then(|it| it.arrived(now)) {
                 written = true;
                 socket.feed(Message::text(text)).await?;
@@ -240,7 +240,7 @@ impl<'a> Live<'a> {
         let clock = self.clock;
         let sent = clock.timeout(WRITE_LIMIT, writing).await.is_some_and(|done| done.is_ok());
         if !sent {
-            self.session.handle(self.clock.now(), ClientInput::SocketClosed);
+            self.session.handle(self.clock.steady(), ClientInput::SocketClosed);
         }
         sent
     }
@@ -255,7 +255,7 @@ impl<'a> Live<'a> {
             }
             while let Some(Ok(message)) = socket.next().await {
                 if !message.is_close() {
-                    self.take(clock.now(), Some(message));
+                    self.take(clock.steady(), Some(message));
                 }
             }
         };

@@ -41,7 +41,7 @@ pub async fn call(
     let mut account = Account::new(&plan);
     for attempt in 0.. {
         let wait = if attempt == 0 {
-            plan.connects_at.since(clock.now())
+            plan.connects_at.since(clock.steady())
         } else {
             // The policy has one, or the loop would have ended.
             plan.retries.wait_before(attempt).unwrap_or_default()

@@ -277,6 +277,7 @@ async fn respond(shared: Arc<Shared>, host: Host, mut request: Request) -> Respo
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.ok();
     let call = Call { host, method: parts.method, uri: parts.uri, headers: parts.headers, body };
+    let clock = shared.clock;
     if socket::is_upgrade(&call.headers)
         && let Some(upgrade) = upgrade
     {
@@ -289,7 +290,11 @@ async fn respond(shared: Arc<Shared>, host: Host, mut request: Request) -> Respo
             () = shared.stop.cancelled() => {}
         }
     }
-    response(reply.answer)
+    let mut response = response(reply.answer);
+    if let Ok(date) = HeaderValue::try_from(clock.now().to_http_date()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 fn response(answer: Answer) -> Response {

@@ -100,7 +100,7 @@ impl Stage {
             None => script,
         };
         // Genesys writes milliseconds, so the truth is in milliseconds too.
-        let begun_at = Timestamp::from_millis(self.clock.now().as_millis());
+        let begun_at = Timestamp::from_millis(self.clock.steady().as_millis());
         let key = ConversationKey { organization: self.target.organization(), conversation };
         let course = Course::render(&script, key, begun_at)
             .expect("the tests play every scenario, so scripts fit the calls they describe");
@@ -131,7 +131,7 @@ impl Stage {
         for notice in course.notices {
             let waiting = self.clock.sleep_until(notice.at);
             if stop.run_until_cancelled(waiting).await.is_none() {
-                let now = self.clock.now().max(course.begun_at);
+                let now = self.clock.steady().max(course.begun_at);
                 if let Some(end) = last.and_then(|conversation| cut_short(conversation, now)) {
                     platform.publish(&end, Duration::ZERO);
                 }

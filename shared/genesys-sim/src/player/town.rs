@@ -77,7 +77,7 @@ impl Town {
     pub async fn live(mut self, stop: CancellationToken, mut over: impl FnMut(Played)) {
         let mut calls = JoinSet::new();
         let mut talking: BTreeSet<(u64, UserId)> = BTreeSet::new();
-        let mut next_at = self.stage.clock.now();
+        let mut next_at = self.stage.clock.steady();
         while !stop.is_cancelled() {
             let clock = self.stage.clock;
             tokio::select! {
@@ -86,7 +86,7 @@ impl Town {
                     finished(done, &mut talking, &mut over);
                 }
                 () = clock.sleep_until(next_at) => {
-                    next_at = clock.now() + self.gap();
+                    next_at = clock.steady() + self.gap();
                     if calls.len() < self.traffic.calls_max {
                         self.ring(&mut calls, &mut talking, &stop);
                     }

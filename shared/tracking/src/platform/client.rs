@@ -15,6 +15,7 @@ use super::budget::{Budget, Urgency};
 use super::channels::NotificationChannel;
 use super::error::PlatformError;
 use super::hosts::Hosts;
+use super::reference::note_date;
 use super::token::{Token, Tokens};
 use crate::secret::Secret;
 
@@ -103,17 +104,7 @@ impl PlatformClient {
         client_secret: Secret,
         clock: Clock,
     ) -> Result<Self, PlatformError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only if somebody else was first, which is as good.
-            drop(rustls::crypto::ring::default_provider().install_default());
-        }
-        // A redirect would carry the secret or the token to a host nobody has checked.
-        let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        builder = if hosts.is_local() { builder.no_proxy() } else { builder.https_only(true) };
-        let http = builder.build().map_err(|source| PlatformError::Unreachable {
-            action: "set up TLS",
-            source: source.without_url(),
-        })?;
+        let http = http_client(&hosts)?;
         let tokens = Tokens::new(http.clone(), &hosts, client_id.into(), client_secret, clock);
         let (resting_until, budget) = (Mutex::default(), Mutex::default());
         let shared = Shared { http, hosts, tokens, clock, resting_until, budget };
@@ -229,12 +220,15 @@ impl PlatformClient {
         if let Some(body) = &request.body {
             builder = builder.json(body);
         }
+        let clock = self.shared.clock;
+        let asked_at = clock.steady();
         let exchange = async {
             let response = builder.send().await.map_err(|source| PlatformError::Unreachable {
                 action,
                 source: source.without_url(),
             })?;
-            self.budget().learn(token.number, self.shared.clock.steady(), response.headers());
+            note_date(&clock, asked_at, response.headers());
+            self.budget().learn(token.number, clock.steady(), response.headers());
             Answer::read(action, response).await
         };
         let timed_out = PlatformError::TimedOut { action };
@@ -275,6 +269,21 @@ impl PlatformClient {
     fn resting_until(&self) -> MutexGuard<'_, Timestamp> {
         self.shared.resting_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Prepares HTTP to a region's hosts; ring is the process's TLS provider if there was none.
+pub(super) fn http_client(hosts: &Hosts) -> Result<reqwest::Client, PlatformError> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Fails only if another caller was first, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+    // A redirect would carry the secret or the token to a host that is not checked.
+    let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    builder = if hosts.is_local() { builder.no_proxy() } else { builder.https_only(true) };
+    builder.build().map_err(|source| PlatformError::Unreachable {
+        action: "set up TLS",
+        source: source.without_url(),
+    })
 }
 
 /// Returns whether a failure may pass by itself.

@@ -13,6 +13,7 @@ mod error;
 mod hosts;
 mod preflight;
 mod queues;
+mod reference;
 mod token;
 mod users;
 
@@ -24,4 +25,5 @@ pub use hosts::{Hosts, HostsError, PlaceError};
 pub use preflight::{NeededTopic, TopicPreflight, Transport};
 pub(crate) use queues::Named;
 pub use queues::{GenesysQueue, QueueMember};
+pub use reference::follow_genesys_time;
 pub(crate) use users::Listed;

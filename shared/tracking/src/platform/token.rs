@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::client::REQUEST_TIME_MAX;
 use super::error::PlatformError;
 use super::hosts::Hosts;
+use super::reference::note_date;
 use crate::secret::Secret;
 
 /// How long refused credentials rest before they are tried again: a person must act first.
@@ -153,11 +154,13 @@ impl Tokens {
             .post(format!("{}/oauth/token", self.login))
             .basic_auth(&self.client_id, Some(self.client_secret.reveal()))
             .form(&[("grant_type", "client_credentials")]);
+        let asked_at = self.clock.steady();
         let exchange = async {
             let response = request.send().await.map_err(|source| PlatformError::Unreachable {
                 action: ACTION,
                 source: source.without_url(),
             })?;
+            note_date(&self.clock, asked_at, response.headers());
             Answer::read(ACTION, response).await
         };
         let timed_out = PlatformError::TimedOut { action: ACTION };

@@ -74,7 +74,9 @@ struct Reader {
 impl Reader {
     fn read(&mut self, call: &Conversation, heard_at: Timestamp) {
         let snapshot = call.snapshot();
-        let topic = format!("v2.users.{}.conversations", user(1).id);
+        // The topic of a user who takes part: a body that names other users is refused.
+        let user = snapshot.users.first().copied().unwrap_or(user(1).id);
+        let topic = format!("v2.users.{user}.conversations");
         let text = format!(r#"{{"topicName":"{topic}","eventBody":{}}}"#, snapshot.body);
         let frame = Frame::read(&text).expect("readable");
         let FrameKind::Conversation { snapshot, .. } = frame.kind else {
