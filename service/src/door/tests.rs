@@ -56,11 +56,22 @@ async fn opens_says_that_it_lives_and_ends_when_told() {
     let stop = Stop::new();
     let (stopper, owners) = (stop.clone(), store.clone());
     let serving = tokio::spawn(async move {
-        serve(settings(port), &task, OwnerId::new("door-test"), store, sink, keys, stop).await
+        serve(
+            Clock::system(),
+            settings(port),
+            &task,
+            OwnerId::new("door-test"),
+            store,
+            sink,
+            keys,
+            stop,
+        )
+        .await
     });
     assert!(answer(address, "/healthz").await.starts_with("HTTP/1.1 200"));
     let ready = answer(address, "/readyz").await;
-    assert!(ready.contains(r#""keys":true"#) && ready.contains(r#""store":true"#), "{ready}");
+    let works = |name: &str| ready.contains(&format!(r#""{name}":{{"ok":true"#));
+    assert!(works("keys") && works("store"), "{ready}");
     let signed_on = async {
         while owners.owners().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
