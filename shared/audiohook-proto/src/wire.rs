@@ -11,6 +11,7 @@ mod client_message;
 mod envelope;
 mod media_entry;
 mod media_time;
+mod optional;
 mod raw_json;
 mod server_message;
 mod session_id_text;

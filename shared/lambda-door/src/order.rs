@@ -36,7 +36,9 @@ impl ConnectionState {
         let bytes_max = config.engine.session.message_bytes_max as usize;
         match Arrival::read(text, bytes_max) {
             Arrival::Unplaced => self.feed(now, Input::Text(text)),
-            Arrival::BadMedia => self.feed(now, Input::Breach(Violation::Parameters)),
+            Arrival::BadMedia => {
+                self.feed(now, Input::Breach(Violation::Parameters { field: None }))
+            }
             Arrival::Placed { place, heard, print, content } => {
                 self.believe_heard(heard);
                 match content {

@@ -62,8 +62,11 @@ pub enum Violation {
     #[error("open is of another organization")]
     Organization,
     /// The parameters are not what the type asks for.
-    #[error("parameters are missing or invalid")]
-    Parameters,
+    #[error("parameters are missing or invalid{}", in_field(*.field))]
+    Parameters {
+        /// Which, by name.
+        field: Option<&'static str>,
+    },
     /// Audio before `opened`.
     #[error("audio before opened")]
     AudioBeforeOpened,
@@ -87,6 +90,10 @@ pub enum Violation {
     NoPing,
 }
 
+fn in_field(field: Option<&str>) -> String {
+    field.map(|field| format!(", first of them {field}")).unwrap_or_default()
+}
+
 impl Violation {
     /// Returns a name for metrics, of which there are as many as variants.
     pub const fn label(self) -> &'static str {
@@ -102,7 +109,7 @@ impl Violation {
             Self::ServerSequence { .. } => "server-sequence",
             Self::SessionId => "session-id",
             Self::Organization => "organization",
-            Self::Parameters => "parameters",
+            Self::Parameters { .. } => "parameters",
             Self::AudioBeforeOpened => "audio-before-opened",
             Self::AudioWhilePaused => "audio-while-paused",
             Self::AudioWithoutMedium => "audio-without-medium",
@@ -126,7 +133,7 @@ impl Violation {
             | Self::Sequence { .. }
             | Self::ServerSequence { .. }
             | Self::SessionId
-            | Self::Parameters
+            | Self::Parameters { .. }
             | Self::AudioBeforeOpened
             | Self::AudioWhilePaused
             | Self::AudioWithoutMedium
@@ -152,7 +159,7 @@ impl Violation {
             Self::ServerSequence { .. } => Some("Client Error: Invalid serverseq value"),
             Self::SessionId => Some("Client Error: Session identifier mismatch"),
             Self::Organization => None,
-            Self::Parameters => Some("Client Error: Invalid/missing parameters"),
+            Self::Parameters { .. } => Some("Client Error: Invalid/missing parameters"),
             Self::AudioBeforeOpened => Some("Client Error: Received audio before opened"),
             Self::AudioWhilePaused => Some("Client Error: Received audio while paused"),
             Self::AudioWithoutMedium => {

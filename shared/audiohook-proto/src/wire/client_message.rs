@@ -5,12 +5,14 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use sidetone_model::{ConversationId, Format, Media, OrganizationId, ParticipantId, Pii};
 
 use super::envelope::{self, Empty, PROTOCOL_VERSION, WireError};
 use super::media_entry;
 use super::media_time::MediaTime;
+use super::optional;
 use super::raw_json::RawJson;
 use super::session_id_text::SessionIdText;
 
@@ -105,10 +107,10 @@ pub struct Open {
     #[serde(with = "media_entry::offers")]
     pub media: Vec<Media>,
     /// The language to begin with, a BCP 47 tag.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Whether `opened` shall list languages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     pub supported_languages: Option<bool>,
     /// Earlier sessions of a reconnected stream.
     #[serde(
@@ -131,11 +133,12 @@ const CONTINUED_SESSIONS_MAX: usize = 16;
 fn continued_sessions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<ContinuedSession>>, D::Error> {
-    let sessions = Option::<Vec<ContinuedSession>>::deserialize(deserializer)?;
-    if sessions.as_ref().is_some_and(|sessions| sessions.len() > CONTINUED_SESSIONS_MAX) {
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    let entries: Vec<Box<RawValue>> = serde_json::from_str(text.get()).unwrap_or_default();
+    if entries.len() > CONTINUED_SESSIONS_MAX {
         return Err(serde::de::Error::custom("more continued sessions than there may be"));
     }
-    Ok(sessions)
+    Ok(serde_json::from_str(text.get()).unwrap_or_default())
 }
 
 impl Open {
@@ -194,13 +197,14 @@ pub struct Skip {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientFault {
-    /// Like an HTTP status; unknown ones count as 500.
+    /// Like an HTTP status; 0 if there is none that can be read.
+    #[serde(default, deserialize_with = "optional::read")]
     pub code: u32,
     /// For the log.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional::read")]
     pub message: Option<String>,
     /// How long to wait before the next message, with 429.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<MediaTime>,
 }
 
@@ -249,24 +253,25 @@ struct Outgoing<'a, P> {
 
 #[derive(Serialize, Deserialize)]
 struct Ping {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     rtt: Option<MediaTime>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Update {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     language: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Close {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional::read", skip_serializing_if = "Option::is_none")]
     reason: Option<CloseReason>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Dtmf {
+    #[serde(default, deserialize_with = "optional::read")]
     digit: String,
 }
 
@@ -312,6 +317,35 @@ impl<'a> ClientEnvelope<'a> {
             "playback_completed" => ClientBody::PlaybackCompleted,
             unknown => ClientBody::Unknown { kind: unknown.to_owned() },
         })
+    }
+
+    /// Returns the first parameter that keeps [`ClientEnvelope::body`] from reading the message,
+    /// by its name and never by its value.
+    pub fn faulty_field(&self) -> Option<&'static str> {
+        type Check = fn(&Value) -> bool;
+        const IS_TIME: Check =
+            |value| value.as_str().is_some_and(|text| text.parse::<MediaTime>().is_ok());
+        let fields: &[(&'static str, &str, Check)] = match &*self.kind {
+            "open" => &[
+                ("organizationId", "/organizationId", |value| {
+                    value.as_str().is_some_and(|text| text.parse::<OrganizationId>().is_ok())
+                }),
+                ("conversationId", "/conversationId", |value| {
+                    value.as_str().is_some_and(|text| text.parse::<ConversationId>().is_ok())
+                }),
+                ("participant", "/participant", Value::is_object),
+                ("participant.id", "/participant/id", Value::is_string),
+                ("media", "/media", Value::is_array),
+            ],
+            "resumed" | "discarded" => {
+                &[("start", "/start", IS_TIME), ("discarded", "/discarded", IS_TIME)]
+            }
+            _ => &[],
+        };
+        let text = optional::without_lone_surrogates(self.parameters.get());
+        let parameters: Value = serde_json::from_str(&text).unwrap_or_default();
+        let is_faulty = |at: &str, is_good: Check| !parameters.pointer(at).is_some_and(is_good);
+        fields.iter().find(|(_, at, is_good)| is_faulty(at, *is_good)).map(|(name, ..)| *name)
     }
 
     /// Returns the parameters as they came.
@@ -383,7 +417,7 @@ impl ClientBody {
 
 /// A caller without a number must not cost the session.
 fn text_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pii<String>, D::Error> {
-    Ok(Pii::new(Option::<String>::deserialize(deserializer)?.unwrap_or_default()))
+    Ok(Pii::new(optional::read::<_, Option<String>>(deserializer)?.unwrap_or_default()))
 }
 
 #[cfg(test)]

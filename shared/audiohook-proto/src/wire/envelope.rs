@@ -4,8 +4,11 @@
 
 use std::str::FromStr;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
+
+use super::optional;
 
 /// The only protocol version there is, of all AudioHook products.
 pub const PROTOCOL_VERSION: &str = "2";
@@ -37,8 +40,14 @@ impl WireError {
 pub(super) struct Empty {}
 
 /// Reads parameters that are known to be an object.
-pub(super) fn read<'a, T: Deserialize<'a>>(parameters: &'a RawValue) -> Result<T, WireError> {
-    serde_json::from_str(parameters.get()).map_err(|_| WireError::Parameters)
+///
+/// What cannot be read is read once more with its lone surrogates replaced, which may be in
+/// names of fields that are not needed.
+pub(super) fn read<T: DeserializeOwned>(parameters: &RawValue) -> Result<T, WireError> {
+    let text = parameters.get();
+    let read = serde_json::from_str(text)
+        .or_else(|_| serde_json::from_str(&optional::without_lone_surrogates(text)));
+    read.map_err(|_| WireError::Parameters)
 }
 
 /// Errors unless the version is ours and the parameters are an object.

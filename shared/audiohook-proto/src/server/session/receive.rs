@@ -48,7 +48,8 @@ impl ServerSession {
             return Err(Violation::SessionId);
         }
         self.id = envelope.id;
-        let body = envelope.body().map_err(violation_of)?;
+        let field = |_| Violation::Parameters { field: envelope.faulty_field() };
+        let body = envelope.body().map_err(field)?;
         let (serverseq, position) = (envelope.serverseq, envelope.position.position());
         self.dispatch(now, body, serverseq, position)
     }
@@ -236,6 +237,6 @@ const fn violation_of(error: WireError) -> Violation {
     match error {
         WireError::NotJson => Violation::NotJson,
         WireError::Envelope => Violation::Envelope,
-        WireError::Parameters => Violation::Parameters,
+        WireError::Parameters => Violation::Parameters { field: None },
     }
 }
