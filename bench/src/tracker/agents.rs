@@ -251,6 +251,7 @@ impl Line {
             opened_at: self.clock.now(),
             phase: SessionPhase::Live,
             door: DoorKind::Socket,
+            media: None,
             unheard: None,
             end: None,
         };

@@ -325,6 +325,7 @@ impl Engine {
             opened_at: self.placement.in_the_world(now),
             phase: SessionPhase::Live,
             door: self.config.door,
+            media: self.hearable(offer),
             unheard: match (self.hearable(offer), offer) {
                 (Some(_), _) => None,
                 (None, Some(_)) => Some(UnheardReason::TextOnlyDoor),

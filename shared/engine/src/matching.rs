@@ -93,9 +93,15 @@ impl Known {
         self.ours().any(|(leg, _)| leg.is_ringing())
     }
 
-    /// Returns whether another session of the same conversation and participant goes first.
+    /// Returns whether other sessions of the same conversation and participant go first and carry
+    /// every channel that this one does.
+    ///
+    /// Two integrations may each be configured for another channel: then both are heard.
     pub(crate) fn has_session_before(&self, own: &SessionItem) -> bool {
-        self.read.sessions.iter().any(|other| other.goes_before(own))
+        let before = self.read.sessions.iter().filter(|other| other.goes_before(own));
+        let carried: Vec<_> = before.flat_map(SessionItem::channels).collect();
+        let channels = own.channels();
+        !channels.is_empty() && channels.iter().all(|channel| carried.contains(channel))
     }
 
     /// Returns what to ask of Genesys.

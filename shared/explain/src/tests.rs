@@ -56,6 +56,7 @@ fn session(number: u128, opened: i64, end: Option<(i64, EndCause)>) -> SessionIt
         opened_at: at(opened),
         phase: if end.is_some() { SessionPhase::Ended } else { SessionPhase::Live },
         door: DoorKind::Socket,
+        media: None,
         unheard: None,
         end: end.map(|(second, cause)| SessionEnd { at: at(second), cause }),
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnectionId, ConversationKey, OwnerId, ParticipantId, SessionId};
 use crate::leg::NotOurs;
+use crate::media::{Media, MediaChannel};
 use crate::time::Timestamp;
 
 /// When a session asks Genesys for audio.
@@ -125,6 +126,10 @@ pub struct SessionItem {
     /// What kind of door it came in by.
     #[serde(default)]
     pub door: DoorKind,
+    /// The medium it was offered and can deliver; absent if there is none, or if an older version
+    /// wrote the item.
+    #[serde(default)]
+    pub media: Option<Media>,
     /// Why there is no audio, if there is none.
     #[serde(default)]
     pub unheard: Option<UnheardReason>,
@@ -145,12 +150,29 @@ impl SessionItem {
         self.phase == SessionPhase::Ended && self.end.is_some_and(|end| end.cause == EndCause::Lost)
     }
 
-    /// Returns whether this session listens before `other`, both being of one conversation
-    /// and participant: the one that opened first does, while its socket is open.
+    /// Returns whether this session listens before `other`, both being of one conversation and
+    /// participant: the one with more channels does, or else the one that opened first, while its
+    /// socket is open.
+    ///
+    /// A session that was offered no medium goes before none. One whose medium is not known, as
+    /// an older version did not write it, counts as having one with both channels.
     pub fn goes_before(&self, other: &Self) -> bool {
+        let rank = |one: &Self| {
+            (std::cmp::Reverse(one.channels().len()), one.opened_at, one.connection.clone())
+        };
         self.phase == SessionPhase::Live
+            && self.unheard.is_none()
             && self.key == other.key
             && self.participant == other.participant
-            && (self.opened_at, &self.connection) < (other.opened_at, &other.connection)
+            && rank(self) < rank(other)
+    }
+
+    /// Returns the channels that it can deliver.
+    pub fn channels(&self) -> Vec<MediaChannel> {
+        match (self.unheard, self.media) {
+            (Some(_), _) => Vec::new(),
+            (None, Some(media)) => media.channels.iter().collect(),
+            (None, None) => vec![MediaChannel::External, MediaChannel::Internal],
+        }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use sidetone_model::{
-    Changes, ConnectionId, ConversationKey, Direction, DoorKind, NotOurs, OwnerId, ParticipantId,
-    SessionId, SessionPhase, Timestamp, UserId,
+    Changes, ConnectionId, ConversationKey, Direction, DoorKind, Format, Media, MediaChannel,
+    MediaChannels, NotOurs, OwnerId, ParticipantId, SessionId, SessionPhase, Timestamp,
+    UnheardReason, UserId,
 };
 use uuid::Uuid;
 
@@ -52,6 +53,7 @@ fn session(connection: &str, opened_ms: i64) -> SessionItem {
         opened_at: Timestamp::from_millis(opened_ms),
         phase: SessionPhase::Live,
         door: DoorKind::Socket,
+        media: None,
         unheard: None,
         end: None,
     }
@@ -81,6 +83,62 @@ fn of_twins_exactly_one_goes_first() {
     assert!(one.goes_before(&two) && !two.goes_before(&one));
     let other = SessionItem { participant: ParticipantId::new("second"), ..two };
     assert!(!one.goes_before(&other));
+}
+
+fn carrying(channels: &[MediaChannel], connection: &str, opened_ms: i64) -> SessionItem {
+    let channels = MediaChannels::new(channels).unwrap();
+    let media = Some(Media { format: Format::Pcmu, channels });
+    SessionItem { media, ..session(connection, opened_ms) }
+}
+
+#[test]
+fn session_with_the_other_channel_is_heard_beside_the_first() {
+    let customer = carrying(&[MediaChannel::External], "a", 1);
+    let agent = carrying(&[MediaChannel::Internal], "b", 2);
+    let known = with_ada(vec![customer.clone(), agent.clone()]);
+    for own in [&customer, &agent] {
+        assert_eq!(known.wish(own, Listen::Matched, OnHold::Keep), Wish::Listen);
+        assert!(matches!(known.match_state(own, Listen::Matched), MatchState::Matched(_)));
+    }
+}
+
+#[test]
+fn session_with_both_channels_is_heard_instead_of_one_that_opened_first() {
+    let mono = carrying(&[MediaChannel::External], "a", 1);
+    let stereo = carrying(&[MediaChannel::External, MediaChannel::Internal], "b", 2);
+    let known = with_ada(vec![mono.clone(), stereo.clone()]);
+    assert_eq!(known.wish(&stereo, Listen::Matched, OnHold::Keep), Wish::Listen);
+    assert_eq!(known.wish(&mono, Listen::Matched, OnHold::Keep), Wish::Pause);
+    let gone = SessionItem { phase: SessionPhase::Lingering, ..stereo };
+    let known = with_ada(vec![mono.clone(), gone]);
+    assert_eq!(known.wish(&mono, Listen::Matched, OnHold::Keep), Wish::Listen);
+}
+
+#[test]
+fn session_whose_channels_two_others_carry_is_a_duplicate() {
+    let customer = carrying(&[MediaChannel::External], "a", 1);
+    let agent = carrying(&[MediaChannel::Internal], "b", 2);
+    let again = carrying(&[MediaChannel::Internal], "c", 3);
+    let known = with_ada(vec![customer, agent, again.clone()]);
+    let duplicate = MatchState::Unmatched(UnmatchedReason::Duplicate);
+    assert_eq!(known.match_state(&again, Listen::Matched), duplicate);
+}
+
+#[test]
+fn session_without_a_medium_keeps_no_other_from_being_heard() {
+    let silent = SessionItem {
+        unheard: Some(UnheardReason::TextOnlyDoor),
+        ..carrying(&[MediaChannel::External, MediaChannel::Internal], "a", 1)
+    };
+    let own = carrying(&[MediaChannel::External], "b", 2);
+    let known = with_ada(vec![silent.clone(), own.clone()]);
+    assert_eq!(known.wish(&own, Listen::Matched, OnHold::Keep), Wish::Listen);
+}
+
+fn with_ada(sessions: Vec<SessionItem>) -> Known {
+    let connected_at = Some(Timestamp::from_millis(5));
+    let ada = Leg { connected_at, ..leg("a", Attribution::Ours(AgentId::new("ada"))) };
+    Known::from(Conversation { legs: vec![ada], sessions })
 }
 
 #[test]

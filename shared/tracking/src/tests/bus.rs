@@ -124,6 +124,7 @@ impl Bus {
             opened_at: self.clock.now(),
             phase: SessionPhase::Live,
             door: DoorKind::Socket,
+            media: None,
             unheard: None,
             end: None,
         };

@@ -292,6 +292,7 @@ async fn put_session(bench: &Bench, key: ConversationKey, owner: &OwnerId, phase
         opened_at: bench.clock.now(),
         phase,
         door: DoorKind::Socket,
+        media: None,
         unheard: None,
         end: None,
     };
