@@ -1,5 +1,6 @@
 //! `sidetone run`: everything in one process, until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use sidetone_consumer::Sidecar;
 use sidetone_driver::SessionStatus;
 use sidetone_genesys_sim::{Played, Town, Traffic};
 use sidetone_listener::{Shares, SourceRules};
-use sidetone_ports::{Clock, OrganizationStore, RecordingStore};
+use sidetone_ports::{Clock, OrganizationStore, RecordingStore, chain};
 use sidetone_ports_embedded::{DataDir, SecretFiles, SimulatedPlatform, Stream};
 use sidetone_socket_door::Stop;
 use sidetone_tracking::Lags;
@@ -52,10 +53,14 @@ pub(crate) async fn run(
     // A log that goes to a file does not get in the way of the table.
     match screen.log_lines().filter(|_| looks.error_terminal) {
         Some(lines) => {
-            let filter = global.log_filter("warn");
+            // What simulated calls do on purpose is no news to a person who looks at them.
+            let filter = global.log_filter(if args.simulate { "error" } else { "warn" });
             start_log_to(global.log_format(), filter, move || lines.clone(), looks.colour);
         }
-        None => start_log(global.log_format(), global.log_filter("info")),
+        None => {
+            let usual = if looks.terminal && args.simulate { "error" } else { "info" };
+            start_log(global.log_format(), global.log_filter(usual));
+        }
     }
     let mut signals = Signals::new()?;
     // A session takes a file descriptor. Where the limit cannot be raised, it is divided as it is.
@@ -86,6 +91,8 @@ pub(crate) async fn run(
         Started { url: String::new(), data: config.data.clone(), recordings: data.recordings() };
     let secrets = SecretFiles::open(&data)?;
     let configured = tracker.as_ref().map(|tracker| platform_of(tracker, clock)).transpose()?;
+    let asks_names = simulated.is_some() || screen.shows_talk();
+    let names = configured.clone().filter(|_| asks_names).map(queue_names);
     let system =
         System::start(settings(&config, clock, tracker, shares), data, |stream| stream).await?;
     screen.started(&Started { url: system.audiohook_url(), ..started });
@@ -108,7 +115,7 @@ pub(crate) async fn run(
     }
     let town =
         simulated.as_ref().map(|simulated| populate(simulated, &system, args)).transpose()?;
-    watch_over(system, town, &mut screen, &mut signals).await;
+    watch_over(system, town, names, &mut screen, &mut signals).await;
     if let Some(api) = api {
         api.stop().await;
     }
@@ -162,6 +169,19 @@ fn platform_of(tracker: &TrackerConfig, clock: Clock) -> Result<PlatformClient, 
     Ok(PlatformClient::new(hosts, id, tracker.client_secret.clone(), clock)?)
 }
 
+/// Asks for the queues' names; without an answer their ids are shown.
+fn queue_names(platform: PlatformClient) -> JoinHandle<BTreeMap<String, String>> {
+    tokio::spawn(async move {
+        match platform.queues().await {
+            Ok(queues) => queues.into_iter().map(|queue| (queue.id, queue.name)).collect(),
+            Err(error) => {
+                tracing::info!(error = chain(&error), "queues have no names, showing their ids");
+                BTreeMap::new()
+            }
+        }
+    })
+}
+
 /// Simulated people who call until they are told to stop.
 struct Population {
     stop: CancellationToken,
@@ -208,11 +228,16 @@ fn log_faults(played: &Played) {
 async fn watch_over<W: Write>(
     system: System<Stream>,
     mut town: Option<Population>,
+    mut names: Option<JoinHandle<BTreeMap<String, String>>>,
     screen: &mut Screen<W>,
     signals: &mut Signals,
 ) {
     let clock = system.clock();
-    let mut news = system.host().news();
+    let host = system.host().clone();
+    let mut news = host.news();
+    if screen.shows_talk() {
+        host.show_talk();
+    }
     let mut finished = system.recordings().finished();
     let recordings = system.recordings().clone();
     let mut tracker = system.tracker();
@@ -235,7 +260,17 @@ async fn watch_over<W: Write>(
                     screen.platform(&platform_line(&tracker.borrow()));
                 }
             }
-            _ = draw.tick() => screen.draw(clock.now()),
+            _ = draw.tick() => {
+                if let Some(asked) = names.take_if(|asked| asked.is_finished())
+                    && let Ok(names) = asked.await
+                {
+                    screen.queues(names);
+                }
+                if screen.shows_talk() {
+                    screen.talk(clock.now(), &host.talking());
+                }
+                screen.draw(clock.now());
+            }
             () = signals.next() => match system.take() {
                 Some(system) => {
                     screen.note("stopping: no new calls; once more to end running ones at once");

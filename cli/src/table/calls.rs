@@ -1,10 +1,14 @@
 //! The calls on the screen, and what was counted of those that left it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sidetone_delivery_wire::reason_name;
-use sidetone_driver::{MatchState, SessionStatus};
-use sidetone_model::{ConnectionId, Timestamp, UnmatchedReason};
+use sidetone_driver::{MatchState, SessionStatus, Talking};
+use sidetone_model::{ConnectionId, Direction, Timestamp, UnmatchedReason};
+
+/// How long a speaker is shown after the last loud frame: pauses between words are no silence.
+const SPEAKER_STAYS: Duration = Duration::from_millis(1_200);
 
 /// How long a call stays on the screen after its end.
 const ENDED_STAYS: Duration = Duration::from_secs(10);
@@ -12,14 +16,15 @@ const ENDED_STAYS: Duration = Duration::from_secs(10);
 /// One audio session.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    /// When it was first heard of.
-    pub(super) since: Timestamp,
     /// How it is.
     pub(super) status: SessionStatus,
     /// When it ended.
     pub(super) ended_at: Option<Timestamp>,
     /// Whether it ever belonged to an agent of ours.
     was_matched: bool,
+    /// When customer and agent were heard last.
+    customer_at: Option<Timestamp>,
+    agent_at: Option<Timestamp>,
 }
 
 /// What a person notices when it changes.
@@ -78,9 +83,7 @@ impl Calls {
         let call = match place {
             Some(place) => &mut self.shown[place],
             None => {
-                let call =
-                    Call { since: now, status: status.clone(), ended_at: None, was_matched: false };
-                self.shown.push(call);
+                self.shown.push(Call::new(status));
                 let last = self.shown.len() - 1;
                 &mut self.shown[last]
             }
@@ -101,6 +104,16 @@ impl Calls {
             }
         }
         before != Some(call.notice())
+    }
+
+    /// Takes who is talking in each session.
+    pub(super) fn talk(&mut self, now: Timestamp, talking: &HashMap<ConnectionId, Talking>) {
+        for call in &mut self.shown {
+            if let Some(Talking { customer, agent }) = talking.get(&call.status.connection) {
+                call.customer_at = customer.then_some(now).or(call.customer_at);
+                call.agent_at = agent.then_some(now).or(call.agent_at);
+            }
+        }
     }
 
     /// Notes a finished recording.
@@ -144,6 +157,17 @@ impl Calls {
         self.shown.iter().rev().find(|call| call.was_matched && call.status.engine.key.is_some())
     }
 
+    /// Returns the newest call that an agent should have had and none has, or had: one worth
+    /// explaining.
+    pub(super) fn unmatched(&self) -> Option<&Call> {
+        let is_open = |reason| ["ringing", "no-agent-yet"].contains(&reason);
+        let mut newest = self.shown.iter().rev();
+        newest.find(|call| {
+            let reason = call.reason().filter(|reason| !is_open(reason));
+            reason.is_some() && call.status.engine.key.is_some()
+        })
+    }
+
     /// Returns a call.
     pub(super) fn get(&self, connection: &ConnectionId) -> Option<&Call> {
         self.place_of(connection).map(|place| &self.shown[place])
@@ -155,6 +179,47 @@ impl Calls {
 }
 
 impl Call {
+    fn new(status: &SessionStatus) -> Self {
+        Self {
+            status: status.clone(),
+            ended_at: None,
+            was_matched: false,
+            customer_at: None,
+            agent_at: None,
+        }
+    }
+
+    /// Returns who talks, in a word.
+    pub(super) fn speaker(&self, now: Timestamp) -> &'static str {
+        let lately = |at: Option<Timestamp>| at.is_some_and(|at| now < at + SPEAKER_STAYS);
+        match (lately(self.customer_at), lately(self.agent_at)) {
+            (true, true) => "both",
+            (true, false) => "customer",
+            (false, true) => "agent",
+            (false, false) => "silence",
+        }
+    }
+
+    /// Returns which way the call was set up, once that is known.
+    pub(super) fn direction(&self) -> Option<&'static str> {
+        self.status.engine.leg.as_ref().map(|leg| match leg.direction {
+            Direction::Inbound => "in",
+            Direction::Outbound => "out",
+        })
+    }
+
+    /// Returns the id of the queue, once that is known.
+    pub(super) fn queue(&self) -> Option<&str> {
+        self.status.engine.leg.as_ref()?.queue.as_deref()
+    }
+
+    /// Returns for how long agent and customer are, or were, connected.
+    pub(super) fn with_agent(&self, now: Timestamp) -> Option<Duration> {
+        let leg = self.status.engine.leg.as_ref().filter(|_| self.is_matched())?;
+        let end = leg.ended_at.or(self.ended_at).unwrap_or(now);
+        Some(end.since(leg.connected_at?))
+    }
+
     /// Returns what a person notices.
     pub(super) fn notice(&self) -> Notice {
         Notice { who: self.who(), doing: self.doing() }

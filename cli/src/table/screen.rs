@@ -1,5 +1,6 @@
 //! The screen: takes news, and shows them in the way that fits where it prints.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use crossterm::cursor::{Hide, MoveTo, MoveToColumn, MoveUp, Show};
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, size};
 use serde_json::{Value, json};
-use sidetone_driver::SessionStatus;
-use sidetone_model::{Position, Timestamp};
+use sidetone_driver::{SessionStatus, Talking};
+use sidetone_model::{ConnectionId, Position, Timestamp};
 
 use super::calls::{Call, Calls};
 use super::log_lines::LogLines;
@@ -31,12 +32,13 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Chooses what fits the output.
+    /// Chooses what fits the output: lines where it is no terminal, a dumb one, or NO_COLOR asks
+    /// for nothing but text.
     pub const fn fitting(looks: Looks) -> Self {
         if looks.json {
             Self::Json
-        } else if looks.terminal {
-            Self::Live { colour: looks.colour }
+        } else if looks.terminal && looks.colour {
+            Self::Live { colour: true }
         } else {
             Self::Plain
         }
@@ -125,6 +127,22 @@ impl<W: Write> Screen<W> {
             }));
         }
         self.say(format!("AudioHook at {}", started.url));
+        self.say(format!("recordings in {}", self.footer.recordings));
+    }
+
+    /// Takes the queues' names.
+    pub fn queues(&mut self, names: BTreeMap<String, String>) {
+        self.footer.queues = names;
+    }
+
+    /// Returns whether it shows who is talking.
+    pub const fn shows_talk(&self) -> bool {
+        matches!(self.mode, Mode::Live { .. })
+    }
+
+    /// Takes who is talking in each session.
+    pub fn talk(&mut self, now: Timestamp, talking: &HashMap<ConnectionId, Talking>) {
+        self.calls.talk(now, talking);
     }
 
     /// Says something in one line.
@@ -155,11 +173,12 @@ impl<W: Write> Screen<W> {
         let call = self.calls.get(&status.connection);
         match (self.mode, call) {
             (Mode::Plain, Some(call)) if noticed => {
-                let line = format!("{}  {}", clock_time(now, false), view::plain(call));
+                let line =
+                    format!("{}  {}", clock_time(now, false), view::plain(now, call, &self.footer));
                 self.say(line);
             }
             (Mode::Json, Some(call)) if noticed => {
-                let value = session_json(now, call);
+                let value = session_json(now, call, &self.footer);
                 self.print_json(&value);
             }
             (Mode::Live { .. } | Mode::Plain | Mode::Json, _) => {}
@@ -181,10 +200,16 @@ impl<W: Write> Screen<W> {
                 "length_ms": u64::try_from(recorded.length.as_millis()).unwrap_or(u64::MAX),
             }));
         }
+        if matches!(self.mode, Mode::Live { .. }) {
+            // The counts say it; a line for each call would push the table about.
+            return;
+        }
         let length = media_time(Position::ZERO.plus(recorded.length), false);
         let agents = recorded.agents.join(", ");
-        let (time, place) = (clock_time(now, false), &recorded.place);
-        self.say(format!("{time}  recorded  {length:>7}  {agents}  {place}"));
+        let name = recorded.place.rsplit('/').next().unwrap_or_default();
+        let call: String = name.chars().take(8).collect();
+        let time = clock_time(now, false);
+        self.say(format!("{time}  {call:<8}  {agents:<20}  recorded   {length:>7}"));
     }
 
     /// Brings a terminal up to date; a few times a second is right. Nothing elsewhere.
@@ -195,7 +220,7 @@ impl<W: Write> Screen<W> {
         self.notes.extend(log);
         let (columns, rows) = self.fixed.or_else(|| size().ok()).unwrap_or(SIZE);
         let canvas = Canvas { columns: columns.max(20), rows, colour };
-        let lines = view::draw(&self.calls, &self.footer, canvas);
+        let lines = view::draw(now, &self.calls, &self.footer, canvas);
         if self.notes.is_empty() && lines == self.drawn && self.drawn_on == Some(canvas) {
             return;
         }
@@ -230,9 +255,8 @@ impl<W: Write> Screen<W> {
             }));
         }
         self.draw(now);
-        let (counts, hint) =
-            (view::counts(&self.calls, &self.footer), view::hint(&self.calls, &self.footer));
-        let hint = hint.trim_end_matches(" | Ctrl-C ends").to_owned();
+        let mut last = vec![view::counts(&self.calls)];
+        last.extend(view::hints(&self.calls, &self.footer));
         if let Some(canvas) = self.drawn_on {
             let mut bytes = Vec::new();
             self.erase(canvas, &mut bytes);
@@ -240,7 +264,7 @@ impl<W: Write> Screen<W> {
             self.write(&bytes);
             self.drawn.clear();
         }
-        for line in [counts, hint] {
+        for line in last {
             self.print_line(&line);
         }
     }
@@ -309,7 +333,7 @@ fn put(bytes: &mut Vec<u8>, line: &str) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-fn session_json(now: Timestamp, call: &Call) -> Value {
+fn session_json(now: Timestamp, call: &Call, footer: &Footer) -> Value {
     let status = &call.status;
     let engine = &status.engine;
     json!({
@@ -322,6 +346,10 @@ fn session_json(now: Timestamp, call: &Call) -> Value {
         "agent_id": call.is_matched().then(|| call.who()),
         "reason": call.reason(),
         "state": call.doing().as_str(),
+        "queue_id": call.queue(),
+        "queue": call.queue().and_then(|id| footer.queues.get(id)),
+        "direction": engine.leg.as_ref().map(|leg| leg.direction),
+        "with_agent_ms": call.with_agent(now).map(|time| Position::ZERO.plus(time).as_millis()),
         "position_ms": engine.position.as_millis(),
         "frames_accepted": engine.frames_accepted,
         "frames_committed": status.frames_committed,

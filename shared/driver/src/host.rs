@@ -1,10 +1,12 @@
 //! What all sessions of one process share: the store, the producer, the mailbox, the clock.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sidetone_audiohook_proto::Handshake;
+use sidetone_delivery_wire::Body;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
 use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
 use sidetone_ports::{
@@ -24,6 +26,7 @@ use crate::producer::{Outlet, Producer, ProducerConfig};
 use crate::refusals::Refusals;
 use crate::session::Session;
 use crate::sweep;
+use crate::talk::{TalkCell, Talking};
 use crate::view::View;
 
 /// How a host works.
@@ -89,6 +92,7 @@ pub(crate) struct StatusCell {
     connection: ConnectionId,
     latest: Mutex<Option<SessionStatus>>,
     key: Mutex<Option<ConversationKey>>,
+    talk: TalkCell,
 }
 
 /// What all sessions of a process share; cheap to clone.
@@ -113,6 +117,7 @@ struct Inner<S, R> {
     watchers: Mutex<HashMap<ConversationKey, Vec<Watcher>>>,
     sessions: Mutex<HashMap<ConnectionId, Arc<StatusCell>>>,
     news: broadcast::Sender<SessionStatus>,
+    shows_talk: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -149,6 +154,7 @@ where
             watchers: Mutex::default(),
             sessions: Mutex::default(),
             news: broadcast::channel(NEWS_MAX).0,
+            shows_talk: AtomicBool::new(false),
         }))
     }
 
@@ -178,6 +184,7 @@ where
             connection: connection.clone(),
             latest: Mutex::default(),
             key: Mutex::default(),
+            talk: TalkCell::default(),
         });
         lock(&inner.sessions).insert(connection.clone(), Arc::clone(&status));
         let answer = nonce.map(|nonce| self.ask(nonce));
@@ -367,6 +374,23 @@ where
             item.give_up(host.0.clock.now());
             host.save(item, revision).await;
         });
+    }
+
+    /// Has it measured from now on who is talking, for a screen that shows it.
+    pub fn show_talk(&self) {
+        self.0.shows_talk.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns who is talking, by connection.
+    pub fn talking(&self) -> HashMap<ConnectionId, Talking> {
+        let sessions = lock(&self.0.sessions);
+        let each =
+            sessions.iter().map(|(connection, cell)| (connection.clone(), cell.talk.talking()));
+        each.collect()
+    }
+
+    pub(crate) fn note_talk(&self, cell: &StatusCell, body: &Body) {
+        cell.talk.note(body, self.0.shows_talk.load(Ordering::Relaxed));
     }
 
     /// Notes a session's status, and tells who asked if it changed.

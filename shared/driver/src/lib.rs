@@ -15,6 +15,7 @@ mod records;
 mod refusals;
 mod session;
 mod sweep;
+mod talk;
 mod view;
 
 pub use calls::{ITEM_LIFE, read as read_conversation, save as save_item, stored as stored_item};
@@ -25,5 +26,6 @@ pub use producer::{Outlet, Producer, ProducerConfig};
 pub use records::body;
 pub use refusals::Refusals;
 pub use session::{Session, SocketOutput};
-pub use sidetone_engine::{EngineConfig, EngineStatus, Input, MatchState};
+pub use sidetone_engine::{EngineConfig, EngineStatus, Input, LegStatus, MatchState};
 pub use sweep::{declare_lost, sweep as sweep_dead_owners};
+pub use talk::Talking;

@@ -238,6 +238,7 @@ where
     }
 
     fn publish(&mut self, now: Timestamp, body: Body) {
+        self.host.note_talk(&self.status, &body);
         match (&mut self.entry, &self.outlet) {
             (Entry::Granted, Some(outlet)) => outlet.push(now, body),
             (Entry::Asked { waiting, .. }, _) => waiting.push((now, body)),

@@ -22,7 +22,7 @@ use crate::config::{EngineConfig, Hearing};
 use crate::delivery::{
     AudioDelivery, Delivery, GapCause, GapDelivery, MatchState, SessionEnded, SessionStarted,
 };
-use crate::exchange::{EngineStatus, Input, Output};
+use crate::exchange::{EngineStatus, Input, LegStatus, Output};
 use crate::matching::{Known, LABEL_AFTER, Wish};
 use crate::placement::Placement;
 use crate::ring::Ring;
@@ -224,6 +224,7 @@ impl Engine {
             held: self.conversation.stints().iter().any(Leg::is_held),
             position: self.position,
             frames_accepted: self.figures.frames_accepted,
+            leg: self.conversation.shown_leg().map(LegStatus::of),
         }
     }
 

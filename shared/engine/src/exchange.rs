@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sidetone_audiohook_proto::{SessionEvent, Violation};
-use sidetone_model::{ConversationKey, Position, SessionItem, Timestamp};
+use sidetone_model::{ConversationKey, Direction, Leg, Position, SessionItem, Timestamp};
 
 use crate::delivery::{Delivery, MatchState};
 use crate::matching::Conversation;
@@ -74,4 +74,31 @@ pub struct EngineStatus {
     pub position: Position,
     /// Frames that belonged to an agent's leg.
     pub frames_accepted: u64,
+    /// The leg of the agent who has the customer, had it last, or is called.
+    pub leg: Option<LegStatus>,
+}
+
+/// An agent's leg, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegStatus {
+    /// When agent and customer were connected, by Genesys' clock.
+    pub connected_at: Option<Timestamp>,
+    /// When the leg ended.
+    pub ended_at: Option<Timestamp>,
+    /// Which way the call was set up.
+    pub direction: Direction,
+    /// The id of the queue it came through.
+    pub queue: Option<Box<str>>,
+}
+
+impl LegStatus {
+    /// Describes a leg.
+    pub(crate) fn of(leg: &Leg) -> Self {
+        Self {
+            connected_at: leg.connected_at,
+            ended_at: leg.ended_at,
+            direction: leg.direction,
+            queue: leg.queue.clone(),
+        }
+    }
 }

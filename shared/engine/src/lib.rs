@@ -17,5 +17,5 @@ pub use delivery::{
     SessionStarted,
 };
 pub use engine::{Engine, SnapshotError};
-pub use exchange::{EngineStatus, Input, Output};
+pub use exchange::{EngineStatus, Input, LegStatus, Output};
 pub use matching::Conversation;

@@ -80,12 +80,22 @@ impl Known {
 
     /// Returns the agent who has the customer now, or had it last, if it is one of ours.
     pub(crate) fn agent(&self) -> Option<&AgentId> {
+        self.agent_leg().map(|(_, agent)| agent)
+    }
+
+    /// Returns the leg to show: the agent's who has or had the customer, else the one that began
+    /// last.
+    pub(crate) fn shown_leg(&self) -> Option<&Leg> {
+        let agents = self.agent_leg().map(|(leg, _)| leg);
+        agents.or_else(|| self.stints.iter().max_by_key(|leg| leg.ringing_at.max(leg.connected_at)))
+    }
+
+    fn agent_leg(&self) -> Option<(&Leg, &AgentId)> {
         let connected = || self.ours().filter(|(leg, _)| leg.connected_at.is_some());
         connected()
             .filter(|(leg, _)| leg.is_connected())
             .min_by_key(|(leg, _)| (leg.connected_at, &leg.communication))
             .or_else(|| connected().max_by_key(|(leg, _)| (leg.connected_at, &leg.communication)))
-            .map(|(_, agent)| agent)
     }
 
     /// Returns whether it rings at an agent of ours.

@@ -1,7 +1,9 @@
 //! What is on the screen after some news.
 
-use sidetone_driver::{EngineStatus, MatchState};
-use sidetone_model::{AgentId, ConnectionId, ConversationKey, NotOurs, SessionId, UnmatchedReason};
+use sidetone_driver::{EngineStatus, LegStatus, MatchState};
+use sidetone_model::{
+    AgentId, ConnectionId, ConversationKey, Direction, NotOurs, SessionId, UnmatchedReason,
+};
 
 use super::*;
 
@@ -25,6 +27,7 @@ fn status(number: u128) -> SessionStatus {
             held: false,
             position: Position::ZERO,
             frames_accepted: 0,
+            leg: None,
         },
         frames_committed: 0,
         ended: false,
@@ -38,6 +41,12 @@ fn matched(number: u128, agent: &str, seconds: u64) -> SessionStatus {
     status.engine.position = Position::from_millis(seconds * 1_000);
     status.engine.frames_accepted = seconds * 5;
     status.frames_committed = seconds * 5;
+    status.engine.leg = Some(LegStatus {
+        connected_at: Some(at(0)),
+        ended_at: None,
+        direction: Direction::Inbound,
+        queue: Some("queue-id".into()),
+    });
     status
 }
 
@@ -100,40 +109,69 @@ fn live(bytes: &mut Vec<u8>, columns: u16, rows: u16) -> Screen<&mut Vec<u8>> {
     screen
 }
 
+fn talks(status: &SessionStatus, customer: bool, agent: bool) -> HashMap<ConnectionId, Talking> {
+    HashMap::from([(status.connection.clone(), Talking { customer, agent })])
+}
+
 #[test]
 fn a_terminal_shows_every_call_in_place() {
     let mut bytes = Vec::new();
-    let mut screen = live(&mut bytes, 100, 24);
+    let mut screen = live(&mut bytes, 80, 24);
     screen.started(&started());
+    screen.queues(BTreeMap::from([("queue-id".to_owned(), "Billing".to_owned())]));
     screen.draw(at(0));
-    screen.session(at(1), &matched(0xc0ff_ee12, "ada.ashgrove", 12));
+    let ada = matched(0xc0ff_ee12, "ada.ashgrove", 12);
+    screen.session(at(1), &ada);
     screen.draw(at(2));
-    let mut held = matched(0xc0ff_ee12, "ada.ashgrove", 62);
+    let mut held = matched(0xbeef, "bo", 62);
     held.engine.held = true;
-    held.frames_committed -= 1;
     screen.session(at(3), &held);
-    screen.session(at(4), &status(0xbeef));
-    screen.draw(at(5));
+    let mut unmatched = status(0xdead);
+    unmatched.engine.state = MatchState::Unmatched(UnmatchedReason::NotOurs(NotOurs::UnknownUser));
+    screen.session(at(4), &unmatched);
+    screen.talk(at(62), &talks(&ada, true, false));
+    screen.draw(at(62));
     std::mem::forget(screen);
     assert_eq!(
-        shown(&bytes, 100),
+        shown(&bytes, 80),
         [
             "AudioHook at ws://127.0.0.1:8080/audiohook/ws",
-            "SINCE UTC  CALL      AGENT           AUDIO    POSITION   IN STREAM",
-            "09:00:01   c0ffee12  ada.ashgrove    on hold     01:02  309 of 310",
-            "09:00:04   0000beef  (no agent yet)  paused      00:00           0",
+            "recordings in data/recordings",
+            "CALL      AGENT           QUEUE    WAY  TALKING   WITH AGENT",
+            "c0ffee12  ada.ashgrove    Billing  in   customer       01:02",
+            "0000beef  bo              Billing  in   on hold        01:02",
+            "0000dead  (unknown user)                paused             -",
             "",
-            "2 live, 0 ended; 1 matched, 0 unmatched; 0 recordings in data/recordings",
-            "look further: sidetone tail | sidetone listen c0ffee12 -o call.wav | Ctrl-C ends",
+            "3 calls now, 0 ended; 2 matched, 0 not matched; 0 recordings",
+            "not matched: sidetone why 0000dead",
+            "audio: sidetone listen 0000beef -o call.wav",
+            "stream: sidetone tail",
+            "Ctrl-C ends",
             "",
         ]
     );
 }
 
 #[test]
+fn speaker_is_shown_until_the_channel_is_silent_for_a_while() {
+    let mut bytes = Vec::new();
+    let mut screen = live(&mut bytes, 80, 24);
+    let ada = matched(1, "ada", 1);
+    screen.session(at(0), &ada);
+    let mut seen = Vec::new();
+    for (second, customer, agent) in [(1, true, true), (2, false, true), (5, false, false)] {
+        screen.talk(at(second), &talks(&ada, customer, agent));
+        screen.talk(at(second) + Duration::from_millis(1_300), &talks(&ada, false, agent));
+        seen.push(screen.calls.first(1)[0].speaker(at(second) + Duration::from_millis(1_300)));
+    }
+    assert_eq!(seen, ["agent", "agent", "silence"]);
+    std::mem::forget(screen);
+}
+
+#[test]
 fn a_small_terminal_shows_what_fits_and_says_what_not() {
     let mut bytes = Vec::new();
-    let mut screen = live(&mut bytes, 48, 9);
+    let mut screen = live(&mut bytes, 48, 11);
     for number in 1..=5 {
         screen.session(at(1), &matched(number, "somebody.with.a.very.long.agent.id", 1));
     }
@@ -141,9 +179,23 @@ fn a_small_terminal_shows_what_fits_and_says_what_not() {
     screen.draw(at(3));
     std::mem::forget(screen);
     let lines = shown(&bytes, 48);
-    assert!(lines.len() <= 9, "{lines:#?}");
+    assert!(lines.len() <= 11, "{lines:#?}");
     assert!(lines[1].contains("00000002") && lines[2].contains("00000003"), "{lines:#?}");
-    assert_eq!(lines[3], "+3 more");
+    assert_eq!(lines[4], "+2 more");
+}
+
+#[test]
+fn command_wider_than_the_terminal_goes_on_in_the_next_line() {
+    let mut bytes = Vec::new();
+    let mut screen = live(&mut bytes, 48, 24);
+    let data = "/srv/a-rather-long-name/of-a-data-directory".into();
+    screen.started(&Started { data, ..started() });
+    screen.session(at(1), &matched(1, "ada", 1));
+    screen.draw(at(1));
+    std::mem::forget(screen);
+    let text = shown(&bytes, 60).join("\n");
+    let command = "sidetone listen 00000001 -o call.wav \\\n    --data \\\n";
+    assert!(text.contains(command), "{text}");
 }
 
 #[test]
@@ -159,11 +211,11 @@ fn calls_leave_the_screen_some_time_after_their_end() {
     screen.draw(at(20));
     std::mem::forget(screen);
     let lines = shown(&bytes, 100);
-    assert_eq!(lines[0], "0 live, 2 ended; 1 matched, 1 unmatched; 0 recordings");
+    assert_eq!(lines[0], "0 calls now, 2 ended; 1 matched, 1 not matched; 0 recordings");
 }
 
 #[test]
-fn notes_recordings_and_log_lines_scroll_off_above_the_table() {
+fn notes_and_log_lines_scroll_off_above_the_table() {
     let mut bytes = Vec::new();
     let mut screen = live(&mut bytes, 100, 24);
     let mut log = screen.log_lines().unwrap();
@@ -183,10 +235,9 @@ fn notes_recordings_and_log_lines_scroll_off_above_the_table() {
     std::mem::forget(screen);
     let lines = shown(&bytes, 100);
     assert_eq!(lines[0], "a note\u{fffd}[2J");
-    assert_eq!(lines[1], "09:00:02  recorded    01:15  ada, bo  data/recordings/x.wav");
-    assert_eq!(lines[2], "WARN something");
-    assert!(lines[3].starts_with("SINCE UTC"));
-    assert!(lines[6].contains("1 recording"), "{lines:#?}");
+    assert_eq!(lines[1], "WARN something");
+    assert!(lines[2].starts_with("CALL"));
+    assert!(lines[5].contains("1 recording"), "{lines:#?}");
 }
 
 #[test]
@@ -199,10 +250,12 @@ fn a_finished_screen_leaves_a_summary_and_a_cursor() {
     screen.finish(at(1));
     let lines = shown(&bytes, 100);
     assert_eq!(
-        lines[1..3],
+        lines[1..5],
         [
-            "1 live, 0 ended; 1 matched, 0 unmatched; 0 recordings in data/recordings",
-            "look further: sidetone tail | sidetone listen 00000001 -o call.wav",
+            "recordings in data/recordings",
+            "1 call now, 0 ended; 1 matched, 0 not matched; 0 recordings",
+            "audio: sidetone listen 00000001 -o call.wav",
+            "stream: sidetone tail",
         ]
     );
     assert!(bytes.ends_with(b"\x1b[?25h"));
@@ -215,7 +268,7 @@ fn nothing_is_drawn_where_nothing_changed() {
     screen.session(at(0), &matched(1, "ada", 1));
     screen.draw(at(0));
     let before = screen.output.len();
-    screen.draw(at(1));
+    screen.draw(at(0) + Duration::from_millis(300));
     assert_eq!(screen.output.len(), before);
 }
 
@@ -232,12 +285,21 @@ fn elsewhere_each_change_is_a_line_and_progress_is_none() {
     screen.finish(at(9));
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
-        "09:00:00  00000001  (no agent yet)            paused       00:00       0 frames\n\
-         09:00:01  00000001  ada                       listening    00:01       5 frames\n\
-         09:00:09  00000001  ada                       ended        00:09      45 frames\n\
-         0 live, 1 ended; 1 matched, 0 unmatched; 0 recordings\n\
-         look further: sidetone tail | sidetone listen 00000001 -o call.wav\n"
+        "09:00:00  00000001  (no agent yet)        paused           -\n\
+         09:00:01  00000001  ada                   listening    00:01  in   queue-id\n\
+         09:00:09  00000001  ada                   ended        00:09  in   queue-id\n\
+         0 calls now, 1 ended; 1 matched, 0 not matched; 0 recordings\n\
+         audio: sidetone listen 00000001 -o call.wav\n\
+         stream: sidetone tail\n"
     );
+}
+
+#[test]
+fn terminal_without_colours_or_a_dumb_one_gets_lines() {
+    let terminal = Looks { terminal: true, colour: true, ..Looks::default() };
+    assert_eq!(Mode::fitting(terminal), Mode::Live { colour: true });
+    assert_eq!(Mode::fitting(Looks { colour: false, ..terminal }), Mode::Plain);
+    assert_eq!(Mode::fitting(Looks { json: true, ..terminal }), Mode::Json);
 }
 
 #[test]
