@@ -1,6 +1,7 @@
 //! What can be said on the command line; nothing happens here.
 
 mod admin;
+mod calls;
 mod coverage;
 mod org;
 mod run;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 use sidetone_bootstrap::{Config, LogFormat};
 
 pub use admin::{NewSecretArgs, SecretsCommand};
+pub use calls::{CallsArgs, Since};
 pub use coverage::CoverageArgs;
 pub use org::{
     ClientArg, ListenArg, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
@@ -66,6 +68,7 @@ Examples:
   sidetone users import agents.csv     say whom to listen to
   sidetone secrets new                 credentials to enter in Genesys Cloud
   sidetone tail                        watch the stream
+  sidetone calls --not-matched         which calls of today had no agent of yours
   sidetone why c0ffee12                why that call arrived, or did not
 
 Exit codes:
@@ -150,6 +153,9 @@ pub enum Command {
     /// Say who should be listened to and is not
     #[command(long_about = coverage::LONG_ABOUT)]
     Coverage(CoverageArgs),
+    /// List calls, with the cause of those that were not matched
+    #[command(long_about = calls::LONG_ABOUT)]
+    Calls(CallsArgs),
     /// Say why a conversation was delivered, or was not
     #[command(long_about = why::LONG_ABOUT)]
     Why(WhyArgs),

@@ -1,5 +1,6 @@
 //! One module a command; here what several of them need.
 
+pub(crate) mod calls;
 pub(crate) mod completions;
 pub(crate) mod coverage;
 pub(crate) mod listen;

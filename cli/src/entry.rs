@@ -91,6 +91,7 @@ async fn run(args: &Args, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Command::Listen(listen) => commands::listen::listen(global, listen, output).await,
         Command::Org(org) => commands::org::org(global, org, output).await,
         Command::Coverage(coverage) => commands::coverage::coverage(global, coverage, output).await,
+        Command::Calls(calls) => commands::calls::calls(global, calls, output).await,
         Command::Why(why) => commands::why::why(global, why, output).await,
         Command::Secrets(secrets) => commands::secrets::secrets(global, secrets, output).await,
         Command::Completions { shell } => commands::completions::completions(*shell, output),

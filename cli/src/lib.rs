@@ -24,12 +24,12 @@ pub use announce::{Announced, Finished};
 #[cfg(feature = "aws")]
 pub use args::DoorAddress;
 pub use args::{
-    Args, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs, FindArgs,
-    GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs, NewSecretArgs,
-    NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs, OrgRemoveArgs,
-    PagerArgs, Plant, RemoveArgs, RunArgs, ScenarioChoice, SecretsCommand, SetUserArgs,
-    SimulateArgs, SyncArgs, TailArgs, TailFrom, UndoArgs, UserListArgs, UserScope, UsersCommand,
-    WhyArgs,
+    Args, CallsArgs, ClientArg, Command, ConversationStart, CoverageArgs, ExportArgs, FieldArgs,
+    FindArgs, GlobalArgs, HistoryArgs, ImportArgs, ListenArg, ListenArgs, LogStyle, MoveArgs,
+    NewSecretArgs, NewUserArgs, OnHoldArg, OrgAddArgs, OrgArgs, OrgCommand, OrgHistoryArgs,
+    OrgRemoveArgs, PagerArgs, Plant, RemoveArgs, RunArgs, ScenarioChoice, SecretsCommand,
+    SetUserArgs, SimulateArgs, Since, SyncArgs, TailArgs, TailFrom, UndoArgs, UserListArgs,
+    UserScope, UsersCommand, WhyArgs,
 };
 pub use commands::simulate::{
     Embedded, EmbeddedReport, Lag, Story, TargetCall, TargetReport, TargetRun,

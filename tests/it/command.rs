@@ -36,6 +36,7 @@ async fn help_of_every_command_has_examples() {
         "tail",
         "listen",
         "why",
+        "calls",
         "coverage",
         "org add",
         "org list",

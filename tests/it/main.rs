@@ -1,6 +1,7 @@
 //! One binary for every test across crates: it links once.
 
 mod bad_input;
+mod calls;
 mod command;
 mod coverage;
 mod crowds;

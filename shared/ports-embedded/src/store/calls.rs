@@ -9,6 +9,24 @@ use sidetone_ports::{CallStore, Item, OwnedItem, Revision, StoreError};
 use super::{Store, key_at};
 use crate::database::{signed, unsigned};
 
+impl Store {
+    /// Returns every conversation that has an item, by the table's own order.
+    ///
+    /// Errors: [`StoreError::Unavailable`].
+    pub async fn conversations(&self, now: Timestamp) -> Result<Vec<ConversationKey>, StoreError> {
+        self.told(now);
+        self.read("list conversations", move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT organization, conversation FROM items WHERE expires_at > ?1
+                 ORDER BY organization, conversation",
+            )?;
+            let rows = statement.query_map(params![now.as_micros()], |row| key_at(row, 0))?;
+            rows.collect()
+        })
+        .await
+    }
+}
+
 impl CallStore for Store {
     async fn put(
         &self,
