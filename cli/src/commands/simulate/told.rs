@@ -119,7 +119,10 @@ pub(super) fn repeat(
     }
     #[cfg(feature = "aws")]
     for door in door {
-        command = command.option("--door", Some(format!("{}={}", door.listen.as_str(), door.url)));
+        command = command.option(
+            "--door",
+            Some(format!("{}={}", sidetone_delivery_wire::listen_name(door.listen), door.url)),
+        );
     }
     command = command
         .option("--scenario", scenario)
