@@ -227,14 +227,17 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not a configuration.
-    #[error("{} is not a valid configuration", path.display())]
+    /// The file is not a configuration. Its text is left out: it may hold a secret.
+    #[error("{}:{line}:{column}: {problem}", path.display())]
     Parse {
-        /// Which one.
+        /// Which file.
         path: PathBuf,
-        /// Where, and why.
-        #[source]
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
     },
     /// A field's value cannot be.
     #[error("{field}: {problem}")]
@@ -256,8 +259,13 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config = Self::parse(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+        let mut config = Self::parse(&text).map_err(|error| unreadable(path, &text, &error))?;
+        if let Some(text) = &mut config.audiohook.public_authority {
+            *text = public_authority(text).map_err(|problem| ConfigError::Value {
+                field: "audiohook.public_authority",
+                problem,
+            })?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -298,8 +306,8 @@ impl GenesysConfig {
     ///
     /// Errors: [`ConfigError`] if there is none, or the file cannot be read.
     pub fn secret(&self) -> Result<SecretText, ConfigError> {
-        if let Ok(text) = std::env::var(SECRET_VARIABLE) {
-            return Ok(SecretText(text));
+        if let Some(text) = trimmed(std::env::var(SECRET_VARIABLE).ok()) {
+            return Ok(text);
         }
         written(self.client_secret_file.as_deref(), self.client_secret.as_ref())?.ok_or_else(|| {
             ConfigError::Value {
@@ -327,10 +335,63 @@ fn written(
     file: Option<&Path>,
     text: Option<&SecretText>,
 ) -> Result<Option<SecretText>, ConfigError> {
-    let Some(path) = file else { return Ok(text.cloned()) };
+    let Some(path) = file else {
+        return Ok(trimmed(text.map(|text| text.0.clone())));
+    };
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    Ok(Some(SecretText(text.trim().to_owned())))
+    Ok(trimmed(Some(text)))
+}
+
+/// Returns a secret without the white space that editors and shells leave around it; nothing if
+/// that is all there is.
+fn trimmed(text: Option<String>) -> Option<SecretText> {
+    let text = text?.trim().to_owned();
+    (!text.is_empty()).then_some(SecretText(text))
+}
+
+/// Returns the host, and the port if it is not 443, that Genesys dials, as its signature has it.
+///
+/// A scheme and a slash at the end, as people copy them, are taken off.
+/// Errors: a text with the value and an example, if it is something else.
+pub fn public_authority(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| {
+        Err(format!(
+            "{text:?} {why}: write the host that Genesys dials, such as \"calls.example.net\""
+        ))
+    };
+    let bare = text.trim();
+    let bare = ["wss://", "https://"].iter().find_map(|it| bare.strip_prefix(it)).unwrap_or(bare);
+    let bare = bare.strip_suffix('/').unwrap_or(bare);
+    if bare.is_empty() {
+        return wrong("names no host");
+    }
+    if bare.contains('/') {
+        return wrong("has a path, which belongs into audiohook.public_path_prefix");
+    }
+    match bare.parse::<http::uri::Authority>() {
+        Ok(authority) if !bare.contains('@') => {
+            let bare = bare.to_ascii_lowercase();
+            Ok(match authority.port_u16() {
+                Some(443) => bare.trim_end_matches(":443").to_owned(),
+                Some(_) | None => bare,
+            })
+        }
+        Ok(_) | Err(_) => wrong("is no host"),
+    }
+}
+
+fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
+    // A message may quote a value.
+    let is_secret = text.lines().nth(line - 1).is_some_and(|line| line.contains("secret"));
+    let problem = match is_secret {
+        true => "a secret must be a text in quotes (its value is not shown)".to_owned(),
+        false => error.message().trim_end().to_owned(),
+    };
+    ConfigError::Parse { path: path.to_owned(), line, column, problem }
 }
 
 #[cfg(test)]
@@ -395,6 +456,48 @@ mod tests {
     fn what_is_unknown_is_named() {
         let error = Config::parse("[audiohook]\nlissen = \"ready\"").unwrap_err().to_string();
         assert!(error.contains("lissen"), "{error}");
+    }
+
+    #[test]
+    fn the_authority_that_genesys_dials_is_normalised_or_refused() {
+        for text in [
+            "calls.example.net",
+            "wss://calls.example.net",
+            "https://calls.example.net/",
+            "calls.example.net/",
+            " Calls.Example.NET:443\n",
+        ] {
+            assert_eq!(public_authority(text).as_deref(), Ok("calls.example.net"), "{text}");
+        }
+        assert_eq!(public_authority("a.example:8443").as_deref(), Ok("a.example:8443"));
+        for text in ["", " ", "wss://", "calls.example.net/audiohook/ws", "a b", "u@a.example"] {
+            let problem = public_authority(text).unwrap_err();
+            assert!(problem.contains("such as \"calls.example.net\""), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_named_by_line_and_column_without_its_text() {
+        let path = Path::new("sidetone.toml");
+        for text in [
+            "[genesys]\nclient_secret = \"hush hush\nregion = \"usw2\"",
+            "[genesys]\nclient_secret = hush",
+            "[genesys]\nclient_id = \"a\"\nclient_secret = [\"hush\"]",
+            "[genesys]\nclient_id = \"a\"\nclient_secret = 4711 # hush",
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            let error = unreadable(path, text, &error).to_string();
+            assert!(error.starts_with("sidetone.toml:"), "{error}");
+            assert!(!error.contains("hush") && !error.contains("4711"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_trimmed_and_an_empty_one_is_none() {
+        let reveal = |text: &str| trimmed(Some(text.to_owned())).map(|it| it.reveal().to_owned());
+        assert_eq!(reveal(" hush\r\n").as_deref(), Some("hush"));
+        assert_eq!((reveal(""), reveal("\n")), (None, None));
+        assert_eq!(trimmed(None), None);
     }
 
     #[test]

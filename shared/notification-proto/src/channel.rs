@@ -170,9 +170,11 @@ impl Backoff {
 /// least a minute before its end where it lives that long.
 pub fn renew_at(obtained_at: Timestamp, expires_at: Timestamp) -> Timestamp {
     const MARGIN: Duration = Duration::from_secs(60);
+    // However short a life Genesys states: renewals cost requests of a limited number.
+    const LEAST: Duration = Duration::from_secs(30);
     let life = expires_at.since(obtained_at);
     let early = life.mul_f64(0.85);
-    obtained_at + early.min(life.saturating_sub(MARGIN)).max(life / 2)
+    obtained_at + early.min(life.saturating_sub(MARGIN)).max(life / 2).max(LEAST)
 }
 
 #[cfg(test)]
@@ -278,6 +280,8 @@ mod tests {
         assert_eq!(renew_at(at(0), at(86_400)), at(73_440));
         assert_eq!(renew_at(at(0), at(300)), at(240));
         assert_eq!(renew_at(at(100), at(160)), at(130));
-        assert_eq!(renew_at(at(100), at(50)), at(100));
+        // However little is left, and if it is over already.
+        assert_eq!(renew_at(at(100), at(101)), at(130));
+        assert_eq!(renew_at(at(100), at(50)), at(130));
     }
 }

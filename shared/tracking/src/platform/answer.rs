@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use sidetone_model::{Outside, Timestamp};
 
 use super::error::PlatformError;
+use super::hosts::Hosts;
 
 /// The longest answer that is read: a page of 500 users takes about 1 MiB.
 pub(super) const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -34,11 +35,13 @@ impl Answer {
     /// Reads a whole response.
     pub(super) async fn read(
         action: &'static str,
+        base: &str,
         mut response: reqwest::Response,
     ) -> Result<Self, PlatformError> {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let unreachable = |source: reqwest::Error| PlatformError::Unreachable {
+            host: Hosts::name_of(base),
             action,
             source: source.without_url(),
         };

@@ -10,6 +10,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use sidetone_model::Timestamp;
 
+/// The longest window: Genesys counts by the minute.
+const WINDOW_MAX: Duration = Duration::from_secs(61);
+
 /// How urgent a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -68,7 +71,7 @@ impl Budget {
         if token != self.token {
             return;
         }
-        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
         let (Some(count), Some(allowed), Some(reset)) = (
             number("inin-ratelimit-count"),
             number("inin-ratelimit-allowed"),
@@ -76,7 +79,14 @@ impl Budget {
         ) else {
             return;
         };
-        let resets_at = now + Duration::from_secs(u64::from(reset));
+        let stated = Duration::from_secs(reset);
+        if stated > WINDOW_MAX {
+            let (stated_s, limit_s) = (reset, WINDOW_MAX.as_secs());
+            tracing::warn!(stated_s, limit_s, "rate limit resets later than can be, wait capped");
+        }
+        let resets_at = now + stated.min(WINDOW_MAX);
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let (count, allowed) = (small(count), small(allowed));
         // Answers may overtake each other; those of one window agree on its end.
         let same = self.window.is_some_and(|window| now < window.resets_at);
         self.used = if same { self.used.max(count) } else { count };
@@ -119,6 +129,17 @@ mod tests {
         budget.spend(at(61));
         budget.learn(0, at(61), &headers(1, 300, 60));
         assert_eq!(budget.wait_until(at(62), Urgency::Patient), None);
+    }
+
+    #[test]
+    fn a_reset_of_years_or_in_epoch_seconds_waits_a_minute() {
+        for reset in [4_000_000_000_u64, 1_786_784_412, u64::MAX] {
+            let mut headers = headers(300, 300, 60);
+            headers.insert("inin-ratelimit-reset", reset.into());
+            let mut budget = Budget::default();
+            budget.learn(0, at(0), &headers);
+            assert_eq!(budget.wait_until(at(0), Urgency::Now), Some(at(61)), "{reset}");
+        }
     }
 
     #[test]

@@ -224,12 +224,13 @@ impl PlatformClient {
         let asked_at = clock.steady();
         let exchange = async {
             let response = builder.send().await.map_err(|source| PlatformError::Unreachable {
+                host: Hosts::name_of(self.hosts().api()),
                 action,
                 source: source.without_url(),
             })?;
             note_date(&clock, asked_at, response.headers());
             self.budget().learn(token.number, clock.steady(), response.headers());
-            Answer::read(action, response).await
+            Answer::read(action, self.hosts().api(), response).await
         };
         let timed_out = PlatformError::TimedOut { action };
         self.shared.clock.timeout(REQUEST_TIME_MAX, exchange).await.unwrap_or(Err(timed_out))
@@ -278,9 +279,12 @@ pub(super) fn http_client(hosts: &Hosts) -> Result<reqwest::Client, PlatformErro
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     // A redirect would carry the secret or the token to a host that is not checked.
-    let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("sidetone/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none());
     builder = if hosts.is_local() { builder.no_proxy() } else { builder.https_only(true) };
     builder.build().map_err(|source| PlatformError::Unreachable {
+        host: Hosts::name_of(hosts.login()),
         action: "set up TLS",
         source: source.without_url(),
     })

@@ -11,8 +11,13 @@ use sidetone_model::OrganizationId;
 pub enum PlatformError {
     /// Genesys does not know the OAuth client, or not with this secret, or not in this
     /// region. A person must put it right.
-    #[error("Genesys refused the OAuth client with {status} {error}: {description}")]
+    #[error(
+        "{host} refused the OAuth client with {status} {error}: {description}; a client exists in \
+         one region only, so check the region too"
+    )]
     Credentials {
+        /// The login host that was asked.
+        host: String,
         /// The status.
         status: u16,
         /// The OAuth error.
@@ -62,8 +67,10 @@ pub enum PlatformError {
         correlation: String,
     },
     /// There was no answer.
-    #[error("Genesys could not be reached to {action}")]
+    #[error("{host} could not be reached to {action}")]
     Unreachable {
+        /// The host that was dialled, so that a firewall can be opened.
+        host: String,
         /// What was tried.
         action: &'static str,
         /// Why.

@@ -87,6 +87,11 @@ impl Hosts {
         &self.api
     }
 
+    /// Returns the name, and the port if there is one, of the host of a base URL.
+    pub(super) fn name_of(base: &str) -> String {
+        base.split_once("://").map_or(base, |(_, rest)| rest).trim_end_matches('/').to_owned()
+    }
+
     /// Returns whether requests stay on this machine.
     pub(super) fn is_local(&self) -> bool {
         self.place == Place::Loopback

@@ -123,7 +123,12 @@ impl Tokens {
         let asked_at = self.clock.steady();
         if let Some(refused) = state.refused.clone().filter(|refused| asked_at < refused.until) {
             let Refused { status, error, description, .. } = refused;
-            return Err(PlatformError::Credentials { status, error, description });
+            return Err(PlatformError::Credentials {
+                host: Hosts::name_of(&self.login),
+                status,
+                error,
+                description,
+            });
         }
         let answer = self.request().await?;
         if !answer.status.is_success() {
@@ -157,11 +162,12 @@ impl Tokens {
         let asked_at = self.clock.steady();
         let exchange = async {
             let response = request.send().await.map_err(|source| PlatformError::Unreachable {
+                host: Hosts::name_of(&self.login),
                 action: ACTION,
                 source: source.without_url(),
             })?;
             note_date(&self.clock, asked_at, response.headers());
-            Answer::read(ACTION, response).await
+            Answer::read(ACTION, &self.login, response).await
         };
         let timed_out = PlatformError::TimedOut { action: ACTION };
         self.clock.timeout(REQUEST_TIME_MAX, exchange).await.unwrap_or(Err(timed_out))
@@ -188,6 +194,6 @@ impl Tokens {
         };
         state.refused = Some(refused.clone());
         let Refused { status, error, description, .. } = refused;
-        PlatformError::Credentials { status, error, description }
+        PlatformError::Credentials { host: Hosts::name_of(&self.login), status, error, description }
     }
 }

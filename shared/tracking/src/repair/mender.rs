@@ -29,6 +29,9 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// to poll.
 const APART: Duration = Duration::from_secs(20);
 
+/// The longest wait that Genesys can ask for; it then says again if it was too short.
+const THROTTLED_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// How long to wait where only a person can help, with the permission for instance.
 const REFUSED_WAIT: Duration = Duration::from_secs(600);
 
@@ -118,7 +121,7 @@ impl<S: UserStore> Mender<S> {
             }
             PlatformError::Throttled { retry_after, .. } => {
                 tracing::warn!(error = chain(error), "gap not mended yet");
-                *retry_after
+                (*retry_after).min(THROTTLED_WAIT_MAX)
             }
             PlatformError::Unavailable { .. }
             | PlatformError::Unreachable { .. }

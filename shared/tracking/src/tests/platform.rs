@@ -164,13 +164,15 @@ async fn s13_half_an_answer_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_is_not_there_is_unreachable_and_its_address_unsaid() {
+async fn unreachable_host_is_named_without_the_rest_of_its_address() {
     let clock = Clock::scaled(1_000.0);
     let hosts = Hosts::loopback("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
     let client = PlatformClient::new(hosts, CLIENT_ID, Secret::new("x"), clock).unwrap();
     let error = client.organization().await.unwrap_err();
     assert!(matches!(error, PlatformError::Unreachable { .. }), "{error}");
-    assert!(!sidetone_ports::chain(&error).contains("http://"), "{error:?}");
+    let text = sidetone_ports::chain(&error);
+    assert!(text.starts_with("127.0.0.1:1 could not be reached"), "{text}");
+    assert!(!text.contains("http://"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
