@@ -209,7 +209,7 @@ impl<W: Write> Screen<W> {
         let name = recorded.place.rsplit('/').next().unwrap_or_default();
         let call: String = name.chars().take(8).collect();
         let time = clock_time(now, false);
-        self.say(format!("{time}  {call:<8}  {agents:<20}  recorded   {length:>7}"));
+        self.say(format!("{time}  {call:<8}  {agents:<18}  recorded   {length:>7}"));
     }
 
     /// Brings a terminal up to date; a few times a second is right. Nothing elsewhere.

@@ -123,7 +123,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
 pub(super) fn plain(now: Timestamp, call: &Call, footer: &Footer) -> String {
     let with_agent = with_agent(now, call);
     let line = format!(
-        "{:<8}  {:<20}  {:<9}  {with_agent:>7}  {:<3}  {}",
+        "{:<8}  {:<18}  {:<9}  {with_agent:>7}  {:<3}  {}",
         conversation(call),
         call.who(),
         call.doing().as_str(),

@@ -285,9 +285,9 @@ fn elsewhere_each_change_is_a_line_and_progress_is_none() {
     screen.finish(at(9));
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
-        "09:00:00  00000001  (no agent yet)        paused           -\n\
-         09:00:01  00000001  ada                   listening    00:01  in   queue-id\n\
-         09:00:09  00000001  ada                   ended        00:09  in   queue-id\n\
+        "09:00:00  00000001  (no agent yet)      paused           -\n\
+         09:00:01  00000001  ada                 listening    00:01  in   queue-id\n\
+         09:00:09  00000001  ada                 ended        00:09  in   queue-id\n\
          0 calls now, 1 ended; 1 matched, 0 not matched; 0 recordings\n\
          audio: sidetone listen 00000001 -o call.wav\n\
          stream: sidetone tail\n"
