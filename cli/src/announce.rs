@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use sidetone_model::{OrganizationId, SessionId};
-use sidetone_ports::{PartName, RecordingStore, StoreError};
+use sidetone_model::OrganizationId;
+use sidetone_ports::{PartName, RecordedSession, RecordingStore, StoreError};
 use tokio::sync::broadcast;
 
 /// How many finished files may wait for a slow reader before it misses some.
@@ -41,28 +41,32 @@ impl<R> Announced<R> {
 impl<R: RecordingStore> RecordingStore for Announced<R> {
     async fn put_part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
         self.inner.put_part(session, name, data).await
     }
 
-    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+    async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
         self.inner.part_names(session).await
     }
 
-    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+    async fn part(
+        &self,
+        session: RecordedSession,
+        name: &PartName,
+    ) -> Result<Option<Bytes>, StoreError> {
         self.inner.part(session, name).await
     }
 
-    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+    async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
         self.inner.sessions_with_parts().await
     }
 
     async fn remove_parts(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         names: Vec<PartName>,
     ) -> Result<(), StoreError> {
         self.inner.remove_parts(session, names).await

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sidetone_consumer::Sidecar;
 use sidetone_model::{OrganizationId, Timestamp};
-use sidetone_ports::{Clock, OrganizationStore, RecordingStore, StoreError, chain};
+use sidetone_ports::{
+    Clock, OrganizationStore, RecordedSession, RecordingStore, StoreError, chain,
+};
 use sidetone_ports_embedded::{Recordings, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -75,8 +77,10 @@ impl Retention {
         if let Some(wav) = &sidecar.wav {
             self.recordings.remove_recording(wav).await?;
         }
-        let parts = self.recordings.part_names(sidecar.session).await?;
-        self.recordings.remove_parts(sidecar.session, parts).await?;
+        let stored =
+            RecordedSession { organization: sidecar.organization, session: sidecar.session };
+        let parts = self.recordings.part_names(stored).await?;
+        self.recordings.remove_parts(stored, parts).await?;
         self.recordings.remove_recording(name).await
     }
 }

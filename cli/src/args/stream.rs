@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use sidetone_model::SessionId;
+use sidetone_model::{OrganizationId, SessionId};
 
 use super::value::ConversationStart;
 
@@ -64,6 +64,9 @@ pub struct ListenArgs {
     /// Which audio session, if the conversation has several [default: the longest]
     #[arg(long, value_name = "UUID")]
     pub session: Option<SessionId>,
+    /// The organization of the conversation [default: the only one that has it]
+    #[arg(long, value_name = "UUID")]
+    pub organization: Option<OrganizationId>,
     /// Wait until the call is over
     #[arg(long)]
     pub wait: bool,

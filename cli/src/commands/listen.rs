@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::json;
 use sidetone_consumer::{FoundSession, Sidecar, find_sessions};
-use sidetone_model::{ConversationId, Position, SessionId};
+use sidetone_model::{ConversationId, OrganizationId, Position, SessionId};
 use sidetone_ports::{Clock, RecordSource};
 use sidetone_ports_embedded::{OpenError, Stream};
 
@@ -67,6 +67,7 @@ async fn search<S: RecordSource>(
         tokio::time::sleep(LOOK_EVERY).await;
         sessions = search.sessions(conversation, output).await?;
     }
+    let sessions = of_one_organization(sessions, args.organization, conversation)?;
     let (chosen, others) = choose(sessions, args.session, conversation)?;
     chosen.write(&search.shelf, &args.output).await?;
     tell(&chosen, &others, conversation, &args.output, output)?;
@@ -81,6 +82,7 @@ struct Search<S> {
 
 /// A session of the conversation, and where its audio is.
 struct Found<S> {
+    organization: OrganizationId,
     session: SessionId,
     /// Absent where a recording has none that can be read.
     sidecar: Option<Sidecar>,
@@ -106,7 +108,7 @@ impl<S: RecordSource> Search<S> {
         }
         let recorded = self.shelf.recordings(&start.to_string()).await?;
         let mut fitting: BTreeSet<ConversationId> =
-            recorded.into_iter().map(|(conversation, _)| conversation).collect();
+            recorded.into_iter().map(|(key, _)| key.conversation).collect();
         if let Some(stream) = &self.stream {
             fitting.extend(conversations(stream, output).await?);
         }
@@ -123,18 +125,23 @@ impl<S: RecordSource> Search<S> {
         if let Some(stream) = &self.stream {
             let source = Watched::new(stream.clone(), output.progress("reading the call")).await?;
             for one in find_sessions(&source, conversation).await? {
+                let organization = one.organization();
                 let (session, sidecar) = (one.session(), Some(one.sidecar()));
                 let place = Place::Stream(Box::new(one), source.bar());
-                found.insert(session, Found { session, sidecar, place });
+                found.insert(
+                    (organization, session),
+                    Found { organization, session, sidecar, place },
+                );
             }
             source.bar().finish_and_clear();
         }
-        for (_, session) in self.shelf.recordings(&conversation.to_string()).await? {
-            let name = sidetone_consumer::recording_name(conversation, session);
+        for (key, session) in self.shelf.recordings(&conversation.to_string()).await? {
+            let name = sidetone_consumer::recording_name(key, session);
             let sidecar = self.shelf.read(&format!("{name}.json")).await?;
             let sidecar = sidecar.and_then(|text| serde_json::from_slice(&text).ok());
             let place = Place::Recording(format!("{name}.wav"));
-            found.insert(session, Found { session, sidecar, place });
+            let organization = key.organization;
+            found.insert((organization, session), Found { organization, session, sidecar, place });
         }
         if found.is_empty() {
             return Err(self.shelf.unknown(&conversation));
@@ -200,6 +207,29 @@ impl<S: RecordSource> Found<S> {
         }
         written
     }
+}
+
+/// Leaves the sessions of one organization: two may have a conversation of the same id.
+fn of_one_organization<S>(
+    mut sessions: Vec<Found<S>>,
+    named: Option<OrganizationId>,
+    conversation: ConversationId,
+) -> Result<Vec<Found<S>>, Failure> {
+    if let Some(named) = named {
+        sessions.retain(|one| one.organization == named);
+        if sessions.is_empty() {
+            let what = format!("organization {named} has no conversation {conversation}");
+            return Err(Failure::bad_input(what));
+        }
+    }
+    let ids: BTreeSet<_> = sessions.iter().map(|one| one.organization).collect();
+    if ids.len() > 1 {
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let what = format!("several organizations have conversation {conversation}");
+        return Err(Failure::bad_input(what)
+            .hint(format!("name one with --organization: {}", ids.join(", "))));
+    }
+    Ok(sessions)
 }
 
 /// Returns the session to write, and the others that have audio.

@@ -296,7 +296,9 @@ fn a_finished_recording_is_copied() {
     let session: SessionId = SESSION.parse().unwrap();
     let recordings = bench.path().join("recordings");
     fs::create_dir(&recordings).unwrap();
-    let name = recording_name(CALL.parse().unwrap(), session);
+    let organization = crate::SIMULATED_ORGANIZATION;
+    let key = ConversationKey { organization, conversation: CALL.parse().unwrap() };
+    let name = recording_name(key, session);
     fs::write(recordings.join(name).with_extension("wav"), "sound").unwrap();
     let wav = bench.path().join("call.wav").display().to_string();
     bench.done(&["listen", "c0ffee", "-o", &wav]);

@@ -165,7 +165,7 @@ impl Staged {
         let mut recorder = Recorder::new(recordings.clone(), folder.path().join("scratch"));
         let batch = stream.read(0, usize::MAX >> 1, Duration::ZERO).await.unwrap();
         recorder.handle_batch(&batch).await.unwrap();
-        let name = recording_name(key().conversation, self.report.session);
+        let name = recording_name(key(), self.report.session);
         let sidecar: Option<Bytes> = recordings.recording(&format!("{name}.json")).await.unwrap();
         let wav = recordings.recording(&format!("{name}.wav")).await.unwrap();
         sidecar.map(|sidecar| SessionRecording::read(&sidecar, wav).unwrap())

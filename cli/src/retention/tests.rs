@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use sidetone_model::{
-    ConnectionId, ConversationId, Listen, OnHold, Organization, PlatformPlace, SessionId,
+    ConnectionId, ConversationId, ConversationKey, Listen, OnHold, Organization, PlatformPlace,
+    SessionId,
 };
-use sidetone_ports::PartName;
+use sidetone_ports::{PartName, RecordedSession};
 use uuid::Uuid;
 
 use super::*;
@@ -49,10 +50,13 @@ impl Shelf {
     }
 
     /// Records a session, of which a part is left over; returns it and its files' names.
-    async fn record(&self, organization: OrganizationId) -> (SessionId, [String; 2]) {
+    async fn record(&self, organization: OrganizationId) -> (RecordedSession, [String; 2]) {
         let (conversation, session) =
             (ConversationId::new(Uuid::new_v4()), SessionId::new(Uuid::new_v4()));
-        let name = sidetone_consumer::recording_name(conversation, session);
+        let name = sidetone_consumer::recording_name(
+            ConversationKey { organization, conversation },
+            session,
+        );
         let names = [format!("{name}.json"), format!("{name}.wav")];
         let sidecar = json!({
             "version": 1, "organization": organization, "conversation": conversation,
@@ -66,8 +70,11 @@ impl Shelf {
         self.put(organization, &names[1], b"RIFF").await;
         let connection = ConnectionId::new("c");
         let part = PartName { connection, first: 1, last: 1, ends: false };
-        self.recordings.put_part(session, part, "part".into()).await.expect("put");
-        (session, names)
+        self.recordings
+            .put_part(RecordedSession { organization, session }, part, "part".into())
+            .await
+            .expect("put");
+        (RecordedSession { organization, session }, names)
     }
 
     /// Looks some days after the calls ended; returns how many recordings went.

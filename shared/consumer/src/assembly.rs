@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sidetone_delivery_wire::Body;
 use sidetone_model::{ConnectionId, SessionId, Timestamp};
-use sidetone_ports::{PartName, RecordingStore};
+use sidetone_ports::{PartName, RecordedSession, RecordingStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -37,7 +37,7 @@ pub(crate) trait Parts: Sync {
 /// The parts of one session as the recorder keeps them, in the order of their names.
 pub(crate) struct StoredParts<'a, R> {
     pub(crate) recordings: &'a R,
-    pub(crate) session: SessionId,
+    pub(crate) session: RecordedSession,
     pub(crate) names: &'a [PartName],
 }
 
@@ -48,7 +48,7 @@ impl<R: RecordingStore> Parts for StoredParts<'_, R> {
 
     async fn part(&self, place: u64) -> Result<Bytes, ConsumerError> {
         let session = self.session;
-        let missing = |what: String| ConsumerError::Vanished { session, what };
+        let missing = |what: String| ConsumerError::Vanished { session: session.session, what };
         let name = usize::try_from(place).ok().and_then(|place| self.names.get(place));
         let Some(name) = name else { return Err(missing(format!("part {place}"))) };
         let found = self.recordings.part(session, name).await?;

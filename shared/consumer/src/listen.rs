@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sidetone_model::{ConversationId, SessionId};
+use sidetone_model::{ConversationId, OrganizationId, SessionId};
 use sidetone_ports::{RecordSource, Sequence};
 use tokio::sync::Mutex;
 
@@ -28,7 +28,8 @@ pub struct FoundSession<S> {
     source: S,
 }
 
-/// Looks through the whole stream for the sessions of a conversation, in order of their id.
+/// Looks through the whole stream for the sessions of a conversation, in order of organization
+/// and id. Two organizations may have a conversation of the same id.
 ///
 /// Takes as long as the stream is; keeps nothing but an index of the audio.
 /// Errors: [`ConsumerError::Source`] if the stream cannot be read.
@@ -58,6 +59,11 @@ pub async fn find_sessions<S: RecordSource>(
 }
 
 impl<S: RecordSource> FoundSession<S> {
+    /// Returns whose conversation it belongs to.
+    pub const fn organization(&self) -> OrganizationId {
+        self.plan.key.key.organization
+    }
+
     /// Returns which session it is.
     pub const fn session(&self) -> SessionId {
         self.session

@@ -26,7 +26,8 @@ use bytes::Bytes;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{ConversationId, ConversationKey, OrganizationId, SessionId, Timestamp};
 use sidetone_ports::{
-    Checkpoints, Clock, Delivered, LeaseStore, PartName, RecordSource, RecordingStore, Sequence,
+    Checkpoints, Clock, Delivered, LeaseStore, PartName, RecordSource, RecordedSession,
+    RecordingStore, Sequence,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ use crate::record::{Record, SessionKey, decode_part};
 use crate::sidecar::Sidecar;
 use crate::subscription::BadRecords;
 
-use self::finish::{Settled, Stored};
+use self::finish::{Settled, Stored, stored_session};
 pub use self::health::RecorderHealth;
 use self::intake::{Arrival, Draft, drafts};
 pub use self::turn::Alone;
@@ -283,11 +284,11 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     /// Errors: the first [`ConsumerError`]; what one session met does not keep it from others.
     pub async fn tidy(&mut self, now: Timestamp) -> Result<(), ConsumerError> {
         let mut first = Ok(());
-        for session in self.recordings.sessions_with_parts().await? {
+        for stored in self.recordings.sessions_with_parts().await? {
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return first.and(Err(ConsumerError::TimedOut { session }));
+                return first.and(Err(ConsumerError::TimedOut { session: stored.session }));
             }
-            match self.tidy_session(session, now).await {
+            match self.tidy_session(stored, now).await {
                 Ok(()) => {}
                 // It would be the same with the next one.
                 Err(error @ ConsumerError::Store(_)) => return first.and(Err(error)),
@@ -299,16 +300,17 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
 
     async fn tidy_session(
         &mut self,
-        session: SessionId,
+        stored: RecordedSession,
         now: Timestamp,
     ) -> Result<(), ConsumerError> {
-        let names = self.recordings.part_names(session).await?;
+        let session = stored.session;
+        let names = self.recordings.part_names(stored).await?;
         let there = Coverage::of_names(&names);
-        for key in self.keys_of(session, &names).await? {
+        for key in self.keys_of(stored, &names).await? {
             let recorded = match self.known(key, session).await? {
                 Known::Refused => continue,
                 Known::Running { last_made_at } => {
-                    let is_silent = self.is_silent(session, &names, last_made_at, now).await?;
+                    let is_silent = self.is_silent(stored, &names, last_made_at, now).await?;
                     if is_silent || names.iter().any(|name| name.ends) {
                         self.settle(key, session, is_silent, Patience::Observe).await?;
                     }
@@ -326,7 +328,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             let settled = self.settle(key, session, false, Patience::Observe).await?;
             if due && settled == Settled::Recorded {
                 // What came since stays.
-                self.recordings.remove_parts(session, names.clone()).await?;
+                self.recordings.remove_parts(stored, names.clone()).await?;
             }
         }
         Ok(())
@@ -411,7 +413,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 && let Some((index, draft)) = next.next()
             {
                 let recordings = self.recordings.clone();
-                let (session, name) = (draft.session, draft.name.clone());
+                let session = stored_session(draft.key.key, draft.session);
+                let name = draft.name.clone();
                 let content = draft.content();
                 putting.spawn(
                     async move { (index, recordings.put_part(session, name, content).await) },
@@ -494,11 +497,17 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     /// Returns the conversations that have parts of a session: one, as a rule.
     async fn keys_of(
         &self,
-        session: SessionId,
+        stored: RecordedSession,
         names: &[PartName],
     ) -> Result<Vec<SessionKey>, ConsumerError> {
+        let session = stored.session;
+        // Parts of an older version do not say whose they are.
+        let nil = OrganizationId::new(uuid::Uuid::nil());
+        let is_own = |key: &SessionKey| {
+            stored.organization == nil || key.key.organization == stored.organization
+        };
         let first = ConversationKey {
-            organization: OrganizationId::new(uuid::Uuid::nil()),
+            organization: nil,
             conversation: ConversationId::new(uuid::Uuid::nil()),
         };
         let known: Vec<SessionKey> = self
@@ -506,20 +515,21 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             .range((session, first)..)
             .take_while(|((one, _), _)| *one == session)
             .map(|((_, key), _)| SessionKey { key: *key, session: Some(session) })
+            .filter(is_own)
             .collect();
         if !known.is_empty() {
             return Ok(known);
         }
         // Nothing of it came since this process began; its first part tells.
         let Some(name) = names.first() else { return Ok(known) };
-        let keys = by_session(self.records_of(session, name).await?).into_keys();
-        Ok(keys.filter(|key| key.session == Some(session)).collect())
+        let keys = by_session(self.records_of(stored, name).await?).into_keys();
+        Ok(keys.filter(|key| key.session == Some(session) && is_own(key)).collect())
     }
 
     /// Returns whether nothing came of a session for so long that its end will not.
     async fn is_silent(
         &self,
-        session: SessionId,
+        stored: RecordedSession,
         names: &[PartName],
         last_made_at: Timestamp,
         now: Timestamp,
@@ -534,22 +544,12 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             if !is_last {
                 continue;
             }
-            let records = self.records_of(session, name).await?;
+            let records = self.records_of(stored, name).await?;
             if records.iter().any(|record| record.made_at + SILENT_MAX > now) {
                 return Ok(false);
             }
         }
         Ok(!names.is_empty())
-    }
-
-    async fn records_of(
-        &self,
-        session: SessionId,
-        name: &PartName,
-    ) -> Result<Vec<Record>, ConsumerError> {
-        let data = self.recordings.part(session, name).await?;
-        let records = data.map(|data| decode_part(0, Timestamp::default(), data));
-        Ok(records.and_then(Result::ok).unwrap_or_default())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands beside a recording: `<conversation>_<session>.json`.
+//! What stands beside a recording: `<organization>_<conversation>_<session>.json`.
 //!
 //! Positions are samples per channel from the session's start, at 8,000 a second; `…_ms` says
 //! the same in milliseconds, for people. A position is found in the WAV at
@@ -19,8 +19,11 @@ use crate::ranges::Ranges;
 pub const SIDECAR_VERSION: u32 = 1;
 
 /// Returns the name of a session's recording, without `.wav` or `.json`.
-pub fn recording_name(conversation: ConversationId, session: SessionId) -> String {
-    format!("{conversation}_{session}")
+///
+/// Ids are chosen by Genesys, or by whoever holds an organization's key: two organizations may
+/// have the same conversation and session.
+pub fn recording_name(key: ConversationKey, session: SessionId) -> String {
+    format!("{}_{}_{session}", key.organization, key.conversation)
 }
 
 /// A recording, described.
@@ -265,8 +268,7 @@ impl Sidecar {
         let view = &plan.view;
         let start = view.start();
         let key = plan.key.key;
-        let wav =
-            plan.start().map(|_| format!("{}.wav", recording_name(key.conversation, session)));
+        let wav = plan.start().map(|_| format!("{}.wav", recording_name(key, session)));
         let ended = view.end();
         Self {
             version: SIDECAR_VERSION,

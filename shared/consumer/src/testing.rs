@@ -14,8 +14,8 @@ use sidetone_model::{
     ConnectionId, ConversationId, ConversationKey, OrganizationId, Position, SessionId, Timestamp,
 };
 use sidetone_ports::{
-    Checkpoints, Delivered, PartName, RecordSource, RecordingStore, Sequence, SourceError,
-    StoreError, StreamRecord,
+    Checkpoints, Delivered, PartName, RecordSource, RecordedSession, RecordingStore, Sequence,
+    SourceError, StoreError, StreamRecord,
 };
 
 use crate::record::{Record, SessionKey, decode};
@@ -277,7 +277,7 @@ impl Checkpoints for MemoryCheckpoints {
 /// Recordings and parts in memory.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryRecordings {
-    pub(crate) parts: Arc<Mutex<BTreeMap<(SessionId, PartName), Bytes>>>,
+    pub(crate) parts: Arc<Mutex<BTreeMap<(RecordedSession, PartName), Bytes>>>,
     pub(crate) files: Arc<Mutex<BTreeMap<String, Bytes>>>,
     failing: Arc<Mutex<u32>>,
     failing_puts: Arc<Mutex<u32>>,
@@ -308,7 +308,7 @@ impl MemoryRecordings {
 impl RecordingStore for MemoryRecordings {
     async fn put_part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
@@ -319,17 +319,21 @@ impl RecordingStore for MemoryRecordings {
         Ok(())
     }
 
-    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+    async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
         let parts = self.parts.lock().unwrap();
         let own = parts.keys().filter(|(one, _)| *one == session);
         Ok(own.map(|(_, name)| name.clone()).collect())
     }
 
-    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+    async fn part(
+        &self,
+        session: RecordedSession,
+        name: &PartName,
+    ) -> Result<Option<Bytes>, StoreError> {
         Ok(self.parts.lock().unwrap().get(&(session, name.clone())).cloned())
     }
 
-    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+    async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
         let mut sessions: Vec<_> = self.parts.lock().unwrap().keys().map(|key| key.0).collect();
         sessions.dedup();
         Ok(sessions)
@@ -337,7 +341,7 @@ impl RecordingStore for MemoryRecordings {
 
     async fn remove_parts(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         names: Vec<PartName>,
     ) -> Result<(), StoreError> {
         if fail_once(&self.failing).is_some() {

@@ -1,6 +1,6 @@
 //! Parts and recordings in a bucket.
 //!
-//! **Shape** of the keys: `parts/<session>/<part's name>`, `recordings/<name>`.
+//! **Shape** of the keys: `parts/<organization>_<session>/<part's name>`, `recordings/<name>`.
 //!
 //! An object is there whole or not at all, so nothing has to be moved into place. Parts that
 //! nobody picks up are left to the bucket's own rules of expiry.
@@ -11,8 +11,8 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use sidetone_model::{OrganizationId, SessionId};
-use sidetone_ports::{OrganizationStore, PartName, RecordingStore, StoreError};
+use sidetone_model::OrganizationId;
+use sidetone_ports::{OrganizationStore, PartName, RecordedSession, RecordingStore, StoreError};
 
 use crate::bucket::Bucket;
 use crate::failure::AwsFailure;
@@ -50,20 +50,31 @@ impl BucketRecordings {
         Self { settings: Some(settings), ..self }
     }
 
-    /// Returns the names of the finished files that begin so, in order.
+    /// Returns the names of the finished files whose conversation's id begins so.
     ///
     /// Errors: [`StoreError::Unavailable`].
     pub async fn names(&self, start: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = format!("{RECORDINGS}{start}");
-        let list = self.bucket.list().prefix(&prefix);
+        let failed = |failure| StoreError::unavailable("list recordings", failure);
+        // Names begin with the organization; one listing finds which there are.
+        let list = self.bucket.list().prefix(RECORDINGS).delimiter("_");
         let mut pages = list.into_paginator().send();
-        let mut names = Vec::new();
+        let mut organizations = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| {
-                StoreError::unavailable("list recordings", AwsFailure::new("s3:ListBucket", &error))
-            })?;
-            let keys = page.contents().iter().filter_map(|object| object.key());
-            names.extend(keys.filter_map(|key| key.strip_prefix(RECORDINGS)).map(str::to_owned));
+            let page = page.map_err(|error| failed(AwsFailure::new("s3:ListBucket", &error)))?;
+            let prefixes = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            organizations.extend(prefixes.map(str::to_owned));
+        }
+        let mut names = Vec::new();
+        for organization in organizations {
+            let list = self.bucket.list().prefix(format!("{organization}{start}"));
+            let mut pages = list.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page =
+                    page.map_err(|error| failed(AwsFailure::new("s3:ListBucket", &error)))?;
+                let keys = page.contents().iter().filter_map(|object| object.key());
+                let own = keys.filter_map(|key| key.strip_prefix(RECORDINGS));
+                names.extend(own.map(str::to_owned));
+            }
         }
         Ok(names)
     }
@@ -109,7 +120,7 @@ impl BucketRecordings {
 impl RecordingStore for BucketRecordings {
     async fn put_part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
@@ -118,7 +129,7 @@ impl RecordingStore for BucketRecordings {
         self.bucket.put("put a part", &key, "application/octet-stream", data.into()).await
     }
 
-    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+    async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
         let prefix = format!("{PARTS}{session}/");
         let list = self.bucket.list().prefix(&prefix);
         let mut pages = list.into_paginator().send();
@@ -133,7 +144,9 @@ impl RecordingStore for BucketRecordings {
                 };
                 match text.parse() {
                     Ok(name) => names.push(name),
-                    Err(error) => tracing::warn!(%session, %error, "a stray object among parts"),
+                    Err(error) => {
+                        tracing::warn!(session = %session.session, %error, "a stray object among parts")
+                    }
                 }
             }
         }
@@ -142,11 +155,15 @@ impl RecordingStore for BucketRecordings {
         Ok(names)
     }
 
-    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+    async fn part(
+        &self,
+        session: RecordedSession,
+        name: &PartName,
+    ) -> Result<Option<Bytes>, StoreError> {
         self.bucket.get("read a part", &part_key(session, name), None).await
     }
 
-    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+    async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
         let list = self.bucket.list().prefix(PARTS).delimiter("/");
         let mut pages = list.into_paginator().send();
         let mut sessions = Vec::new();
@@ -157,7 +174,7 @@ impl RecordingStore for BucketRecordings {
             })?;
             let prefixes = page.common_prefixes().iter().filter_map(|common| common.prefix());
             sessions.extend(prefixes.filter_map(|prefix| {
-                prefix.strip_prefix(PARTS)?.strip_suffix('/')?.parse::<SessionId>().ok()
+                prefix.strip_prefix(PARTS)?.strip_suffix('/')?.parse::<RecordedSession>().ok()
             }));
         }
         Ok(sessions)
@@ -165,7 +182,7 @@ impl RecordingStore for BucketRecordings {
 
     async fn remove_parts(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         names: Vec<PartName>,
     ) -> Result<(), StoreError> {
         let keys: Vec<_> = names.iter().map(|name| part_key(session, name)).collect();
@@ -199,7 +216,7 @@ impl RecordingStore for BucketRecordings {
     }
 }
 
-fn part_key(session: SessionId, name: &PartName) -> String {
+fn part_key(session: RecordedSession, name: &PartName) -> String {
     format!("{PARTS}{session}/{name}")
 }
 

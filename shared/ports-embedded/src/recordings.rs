@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sidetone_model::{OrganizationId, SessionId};
-use sidetone_ports::{PartName, RecordingStore, StoreError};
+use sidetone_ports::{PartName, RecordedSession, RecordingStore, StoreError};
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -42,6 +42,20 @@ const SCHEMA: Schema = Schema {
             FROM numbered_parts;
         DROP TABLE numbered_parts;
     ",
+        "
+        ALTER TABLE parts RENAME TO unowned_parts;
+        CREATE TABLE parts (
+            organization BLOB NOT NULL,
+            session      BLOB NOT NULL,
+            name         TEXT NOT NULL,
+            data         BLOB NOT NULL,
+            PRIMARY KEY (organization, session, name)
+        ) STRICT;
+        -- The organization is only in the data. These are read beside those of each
+        -- organization, and the recorder keeps its own.
+        INSERT INTO parts SELECT zeroblob(16), session, name, data FROM unowned_parts;
+        DROP TABLE unowned_parts;
+    ",
     ],
     page_bytes: 16 * 1024,
     // Parts come one by one, and each would wait for the disk. They are copies: the stream
@@ -53,6 +67,9 @@ const SCHEMA: Schema = Schema {
 
 /// The longest name of a recording: that of most file systems, with room for a suffix.
 const NAME_BYTES_MAX: usize = 240;
+/// Selects the parts of one session: its organization's, and those of unknown organization that
+/// an older version wrote.
+const OF_SESSION: &str = "organization IN (?1, zeroblob(16)) AND session = ?2";
 /// About what a write holds in memory besides its bytes.
 const WRITE_BYTES: usize = 256;
 /// About what a part's name holds.
@@ -170,26 +187,32 @@ impl Recordings {
 impl RecordingStore for Recordings {
     async fn put_part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: PartName,
         data: Bytes,
     ) -> Result<(), StoreError> {
         self.write("put a part", data.len(), move |connection| {
             connection
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO parts (session, name, data) VALUES (?1, ?2, ?3)",
+                    "INSERT OR IGNORE INTO parts (organization, session, name, data)
+                     VALUES (?1, ?2, ?3, ?4)",
                 )?
-                .execute(params![session.uuid().as_bytes(), name.to_string(), &data[..]])
+                .execute(params![
+                    session.organization.uuid().as_bytes(),
+                    session.session.uuid().as_bytes(),
+                    name.to_string(),
+                    &data[..]
+                ])
         })
         .await
     }
 
-    async fn part_names(&self, session: SessionId) -> Result<Vec<PartName>, StoreError> {
+    async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
         let texts: Vec<String> = self
             .read("list parts", move |connection| {
                 connection
-                    .prepare_cached("SELECT name FROM parts WHERE session = ?1")?
-                    .query_map([session.uuid().as_bytes()], |row| row.get(0))?
+                    .prepare_cached(&format!("SELECT name FROM parts WHERE {OF_SESSION}"))?
+                    .query_map(params_of(&session), |row| row.get(0))?
                     .collect()
             })
             .await?;
@@ -199,29 +222,50 @@ impl RecordingStore for Recordings {
         Ok(names)
     }
 
-    async fn part(&self, session: SessionId, name: &PartName) -> Result<Option<Bytes>, StoreError> {
+    async fn part(
+        &self,
+        session: RecordedSession,
+        name: &PartName,
+    ) -> Result<Option<Bytes>, StoreError> {
         let name = name.to_string();
         let data = self.read("read a part", move |connection| {
             connection
-                .prepare_cached("SELECT data FROM parts WHERE session = ?1 AND name = ?2")?
-                .query_row(params![session.uuid().as_bytes(), name], |row| row.get::<_, Vec<u8>>(0))
+                .prepare_cached(&format!(
+                    "SELECT data FROM parts WHERE {OF_SESSION} AND name = ?3"
+                ))?
+                .query_row(
+                    params![
+                        session.organization.uuid().as_bytes(),
+                        session.session.uuid().as_bytes(),
+                        name
+                    ],
+                    |row| row.get::<_, Vec<u8>>(0),
+                )
                 .optional()
         });
         Ok(data.await?.map(Bytes::from))
     }
 
-    async fn sessions_with_parts(&self) -> Result<Vec<SessionId>, StoreError> {
+    async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
         self.read("list sessions with parts", |connection| {
             // One seek a session; DISTINCT would walk over every part.
             let mut next = connection.prepare_cached(
-                "SELECT session FROM parts WHERE session > ?1 ORDER BY session LIMIT 1",
+                "SELECT organization, session FROM parts
+                 WHERE (organization, session) > (?1, ?2)
+                 ORDER BY organization, session LIMIT 1",
             )?;
-            let session_at = |row: &Row<'_>| row.get(0).map(Uuid::from_bytes);
+            let session_at =
+                |row: &Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?)));
             let mut sessions = Vec::new();
-            let mut last: Vec<u8> = Vec::new();
-            while let Some(session) = next.query_row([&last], session_at).optional()? {
-                last = session.as_bytes().to_vec();
-                sessions.push(SessionId::new(session));
+            let mut last: (Vec<u8>, Vec<u8>) = Default::default();
+            while let Some((organization, session)) =
+                next.query_row(params![last.0, last.1], session_at).optional()?
+            {
+                last = (organization.as_bytes().to_vec(), session.as_bytes().to_vec());
+                sessions.push(RecordedSession {
+                    organization: OrganizationId::new(organization),
+                    session: SessionId::new(session),
+                });
             }
             Ok(sessions)
         })
@@ -230,16 +274,20 @@ impl RecordingStore for Recordings {
 
     async fn remove_parts(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         names: Vec<PartName>,
     ) -> Result<(), StoreError> {
         let bytes = names.len() * NAME_BYTES;
         self.write("remove parts", bytes, move |connection| {
-            let mut remove =
-                connection.prepare_cached("DELETE FROM parts WHERE session = ?1 AND name = ?2")?;
+            let mut remove = connection
+                .prepare_cached(&format!("DELETE FROM parts WHERE {OF_SESSION} AND name = ?3"))?;
             let mut removed = 0;
             for name in names {
-                removed += remove.execute(params![session.uuid().as_bytes(), name.to_string()])?;
+                removed += remove.execute(params![
+                    session.organization.uuid().as_bytes(),
+                    session.session.uuid().as_bytes(),
+                    name.to_string()
+                ])?;
             }
             Ok(removed)
         })
@@ -267,6 +315,10 @@ impl RecordingStore for Recordings {
         })
         .await
     }
+}
+
+fn params_of(session: &RecordedSession) -> [[u8; 16]; 2] {
+    [session.organization.uuid().into_bytes(), session.session.uuid().into_bytes()]
 }
 
 /// Returns whether a name is one of a file in a directory, and of no hidden one: those are
@@ -314,6 +366,10 @@ mod tests {
     use sidetone_model::ConnectionId;
     use sidetone_testkit::{conformance, fresh_organization, fresh_session};
 
+    fn fresh_recorded_session() -> RecordedSession {
+        RecordedSession { organization: fresh_organization(), session: fresh_session() }
+    }
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
@@ -359,7 +415,7 @@ mod tests {
     async fn parts_outlive_the_process() {
         let directory = tempfile::tempdir().unwrap();
         let parts = directory.path().join("parts.db");
-        let session = fresh_session();
+        let session = fresh_recorded_session();
         let recordings = Recordings::open(&parts, directory.path()).unwrap();
         recordings.put_part(session, name(5), "five".into()).await.unwrap();
         let again = Recordings::open(&parts, directory.path()).unwrap();
@@ -370,11 +426,11 @@ mod tests {
     async fn parts_that_an_older_version_numbered_are_still_there() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("parts.db");
-        let session = fresh_session();
+        let session = fresh_recorded_session();
         let older = Connection::open(&path).unwrap();
         older.execute_batch(SCHEMA.migrations[0]).unwrap();
         older.pragma_update(None, "user_version", 1).unwrap();
-        let bytes = session.uuid();
+        let bytes = session.session.uuid();
         older
             .execute("INSERT INTO parts VALUES (?1, 70, 'seventy')", [bytes.as_bytes()])
             .unwrap_err();

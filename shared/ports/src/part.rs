@@ -6,7 +6,36 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sidetone_model::ConnectionId;
+use sidetone_model::{ConnectionId, OrganizationId, SessionId};
+
+/// The session that parts belong to: one of one organization, as another may have the same id.
+///
+/// **Shape** of the text: `<organization>_<session>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordedSession {
+    /// The organization, from the verified handshake.
+    pub organization: OrganizationId,
+    /// The session.
+    pub session: SessionId,
+}
+
+impl fmt::Display for RecordedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.organization, self.session)
+    }
+}
+
+impl FromStr for RecordedSession {
+    type Err = PartNameError;
+
+    fn from_str(text: &str) -> Result<Self, PartNameError> {
+        let read = || {
+            let (organization, session) = text.split_once('_')?;
+            Some(Self { organization: organization.parse().ok()?, session: session.parse().ok()? })
+        };
+        read().ok_or_else(|| PartNameError { text: text.into() })
+    }
+}
 
 /// Names a part: every record of one connection from the first number to the last.
 ///

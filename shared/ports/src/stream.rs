@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sidetone_model::{ConversationId, OrganizationId, SessionId, Timestamp};
+use sidetone_model::{ConversationId, OrganizationId, Timestamp};
 
 use crate::error::{SinkError, SourceError, StoreError};
-use crate::part::PartName;
+use crate::part::{PartName, RecordedSession};
 
 /// The place of a record in the stream; grows, may have holes.
 ///
@@ -106,7 +106,7 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
     /// changes nothing.
     fn put_part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: PartName,
         data: Bytes,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -114,26 +114,26 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
     /// Returns the names of a session's parts, in their order.
     fn part_names(
         &self,
-        session: SessionId,
+        session: RecordedSession,
     ) -> impl Future<Output = Result<Vec<PartName>, StoreError>> + Send;
 
     /// Reads one part.
     fn part(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         name: &PartName,
     ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
 
     /// Returns every session that has parts.
     fn sessions_with_parts(
         &self,
-    ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RecordedSession>, StoreError>> + Send;
 
     /// Drops parts of a session: those named and no others, as more may come meanwhile. What
     /// is not there is no error.
     fn remove_parts(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         names: Vec<PartName>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 

@@ -3,7 +3,7 @@
 
 use sidetone_consumer::{Sidecar, recording_name};
 use sidetone_genesys_sim::{Played, Scenario, Script, Stage, Stretch};
-use sidetone_model::{ConversationId, Position, SessionId};
+use sidetone_model::{ConversationKey, Position, SessionId};
 use sidetone_ports::RecordingStore;
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +26,12 @@ fn stage(world: &World) -> Stage {
 /// Waits until a call's recording is there, and returns its sidecar and the WAV's size.
 pub(crate) async fn recording(
     world: &World,
-    conversation: ConversationId,
+    key: ConversationKey,
     session: SessionId,
 ) -> (Sidecar, usize) {
     let bucket = world.stack().output("RecordingsBucket").expect("an output");
     let recordings = world.aws.recordings(bucket);
-    let name = recording_name(conversation, session);
+    let name = recording_name(key, session);
     let (sidecar, wav) = (format!("{name}.json"), format!("{name}.wav"));
     until(&format!("{name} is recorded"), async || {
         let sidecar = recordings.recording(&sidecar).await.expect("readable")?;
@@ -48,7 +48,9 @@ async fn assert_recorded(world: &World, played: &Played) {
     assert!(report.is_clean(), "{report:#?}");
     let truth = &played.truth.sessions[0];
     let segment = &truth.segments[0];
-    let (sidecar, bytes) = recording(world, played.conversation, report.session).await;
+    let organization = world.at.genesys.organization;
+    let key = ConversationKey { organization, conversation: played.conversation };
+    let (sidecar, bytes) = recording(world, key, report.session).await;
     let agents: Vec<_> = sidecar.agents.iter().map(|agent| &agent.agent).collect();
     assert_eq!(agents, [&segment.agent], "{sidecar:#?}");
     assert!(sidecar.gaps.is_empty(), "{sidecar:#?}");

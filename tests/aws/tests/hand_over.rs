@@ -98,7 +98,9 @@ async fn talk(world: &World, person: &'static Person) -> Talked {
 async fn assert_matched(world: &World, talked: &Talked, killed_at: Timestamp) {
     let report = &talked.report;
     assert!(report.is_clean(), "{report:#?}");
-    let (sidecar, _) = recording(world, talked.conversation, report.session).await;
+    let organization = world.at.genesys.organization;
+    let key = ConversationKey { organization, conversation: talked.conversation };
+    let (sidecar, _) = recording(world, key, report.session).await;
     let agents: Vec<_> = sidecar.agents.iter().map(|agent| agent.agent.clone()).collect();
     assert_eq!(agents, [talked.person.agent()], "{sidecar:#?}");
     assert!(sidecar.gaps.is_empty(), "{sidecar:#?}");

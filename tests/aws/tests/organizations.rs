@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sidetone_consumer::{Origin, recording_name};
 use sidetone_genesys_sim::{Cast, Platform, Played, Scenario, Script};
-use sidetone_model::{ConversationId, OrganizationId};
+use sidetone_model::{ConversationId, ConversationKey, OrganizationId};
 use sidetone_ports::UserStore;
 use sidetone_tests_aws::{Genesys, free_ports, random_secret, tables};
 use tokio::process::Command;
@@ -164,9 +164,11 @@ fn two_organizations_in_one_stack_have_nothing_to_do_with_each_other() {
         assert_own(world, &one, &played).await;
         assert_own(world, &other, &others).await;
         // Each recording says for how long it is kept.
-        for (played, days) in [(&played, "30"), (&others, "default")] {
-            recording(world, played.conversation, played.sessions[0].session).await;
-            let name = recording_name(played.conversation, played.sessions[0].session);
+        for (tenant, played, days) in [(&one, &played, "30"), (&other, &others, "default")] {
+            let organization = tenant.genesys.organization;
+            let key = ConversationKey { organization, conversation: played.conversation };
+            recording(world, key, played.sessions[0].session).await;
+            let name = recording_name(key, played.sessions[0].session);
             let bucket = world.stack().output("RecordingsBucket").expect("an output");
             for key in ["wav", "json"].map(|kind| format!("recordings/{name}.{kind}")) {
                 let tags = world.cloud.tags(bucket, &key).await.expect("tags");

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use bytes::Bytes;
-use sidetone_model::{ConversationId, SessionId};
+use sidetone_model::{ConversationKey, SessionId};
 #[cfg(feature = "aws")]
 use sidetone_ports::RecordingStore;
 #[cfg(feature = "aws")]
@@ -24,21 +24,27 @@ pub(super) enum Shelf {
 }
 
 impl Shelf {
-    /// Returns conversation and session of every recording with sound whose name begins so.
+    /// Returns conversation and session of every recording with sound whose conversation's id
+    /// begins so.
     pub(super) async fn recordings(
         &self,
         start: &str,
-    ) -> Result<Vec<(ConversationId, SessionId)>, Failure> {
+    ) -> Result<Vec<(ConversationKey, SessionId)>, Failure> {
         let names = match self {
             Self::Here(data) => names_in(&data.recordings())?,
             #[cfg(feature = "aws")]
-            Self::Deployed { recordings, .. } => recordings.names(start).await?,
+            Self::Deployed { recordings, .. } => recordings.names("").await?,
         };
         let parse = |name: &String| {
-            let (conversation, session) = name.strip_suffix(".wav")?.split_once('_')?;
-            Some((conversation.parse().ok()?, session.parse().ok()?))
+            let (organization, rest) = name.strip_suffix(".wav")?.split_once('_')?;
+            let (conversation, session) = rest.split_once('_')?;
+            let key = || {
+                let organization = organization.parse().ok()?;
+                Some(ConversationKey { organization, conversation: conversation.parse().ok()? })
+            };
+            conversation.starts_with(start).then_some((key()?, session.parse().ok()?))
         };
-        Ok(names.iter().filter(|name| name.starts_with(start)).filter_map(parse).collect())
+        Ok(names.iter().filter_map(parse).collect())
     }
 
     /// Reads a finished file; nothing if there is none that can be read here.

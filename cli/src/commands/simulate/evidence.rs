@@ -38,10 +38,10 @@ pub(super) struct Session {
 }
 
 impl Evidence {
-    /// Returns what the client of an audio session did and saw.
-    pub(super) fn report(&self) -> Option<&CallerReport> {
+    /// Returns what the client of an audio session did and saw, and its organization.
+    pub(super) fn report(&self) -> Option<(OrganizationId, &CallerReport)> {
         match &self.of {
-            Of::Session(session) => Some(&session.report),
+            Of::Session(session) => Some((session.organization, &session.report)),
             Of::Call { .. } => None,
         }
     }

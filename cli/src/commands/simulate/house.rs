@@ -12,7 +12,7 @@ use sidetone_genesys_sim::{
     Administrator, CallerReport, Expected, Scenario, Script, Source, Stage,
 };
 use sidetone_listener::{Shares, SourceRules};
-use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen};
+use sidetone_model::{ConversationId, ConversationKey, EventSource, Leg, Listen, OrganizationId};
 use sidetone_ports::{
     CallStore, ChangeOrigin, ChangeWay, Clock, RecordSink, RecordingStore, chain,
 };
@@ -220,7 +220,7 @@ impl House {
             if truth.expected == Expected::Probe {
                 self.clock.sleep(PROBE_WAIT).await;
             } else {
-                self.is_over(&report).await;
+                self.is_over(organization, &report).await;
             }
             let heard = self.follower.take(report.session);
             let doubled = played.scenario == Scenario::TwoSources;
@@ -288,11 +288,13 @@ impl House {
     }
 
     /// Waits for a session's end in the stream, and for its recording.
-    async fn is_over(&self, report: &CallerReport) {
+    async fn is_over(&self, organization: OrganizationId, report: &CallerReport) {
         let until = self.clock.now() + END_LIMIT;
         let patience = Instant::now() + PATIENCE;
         while self.clock.now() < until || Instant::now() < patience {
-            if self.follower.is_over(report.session) && self.sidecar(report).await.is_some() {
+            if self.follower.is_over(report.session)
+                && self.sidecar(organization, report).await.is_some()
+            {
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -300,13 +302,21 @@ impl House {
     }
 
     /// Reads the sidecar of a session, if its recording is finished.
-    pub(super) async fn sidecar(&self, report: &CallerReport) -> Option<bytes::Bytes> {
-        self.recording(&format!("{}.json", name(report))).await
+    pub(super) async fn sidecar(
+        &self,
+        organization: OrganizationId,
+        report: &CallerReport,
+    ) -> Option<bytes::Bytes> {
+        self.recording(&format!("{}.json", name(organization, report))).await
     }
 
     /// Reads the sound of a session, if it has any.
-    pub(super) async fn wav(&self, report: &CallerReport) -> Option<bytes::Bytes> {
-        self.recording(&format!("{}.wav", name(report))).await
+    pub(super) async fn wav(
+        &self,
+        organization: OrganizationId,
+        report: &CallerReport,
+    ) -> Option<bytes::Bytes> {
+        self.recording(&format!("{}.wav", name(organization, report))).await
     }
 
     async fn recording(&self, name: &str) -> Option<bytes::Bytes> {
@@ -391,6 +401,7 @@ async fn follows<S: RecordSink>(system: &System<S>, neighbour: &Simulated) -> Re
     followed.ok_or_else(|| Failure::fault("the second organization is not followed"))
 }
 
-fn name(report: &CallerReport) -> String {
-    recording_name(report.conversation, report.session)
+fn name(organization: OrganizationId, report: &CallerReport) -> String {
+    let key = ConversationKey { organization, conversation: report.conversation };
+    recording_name(key, report.session)
 }

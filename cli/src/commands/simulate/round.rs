@@ -99,7 +99,9 @@ impl Court {
             return Ok(());
         };
         let (sidecar, wav) = match evidence.report() {
-            Some(report) => (house.sidecar(report).await, house.wav(report).await),
+            Some((organization, report)) => {
+                (house.sidecar(organization, report).await, house.wav(organization, report).await)
+            }
             None => (None, None),
         };
         premises.leave(house).await;

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     async fn sidecar(&self) -> Option<Sidecar> {
-        let name = recording_name(key().conversation, session());
+        let name = recording_name(key(), session());
         let text = self.recordings.recording(&format!("{name}.json")).await.unwrap();
         text.map(|text| serde_json::from_slice(&text).unwrap())
     }
@@ -176,7 +176,7 @@ async fn without_time_the_rest_is_given_again() {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_somebody_else_is_at_is_finished_by_the_schedule() {
     let bench = Bench::new();
-    let lease = format!("recording#{}", session());
+    let lease = format!("recording#{}_{}", key().organization, session());
     let life = Duration::from_secs(30);
     let claim = bench.leases.acquire(&lease, "another", life, None).await.unwrap();
     let Claim::Granted(fence) = claim else { panic!("it is free") };

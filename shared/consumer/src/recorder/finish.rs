@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sidetone_model::SessionId;
-use sidetone_ports::{LeaseStore, PartName, RecordingStore, StoreError};
+use sidetone_model::{ConversationKey, SessionId, Timestamp};
+use sidetone_ports::{LeaseStore, PartName, RecordedSession, RecordingStore, StoreError};
 
 use super::turn::Patience;
 use super::{Known, Recorder};
 use crate::assembly::{StoredParts, index_parts, write_wav};
 use crate::error::ConsumerError;
 use crate::index::{Coverage, Index};
-use crate::record::SessionKey;
+use crate::record::{Record, SessionKey, decode_part};
 use crate::sidecar::{Sidecar, cause_name, recording_name};
 
 /// What came of bringing a recording in line.
@@ -61,6 +61,11 @@ impl Drop for ScratchFile {
     }
 }
 
+/// Returns under which key the parts of a session are kept.
+pub(super) const fn stored_session(key: ConversationKey, session: SessionId) -> RecordedSession {
+    RecordedSession { organization: key.organization, session }
+}
+
 /// Removes the files in a folder, if it is there. What cannot be removed is only in the way
 /// of what comes after it.
 pub(super) fn clear(folder: &Path) {
@@ -82,14 +87,15 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     ) -> Result<Settled, ConsumerError> {
         // Whatever comes of it, what was known before counts no more.
         self.known.remove(&(session, key.key));
-        let Some(turn) = self.within(session, self.turns.take(session, patience)).await? else {
+        let stored = stored_session(key.key, session);
+        let Some(turn) = self.within(session, self.turns.take(stored, patience)).await? else {
             return Ok(Settled::Elsewhere);
         };
         let settling = self.within(session, self.settle_in_turn(key, session, without_end));
-        let Some(outcome) = self.turns.during(session, turn, settling).await else {
+        let Some(outcome) = self.turns.during(stored, turn, settling).await else {
             return Ok(Settled::Elsewhere);
         };
-        self.turns.give_back(session, turn).await;
+        self.turns.give_back(stored, turn).await;
         let (settled, known) = outcome?;
         self.know(key, session, known);
         Ok(settled)
@@ -101,8 +107,9 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         session: SessionId,
         without_end: bool,
     ) -> Result<(Settled, Known), ConsumerError> {
-        let names = self.recordings.part_names(session).await?;
-        let parts = StoredParts { recordings: &self.recordings, session, names: &names };
+        let stored = stored_session(key.key, session);
+        let names = self.recordings.part_names(stored).await?;
+        let parts = StoredParts { recordings: &self.recordings, session: stored, names: &names };
         let index = index_parts(key, names.len(), &parts).await?;
         let old = match self.stored_sidecar(key, session).await? {
             Stored::None => None,
@@ -128,7 +135,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
             recorded.seen.extend(there);
         }
         if sidecar.complete && all_recorded {
-            self.recordings.remove_parts(session, names).await?;
+            self.recordings.remove_parts(stored, names).await?;
         }
         Ok((if all_recorded { Settled::Recorded } else { Settled::Open }, known))
     }
@@ -149,7 +156,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         }
         if let Some(name) = &sidecar.wav {
             let file = self.scratch_file(name, session).await?;
-            let parts = StoredParts { recordings: &self.recordings, session, names };
+            let stored = stored_session(plan.key.key, session);
+            let parts = StoredParts { recordings: &self.recordings, session: stored, names };
             write_wav(&plan, session, &parts, file.clone()).await?;
             self.put(&sidecar, name, &file).await?;
         }
@@ -201,7 +209,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         session: SessionId,
     ) -> Result<String, ConsumerError> {
         let failed = |source| ConsumerError::Write { session, source };
-        let name = format!("{}.json", recording_name(sidecar.conversation, session));
+        let name = format!("{}.json", recording_name(sidecar.key(), session));
         let mut text = serde_json::to_vec_pretty(sidecar)
             .map_err(|error| failed(std::io::Error::other(error)))?;
         text.push(b'\n');
@@ -236,12 +244,23 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         Ok(Scratch(Arc::new(ScratchFile(self.scratch.join(format!("{name}.{number}"))))))
     }
 
+    /// Reads the records of one part; none if it is gone or cannot be decoded.
+    pub(super) async fn records_of(
+        &self,
+        stored: RecordedSession,
+        name: &PartName,
+    ) -> Result<Vec<Record>, ConsumerError> {
+        let data = self.recordings.part(stored, name).await?;
+        let records = data.map(|data| decode_part(0, Timestamp::default(), data));
+        Ok(records.and_then(Result::ok).unwrap_or_default())
+    }
+
     pub(super) async fn stored_sidecar(
         &self,
         key: SessionKey,
         session: SessionId,
     ) -> Result<Stored, ConsumerError> {
-        let name = format!("{}.json", recording_name(key.key.conversation, session));
+        let name = format!("{}.json", recording_name(key.key, session));
         let Some(text) = self.recordings.recording(&name).await? else { return Ok(Stored::None) };
         let sidecar: Result<Sidecar, _> = serde_json::from_slice(&text);
         match sidecar {

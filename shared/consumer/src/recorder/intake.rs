@@ -38,7 +38,7 @@ pub(super) struct Draft {
     pub(super) arrivals: Vec<usize>,
     data: Vec<Bytes>,
     bytes: usize,
-    key: SessionKey,
+    pub(super) key: SessionKey,
     /// Exactly what the name says is in it.
     plain: bool,
 }

@@ -47,8 +47,7 @@ impl Bench {
     }
 
     fn file(&self, session: u32, ending: &str) -> Option<bytes::Bytes> {
-        let conversation = conversation_key().conversation;
-        let name = recording_name(conversation, session_id(session));
+        let name = recording_name(conversation_key(), session_id(session));
         self.recordings.file(&format!("{name}.{ending}"))
     }
 
@@ -304,7 +303,11 @@ async fn parts_left_behind_by_a_dying_process_are_removed() {
     assert_eq!(bench.recordings.part_count(), 0);
     // And without the end coming again.
     let name = PartName { connection: ConnectionId::new("c"), first: 1, last: 17, ends: true };
-    bench.recordings.put_part(session_id(1), name, whole_call().data()).await.unwrap();
+    bench
+        .recordings
+        .put_part(stored_session(conversation_key(), session_id(1)), name, whole_call().data())
+        .await
+        .unwrap();
     bench.restart();
     bench.tidy(Duration::ZERO).await;
     assert_eq!(bench.recordings.part_count(), 0);
@@ -417,19 +420,6 @@ async fn missing_numbers_are_named_and_still_put_in_when_they_come() {
 }
 
 #[tokio::test]
-async fn the_same_ids_in_another_organization_touch_nothing() {
-    let mut bench = recorded(&[whole_call()]).await;
-    let before = (bench.file(1, "wav"), bench.file(1, "json"));
-    let mut other = conversation_key();
-    other.organization = "00000000-0000-4000-8000-0000000000ff".parse().unwrap();
-    let script = Script::new("c").in_conversation(other).start("always").frames(0, 100).end(800);
-    bench.take([script.data()]).await;
-    bench.tidy(Duration::from_secs(9_999)).await;
-    assert_eq!((bench.file(1, "wav"), bench.file(1, "json")), before);
-    assert_eq!(bench.recordings.part_count(), 1);
-}
-
-#[tokio::test]
 async fn records_of_two_conversations_under_one_session_stay_apart() {
     let mut other = conversation_key();
     other.conversation = "c0ffee12-3456-4789-8abc-def0123456ff".parse().unwrap();
@@ -439,14 +429,14 @@ async fn records_of_two_conversations_under_one_session_stay_apart() {
     bench.take([own[0].clone(), script.data(), own[1].clone()]).await;
     bench.take(own[2..].to_vec()).await;
     assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
-    let name = recording_name(other.conversation, session_id(1));
+    let name = recording_name(other, session_id(1));
     assert_eq!(read_wav(bench.recordings.file(&format!("{name}.wav")).unwrap()), sound(0, 100));
 }
 
 #[tokio::test]
 async fn a_file_in_the_way_stays_and_stops_nobody() {
     let mut bench = Bench::new();
-    let name = format!("{}.json", recording_name(conversation_key().conversation, session_id(1)));
+    let name = format!("{}.json", recording_name(conversation_key(), session_id(1)));
     bench.recordings.files.lock().unwrap().insert(name, b"not a sidecar".to_vec().into());
     let other = Script::of(2, "d").start("always").frames(0, 100).end(800);
     bench.take([whole_call().data(), bytes::Bytes::from_static(b"\xff"), other.data()]).await;
@@ -498,7 +488,7 @@ async fn works_on_the_embedded_ports() {
     }
     stop.send(()).unwrap();
     running.await.unwrap();
-    let name = recording_name(partition_key, session_id(1));
+    let name = recording_name(conversation_key(), session_id(1));
     let wav = std::fs::read(place.join(format!("{name}.wav"))).unwrap();
     assert_eq!(read_wav(wav), sound(200, 1_000));
     assert!(recordings.sessions_with_parts().await.unwrap().is_empty());
@@ -512,6 +502,7 @@ fn tokio_stop() -> (tokio::sync::oneshot::Sender<()>, impl Future<Output = ()> +
     (sender, async move { _ = receiver.await })
 }
 
+mod organizations;
 mod shared;
 
 mod order {

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sidetone_model::SessionId;
-use sidetone_ports::{Claim, Clock, Fence, LeaseBeat, LeaseStore, Renewal, StoreError, claim};
+use sidetone_ports::{
+    Claim, Clock, Fence, LeaseBeat, LeaseStore, RecordedSession, Renewal, StoreError, claim,
+};
 
 /// How long a turn may go without a renewal before another recorder takes it.
 const TURN: Duration = Duration::from_secs(30);
@@ -67,7 +68,7 @@ impl<L: LeaseStore> Turns<L> {
     /// Takes the turn; nothing if another has it.
     pub(super) async fn take(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         patience: Patience,
     ) -> Result<Option<Fence>, StoreError> {
         let (name, holder) = (name(session), &self.holder);
@@ -90,7 +91,7 @@ impl<L: LeaseStore> Turns<L> {
     /// Works as long as the turn can be renewed; nothing if another has it now.
     pub(super) async fn during<T>(
         &self,
-        session: SessionId,
+        session: RecordedSession,
         fence: Fence,
         work: impl Future<Output = T>,
     ) -> Option<T> {
@@ -103,7 +104,7 @@ impl<L: LeaseStore> Turns<L> {
                     Ok(Renewal::Held) => {}
                     Ok(Renewal::Lost | Renewal::HandedOver) => return,
                     Err(error) => tracing::warn!(
-                        %session,
+                        session = %session.session,
                         error = &error as &dyn std::error::Error,
                         "the turn to finish a recording was not renewed, trying again"
                     ),
@@ -113,14 +114,14 @@ impl<L: LeaseStore> Turns<L> {
         tokio::select! {
             done = work => Some(done),
             () = lost => {
-                tracing::warn!(%session, "another recorder took the turn to finish a recording");
+                tracing::warn!(session = %session.session, "another recorder took the turn to finish a recording");
                 None
             }
         }
     }
 
     /// Gives the turn back. If that fails it lapses, and whoever tidies up comes later.
-    pub(super) async fn give_back(&self, session: SessionId, fence: Fence) {
+    pub(super) async fn give_back(&self, session: RecordedSession, fence: Fence) {
         let name = name(session);
         let release = self.leases.release(&name, &self.holder, fence);
         let error = match tokio::time::timeout(RELEASE_MAX, release).await {
@@ -129,13 +130,13 @@ impl<L: LeaseStore> Turns<L> {
             Err(error) => StoreError::unavailable("release a lease", error),
         };
         tracing::warn!(
-            %session,
+            session = %session.session,
             error = &error as &dyn std::error::Error,
             "the turn to finish a recording was not given back and lapses"
         );
     }
 }
 
-fn name(session: SessionId) -> String {
+fn name(session: RecordedSession) -> String {
     format!("recording#{session}")
 }

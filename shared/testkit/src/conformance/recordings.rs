@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sidetone_model::ConnectionId;
-use sidetone_ports::{PartName, RecordingStore};
+use sidetone_ports::{PartName, RecordedSession, RecordingStore};
 
 use super::done;
 use crate::fresh::{fresh_organization, fresh_session, fresh_text};
@@ -19,7 +19,7 @@ pub async fn recording_store<S: RecordingStore>(store: S, directory: &Path) {
 }
 
 async fn parts_are_kept_once_and_in_order<S: RecordingStore>(store: &S) {
-    let session = fresh_session();
+    let session = fresh_recorded_session();
     // As API Gateway writes connections, and as their text would sort otherwise than they do.
     let name = |first, last| part("L0SM9c/FoAMC+g=", first, last, false);
     let ends = part("L0SM9c/FoAMC+g=", 100, 100, true);
@@ -53,8 +53,14 @@ async fn parts_are_kept_once_and_in_order<S: RecordingStore>(store: &S) {
     done("removing parts", store.remove_parts(session, kept.to_vec()).await);
 }
 
+fn fresh_recorded_session() -> RecordedSession {
+    RecordedSession { organization: fresh_organization(), session: fresh_session() }
+}
+
 async fn sessions_are_apart<S: RecordingStore>(store: &S) {
-    let (one, two) = (fresh_session(), fresh_session());
+    let one = fresh_recorded_session();
+    // The same session of another organization is another one.
+    let two = RecordedSession { organization: fresh_organization(), ..one };
     let names = [part("c", 1, 1, false), part("c", 2, 2, true)];
     done("putting a part", store.put_part(one, names[0].clone(), "one".into()).await);
     done("putting a part", store.put_part(one, names[1].clone(), "more".into()).await);

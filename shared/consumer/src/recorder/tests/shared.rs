@@ -109,7 +109,7 @@ async fn beside_another(
 }
 
 fn lease() -> String {
-    format!("recording#{}", session_id(1))
+    format!("recording#{}", stored_session(conversation_key(), session_id(1)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,8 +211,8 @@ fn what_there_was_no_time_for_has_failed_and_is_done_later() {
 fn a_file_whose_writing_was_given_up_leaves_nothing_behind() {
     let bench = Bench::new();
     let names = [];
-    let parts =
-        StoredParts { recordings: &bench.recordings, session: session_id(1), names: &names };
+    let stored = stored_session(conversation_key(), session_id(1));
+    let parts = StoredParts { recordings: &bench.recordings, session: stored, names: &names };
     let key = SessionKey { key: conversation_key(), session: Some(session_id(1)) };
     let plan = Index::new(key).plan();
     with_one_disk(async {
@@ -257,7 +257,11 @@ async fn what_is_left_of_a_finish_that_never_was_is_found_by_name() {
             last: numbers.max().unwrap(),
             ends: has_end(&records),
         };
-        bench.recordings.put_part(session_id(1), name, part).await.unwrap();
+        bench
+            .recordings
+            .put_part(stored_session(conversation_key(), session_id(1)), name, part)
+            .await
+            .unwrap();
     }
     bench.tidy(Duration::from_secs(60)).await;
     assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
