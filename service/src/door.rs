@@ -10,7 +10,7 @@ use sidetone_ports::{
     chain,
 };
 use sidetone_ports_aws::{Aws, ConnectError};
-use sidetone_socket_door::{Door, DoorError, ReadinessCheck, Stop};
+use sidetone_socket_door::{Door, DoorConfig, DoorError, ReadinessCheck, Stop};
 use sidetone_tracking::{StoredTenants, TenantTurns, Tenants, follow_genesys_time};
 use tokio_util::sync::CancellationToken;
 
@@ -76,9 +76,10 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
     if let Some(hosts) = settings.reference.clone() {
         tokio::spawn(follow_genesys_time(hosts, clock, stop_turns.clone()));
     }
+    let host = Host::new(clock, settings.host, owner, store, sink);
     let passing = signals.pass_on(stop.clone());
     tokio::select! {
-        served = serve(clock, settings, &task, owner, store, sink, keys, stop) => served?,
+        served = serve(settings.door, &task, host, keys, stop) => served?,
         () = passing => {}
         () = metrics.flush_every(METRICS_EVERY) => {}
     }
@@ -95,12 +96,9 @@ pub(crate) async fn run(settings: Settings, metrics: &Metrics) -> Result<(), Run
 
 /// Lets sessions in until told to stop, and sees them to their end.
 async fn serve<S, R, K>(
-    clock: Clock,
-    settings: Settings,
+    config: DoorConfig,
     task: &Task,
-    owner: OwnerId,
-    store: S,
-    sink: R,
+    host: Host<S, R>,
     keys: K,
     stop: Stop,
 ) -> Result<(), DoorError>
@@ -109,9 +107,8 @@ where
     R: RecordSink,
     K: SecretSource,
 {
-    let checks = vec![store_check(&store), keys_check(&keys)];
-    let host = Host::new(clock, settings.host, owner, store, sink);
-    let door = Door::bind(settings.door, host.clone(), keys, checks)?;
+    let checks = vec![store_check(host.store()), keys_check(&keys)];
+    let door = Door::bind(config, host.clone(), keys, checks)?;
     let stop_host = CancellationToken::new();
     let host_task = tokio::spawn(run_host(host.clone(), stop_host.clone()));
     // Before anybody calls.

@@ -56,17 +56,9 @@ async fn opens_says_that_it_lives_and_ends_when_told() {
     let stop = Stop::new();
     let (stopper, owners) = (stop.clone(), store.clone());
     let serving = tokio::spawn(async move {
-        serve(
-            Clock::system(),
-            settings(port),
-            &task,
-            OwnerId::new("door-test"),
-            store,
-            sink,
-            keys,
-            stop,
-        )
-        .await
+        let (settings, owner) = (settings(port), OwnerId::new("door-test"));
+        let host = Host::new(Clock::system(), settings.host, owner, store, sink);
+        serve(settings.door, &task, host, keys, stop).await
     });
     assert!(answer(address, "/healthz").await.starts_with("HTTP/1.1 200"));
     let ready = answer(address, "/readyz").await;
