@@ -26,7 +26,7 @@ test: setup $(PYTHON) ## Every test
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
 
 contract: setup .venv-contract/bin/schemathesis ## The APIs against their OpenAPI documents; installs schemathesis from PyPI
-	$(CARGO) build --locked --workspace --bin sidetone
+	$(CARGO) build --locked --workspace --all-targets
 	tests/contract.sh target/debug/sidetone $(abspath .venv-contract/bin/schemathesis)
 
 aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, until Ctrl-C
@@ -36,7 +36,7 @@ aws-local: setup ## Deploy template.yaml to a local AWS with simulated calls, un
 
 aws-test: setup ## The tests of what is deployed, on a local AWS of their own
 	@sh tests/estimate.sh target/debug/aws-local 60
-	$(CARGO) build --locked --workspace --bin aws-local
+	$(CARGO) build --locked --workspace --all-targets
 	@exec target/debug/aws-local test
 
 template: ## cfn-lint, sam validate and checkov on template.yaml; installs them from PyPI

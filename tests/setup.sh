@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what building and testing need and a bare machine may lack, by name, from Debian:
-# a C compiler for SQLite and TLS, and Python with venv for the client of foreign make.
+# a C compiler for SQLite and TLS, curl, and Python with venv for the third-party client.
 set -eu
 
 missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+command -v curl >/dev/null 2>&1 || missing="$missing curl ca-certificates"
 command -v python3 >/dev/null 2>&1 || missing="$missing python3"
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 
