@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod calls;
+mod clocks;
 mod command;
 mod coverage;
 mod crowds;

@@ -517,6 +517,7 @@ where
     /// by it.
     async fn watch_clock(&self) {
         let clock = &self.0.clock;
+        let mut was_off = false;
         loop {
             if let Some(micros) = clock.check() {
                 let by_ms = micros / 1_000;
@@ -524,6 +525,15 @@ where
                 metrics::gauge!("sidetone_clock_step_seconds").set(seconds(micros));
             }
             let ahead = clock.skew().map_or(0, |skew| skew.ahead_micros);
+            if (ahead != 0) != was_off {
+                was_off = ahead != 0;
+                let ahead_ms = ahead / 1_000;
+                if was_off {
+                    tracing::warn!(ahead_ms, "system clock differs from Genesys' time, corrected");
+                } else {
+                    tracing::info!("system clock agrees with Genesys' time again");
+                }
+            }
             metrics::gauge!("sidetone_clock_skew_seconds").set(seconds(ahead));
             clock.sleep(CLOCK_CHECK_EVERY).await;
         }

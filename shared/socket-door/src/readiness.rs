@@ -79,6 +79,10 @@ pub(crate) struct CheckStatus {
     /// Why it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
+    /// Of the clock: by how much it is ahead of Genesys', where the two are known to differ.
+    /// Units: milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ahead_ms: Option<i64>,
 }
 
 fn as_text<S: serde::Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -122,9 +126,12 @@ impl Readiness {
                     let ok = cause.is_none();
                     let before = latest.checks.get(&name).filter(|before| before.ok == ok);
                     let since = before.map_or(now, |before| before.since);
-                    (name, CheckStatus { ok, since, cause })
+                    (name, CheckStatus { ok, since, cause, ahead_ms: None })
                 })
                 .collect();
+            if let Some(clock) = latest.checks.get_mut(CLOCK) {
+                clock.ahead_ms = self.clock.skew().map(|skew| skew.ahead_micros / 1_000);
+            }
             latest.found_at = Some(self.clock.steady());
         }
         let checks = latest.checks.clone();
