@@ -328,7 +328,11 @@ impl SessionView {
                 // A door that was taken for dead and was not knows better how it ended.
                 let knows = |end: &SessionEnd| end.ended.cause() != EndCause::Lost;
                 if ended.cause() != EndCause::Lost || !self.end.as_ref().is_some_and(knows) {
-                    self.end = Some(SessionEnd { at: made_at, ended: *ended });
+                    let at = match ended.ended_at_us {
+                        0 => made_at,
+                        micros => Timestamp::from_micros(micros),
+                    };
+                    self.end = Some(SessionEnd { at, ended: *ended });
                 }
                 Effect::Ended
             }

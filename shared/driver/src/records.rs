@@ -83,5 +83,6 @@ fn session_ended(ended: &SessionEnded) -> wire::SessionEnded {
         frames_in_gaps: 0,
         streamed_ms: ended.streamed.as_millis(),
         paused_ms: ended.paused.as_millis(),
+        ended_at_us: ended.ended_at.as_micros(),
     }
 }

@@ -139,6 +139,8 @@ pub struct SessionEnded {
     pub frames_accepted: u64,
     /// Samples per channel that Genesys streamed.
     pub streamed: Position,
-    /// Samples per channel that were paused.
+    /// Samples per channel that were paused, a pause at the end included.
     pub paused: Position,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }

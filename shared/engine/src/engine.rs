@@ -568,13 +568,15 @@ impl Engine {
     fn end(&mut self, now: Timestamp) {
         let Some(mut own) = self.own.clone() else { return };
         self.tell_match(now, true);
+        let still_paused = self.paused_at.map_or(0, |since| self.position.samples_since(since));
         self.publish(Delivery::SessionEnded(SessionEnded {
             cause: self.cause.unwrap_or(EndCause::ConnectionLost),
             position: self.position,
             frames_received: self.figures.frames_received,
             frames_accepted: self.figures.frames_accepted,
             streamed: Position::from_samples(self.figures.samples_streamed),
-            paused: Position::from_samples(self.figures.samples_paused),
+            paused: Position::from_samples(self.figures.samples_paused + still_paused),
+            ended_at: own.end.map_or(self.placement.in_the_world(now), |end| end.at),
         }));
         own.phase = SessionPhase::Ended;
         self.outputs.push_back(Output::Save(own));

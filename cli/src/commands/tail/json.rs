@@ -100,6 +100,7 @@ fn fields(body: &Body, with_audio: bool) -> (&'static str, Value) {
                 "frames_in_gaps": one.frames_in_gaps,
                 "streamed_ms": one.streamed_ms,
                 "paused_ms": one.paused_ms,
+                "ended_at": (one.ended_at_us > 0).then(|| moment(one.ended_at_us)),
             });
             ("session-ended", fields)
         }

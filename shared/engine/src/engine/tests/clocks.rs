@@ -100,3 +100,23 @@ fn audio_of_a_client_whose_position_stood_still_in_the_pause_is_delivered() {
     let gaps = call.delivered.iter().filter(|one| matches!(one, Delivery::Gap(_))).count();
     assert_eq!(gaps, 0);
 }
+
+#[test]
+fn a_call_that_is_paused_to_its_end_is_accounted_for_and_ends_when_it_ended() {
+    let mut call = Call::new(Listen::Matched);
+    call.open(0);
+    call.legs(5, vec![]);
+    call.text(10, "paused", 0, "{}");
+    for second in 1..=10 {
+        call.text(second * 5_000, "ping", second * 5_000, r#"{"rtt":"PT0.1S"}"#);
+    }
+    call.text(52_000, "close", 52_000, r#"{"reason":"end"}"#);
+    while !call.done {
+        let due = call.engine.deadline().expect("it ends").since(call.start);
+        call.feed(u64::try_from(due.as_millis()).unwrap(), Input::Timeout);
+    }
+    let Some(Delivery::SessionEnded(ended)) = call.delivered.last() else { panic!("no end") };
+    assert_eq!((ended.streamed, ended.paused), (Position::ZERO, ended.position));
+    assert_eq!(ended.position, Position::from_millis(52_000));
+    assert_eq!(ended.ended_at, call.at(52_000));
+}
