@@ -73,6 +73,7 @@ async fn calls_are_whole_on_a_machine_whose_clock_is_off() {
     let all = [-40, -5, -1, 1, 5, 40].map(|seconds| async move {
         let apart = Apart::by(seconds).await;
         let call = Neighbour::begin(&apart.site, &apart.running, ada()).await;
+        let id = call.conversation();
         call.takes_no_harm(&apart.site, &apart.running).await;
         let report = apart.is_known(seconds).await;
         let clock = &report["checks"]["clock"];
@@ -82,6 +83,12 @@ async fn calls_are_whole_on_a_machine_whose_clock_is_off() {
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
             let cause = clock["cause"].as_str().expect("a cause");
             assert!(cause.contains(&format!("s {direction} Genesys Cloud's")), "{cause}");
+            let wanted = format!("s {direction} Genesys Cloud's");
+            until("why names the clock", async || {
+                let told = apart.site.sidetone(["why", &id.to_string()]).await;
+                told.stdout.contains(&wanted).then_some(())
+            })
+            .await;
         }
         let finished = apart.running.stop().await;
         assert!(!finished.stderr.contains("refused: "), "{}", finished.stderr);

@@ -200,8 +200,22 @@ fn summary(rule: &Rule, picture: &Picture<'_>) -> String {
         | Cause::PausedByFlow
         | Cause::DuplicateSession => {}
     }
+    if let Some(ahead_ms) = picture.tracker().and_then(|report| report.clock_ahead_ms)
+        && ahead_ms.unsigned_abs() > CLOCK_AHEAD_MS_MAX
+    {
+        let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
+        let tenths = ahead_ms.unsigned_abs() / 100;
+        let (seconds, tenth) = (tenths / 10, tenths % 10);
+        add(format!(
+            "the clock of the tracker's machine is {seconds}.{tenth} s {direction} Genesys Cloud's; \
+             times are corrected: set the clock by NTP"
+        ));
+    }
     text
 }
+
+/// By how much a machine's clock may be off without being named: as in `/readyz`.
+const CLOCK_AHEAD_MS_MAX: u64 = 2_000;
 
 fn as_text<S: serde::Serializer>(id: &ConversationId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)

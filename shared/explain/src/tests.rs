@@ -42,6 +42,7 @@ fn nothing() -> Facts {
         rejected: 0,
         last_event_at: None,
         problem: None,
+        clock_ahead_ms: None,
     });
     facts
 }

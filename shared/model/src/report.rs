@@ -25,6 +25,10 @@ pub struct TrackerReport {
     pub last_event_at: Option<Timestamp>,
     /// What stood in its way, in words for an operator.
     pub problem: Option<String>,
+    /// By how much the clock of its machine is ahead of Genesys', where the two differ. Units:
+    /// milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 impl TrackerReport {

@@ -43,7 +43,11 @@ pub(crate) async fn keep_report<S: CallStore>(
             let found = find(&store, key, now).await?;
             since = connected_since(&status, since, found.as_ref().map(|(report, _)| report), now);
             let revision = found.map_or(0, |(_, revision)| revision);
-            write(&store, key, &report(status, since, now), revision, now).await
+            let report = TrackerReport {
+                clock_ahead_ms: clock_ahead_ms(&clock),
+                ..report(status, since, now)
+            };
+            write(&store, key, &report, revision, now).await
         };
         match stop.run_until_cancelled(written).await {
             None => return,
@@ -91,7 +95,12 @@ fn report(status: TrackerStatus, since: Option<Timestamp>, now: Timestamp) -> Tr
         rejected: status.rejected.values().sum(),
         last_event_at: status.last_event_at,
         problem: status.problem,
+        clock_ahead_ms: None,
     }
+}
+
+fn clock_ahead_ms(clock: &Clock) -> Option<i64> {
+    clock.skew().map(|skew| skew.ahead_micros / 1_000)
 }
 
 async fn find<S: CallStore>(

@@ -195,6 +195,11 @@ impl Neighbour {
         Self { call, caller, agent, answered_at }
     }
 
+    /// Returns which conversation it is.
+    pub(crate) fn conversation(&self) -> ConversationId {
+        self.call.id()
+    }
+
     /// Ends the call, and asserts that every word of it was delivered and recorded.
     pub(crate) async fn takes_no_harm(mut self, site: &Site, running: &Running) {
         delivered(site, self.caller.session, TALK_FRAMES_MIN).await;
