@@ -154,6 +154,8 @@ impl World {
         }
         let at_home = match call.segments()[..] {
             ["oauth", "token"] => Host::Login,
+            // What time it is, any host says.
+            [] if call.method == Method::HEAD => call.host,
             ["channels", ..] => Host::Streaming,
             _ => Host::Api,
         };

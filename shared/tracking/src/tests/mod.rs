@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::{
     Hosts, PlatformClient, PlatformError, Secret, Tracker, TrackerConfig, TrackerError,
-    TrackerStatus,
+    TrackerStatus, follow_genesys_time,
 };
 
 const CLIENT_ID: &str = "b0a1c2d3-0000-4000-8000-0000000c1e47";

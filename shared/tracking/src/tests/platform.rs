@@ -204,3 +204,26 @@ async fn s65_one_user_is_found_deleted_ones_too() {
     assert_eq!(client.user(user_id(4)).await.unwrap(), None);
     assert_no_violations(&platform);
 }
+
+#[tokio::test(start_paused = true)]
+async fn clock_that_is_off_follows_genesys_time_within_a_second_of_each_step() {
+    let genesys = Clock::scaled(1.0);
+    let platform = Platform::start(config(genesys, vec![ada()])).await.unwrap();
+    let clock = genesys.set_apart(40_000_000);
+    let stop = CancellationToken::new();
+    let following = tokio::spawn(follow_genesys_time(hosts(&platform), clock, stop.clone()));
+    let off = || clock.now().micros_after(genesys.now()).abs();
+    clock.check();
+    for step in [0, -70_000_000, 30_000_000, 30_000_000] {
+        clock.step(step);
+        assert_eq!(clock.check().is_some(), step != 0);
+        clock.sleep(Duration::from_secs(1)).await;
+        assert!(off() <= 500_000, "{} µs off after a step of {step}", off());
+        clock.sleep(Duration::from_secs(300)).await;
+        clock.check();
+        assert!(off() <= 250_000, "{} µs off", off());
+    }
+    stop.cancel();
+    following.await.unwrap().unwrap();
+    assert_no_violations(&platform);
+}
