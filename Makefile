@@ -2,7 +2,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup run demo test aws-local aws-test template image bench lint doc deny ci contract
+.PHONY: help setup run demo test proofs aws-local aws-test template image bench lint doc deny ci contract
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -24,6 +24,9 @@ test: setup $(PYTHON) ## Every test
 	@sh tests/estimate.sh target/debug/sidetone 40
 	$(CARGO) build --locked --workspace --all-targets
 	SIDETONE_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --locked --workspace
+
+proofs: setup ## Long proofs of which `make test` has a sample: 1,000 seeds at the API Gateway door
+	SIDETONE_SEEDS=1000 $(CARGO) test --locked --package sidetone-lambda-door --lib -- disorder
 
 contract: setup .venv-contract/bin/schemathesis ## The APIs against their OpenAPI documents; installs schemathesis from PyPI
 	$(CARGO) build --locked --workspace --all-targets

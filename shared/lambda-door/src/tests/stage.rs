@@ -472,14 +472,18 @@ pub(super) fn open() -> String {
 }
 
 /// Plays once for each of so many seeds, each on a runtime of its own whose clock stands still;
-/// `SIDETONE_SEED` replays one. What goes wrong says which seed it was.
+/// `SIDETONE_SEEDS` plays more of them (`make proofs`), `SIDETONE_SEED` replays one. What goes wrong
+/// says which seed it was.
 pub(super) fn for_each_seed<F: Future<Output = ()>>(count: u64, play: impl Fn(u64) -> F + Sync) {
     let seeds = match std::env::var("SIDETONE_SEED") {
         Ok(seed) => {
             let seed = seed.parse().expect("SIDETONE_SEED is a number");
             seed..=seed
         }
-        Err(_) => 1..=count,
+        Err(_) => {
+            let more = std::env::var("SIDETONE_SEEDS").ok();
+            1..=more.map_or(count, |more| more.parse().expect("SIDETONE_SEEDS is a number"))
+        }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

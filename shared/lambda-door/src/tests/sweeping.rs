@@ -17,7 +17,7 @@ async fn whoever_says_nothing_is_told_so_and_hung_up_on() {
     let world = World::new(9, false, Duration::from_millis(5));
     let sweeper = world.sweeper();
     world.admit().await;
-    tokio::time::sleep(Duration::from_millis(9_900)).await;
+    tokio::time::sleep(Duration::from_millis(5_900)).await;
     assert!(world.said().is_empty());
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert_eq!(world.kinds(), ["disconnect"]);
