@@ -8,6 +8,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -38,8 +39,8 @@ pub(crate) struct Database {
 enum Lane {
     /// Work is done where it is asked for.
     Here(Mutex<Connection>),
-    /// Work is done by a thread, which ends once this is dropped and the queue is empty.
-    Thread(mpsc::Sender<Box<dyn Job>>),
+    /// Work is done by a thread, which ends once the sender is dropped and the queue is empty.
+    Thread(mpsc::Sender<Box<dyn Job>>, JoinHandle<()>),
 }
 
 impl Database {
@@ -102,7 +103,26 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    /// Waits until the file is closed: a process that exits earlier leaves commits in the log
+    /// alone. The reader closes first, because only the last connection empties the log.
+    fn drop(&mut self) {
+        for lane in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            lane.close();
+        }
+    }
+}
+
 impl Lane {
+    fn close(self) {
+        let Self::Thread(sender, thread) = self else { return };
+        drop(sender);
+        // A job may own the last clone of its own database.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("database thread panicked");
+        }
+    }
+
     fn spawn(
         path: &Path,
         name: &str,
@@ -111,11 +131,11 @@ impl Lane {
         run: fn(Connection, mpsc::Receiver<Box<dyn Job>>),
     ) -> Result<Self, OpenError> {
         let (sender, receiver) = mpsc::channel(QUEUE_JOBS_MAX);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name(format!("{name}-{verb}"))
             .spawn(move || run(connection, receiver))
             .map_err(|source| OpenError::File { path: path.into(), source })?;
-        Ok(Self::Thread(sender))
+        Ok(Self::Thread(sender, thread))
     }
 
     /// Hands the work over at once; what is returned only waits for the answer.
@@ -138,7 +158,7 @@ impl Lane {
                 here(&connection, &mut vec![job]);
                 Ok(())
             }
-            Self::Thread(queue) => queue.try_send(job).map_err(|error| match error {
+            Self::Thread(queue, _) => queue.try_send(job).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => DatabaseError::Full,
                 mpsc::error::TrySendError::Closed(_) => DatabaseError::Ended,
             }),
@@ -232,6 +252,11 @@ fn commit_all(connection: Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     let mut group = Vec::new();
     while queue.blocking_recv_many(&mut group, GROUP_JOBS_MAX) > 0 {
         commit_together(&connection, &mut group);
+    }
+    // Also where another process keeps the file open: what was committed until now is in the file.
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {
+        tracing::warn!(%error, "database log not checkpointed, keep it with the database");
     }
 }
 

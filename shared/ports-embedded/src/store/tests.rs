@@ -50,6 +50,23 @@ async fn conforms_in_memory_while_the_clock_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn closed_database_is_complete_without_its_log() {
+    let (directory, path, store) = on_a_file();
+    let (key, now) = (fresh_key(), Clock::system().now());
+    let item = Item { name: "leg#1".into(), bytes: vec![7], revision: 0 };
+    store.put(key, item, None, now + HOUR).await.unwrap();
+    // As another process: SQLite keeps the log for it, and empties it only when asked to.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.query_row("SELECT count(*) FROM items", [], |_| Ok(())).unwrap();
+    drop(store);
+    let copy = directory.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copied = Store::open(&copy).unwrap();
+    let items = copied.query(key, now).await.unwrap();
+    assert_eq!(items.iter().map(|item| &item.bytes[..]).collect::<Vec<_>>(), [[7]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_one_process_writes_another_reads() {
     let (_directory, path, store) = on_a_file();
     let other = Store::open(&path).unwrap();
