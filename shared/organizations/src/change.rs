@@ -16,6 +16,8 @@ const CLIENT_BYTES_MAX: usize = 512;
 /// As many bytes as the OAuth clients of one organization may have together: all organizations
 /// share one file, or one secret of 64 KiB on AWS, and none can fill it.
 const CLIENTS_BYTES_MAX: usize = 6 * 1_024;
+/// The shortest secret of an AudioHook key. Genesys sets no minimum; 128 bits cannot be guessed.
+const KEY_SECRET_BYTES_MIN: usize = 16;
 /// As many queues as may be named.
 const QUEUES_MAX: usize = 1_000;
 /// The longest name of a queue that is believed.
@@ -206,6 +208,13 @@ fn check_clients(clients: &[NewClient]) -> Result<(), OrganizationsError> {
 fn check_key(id: OrganizationId, key: &NewKey) -> Result<(), OrganizationsError> {
     let refused = |error: String| OrganizationsError::field("key", error);
     let secret = Secret::from_base64(&key.secret).map_err(|error| refused(error.to_string()))?;
+    if secret.bytes() < KEY_SECRET_BYTES_MIN {
+        return Err(refused(format!(
+            "its secret has {} bytes, and with fewer than {KEY_SECRET_BYTES_MIN} it can be \
+             guessed: generate another with `sidetone secrets new`",
+            secret.bytes()
+        )));
+    }
     let key_id = KeyId::new(key.id.as_str());
     ApiKey::new(key_id, vec![secret], [id], SignatureRule::Required)
         .map(drop)

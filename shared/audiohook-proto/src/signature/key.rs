@@ -106,6 +106,11 @@ impl Secret {
         }
     }
 
+    /// Returns how many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns the bytes that key the MAC.
     pub(super) fn expose(&self) -> &[u8] {
         &self.0

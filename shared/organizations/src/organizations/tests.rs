@@ -105,6 +105,8 @@ async fn what_cannot_be_is_refused_by_its_field_and_nothing_is_written() {
         (clients((0..21).map(|n| client(&n.to_string(), "x")).collect()), "clients"),
         (key("no blanks", KEY_SECRET), "key"),
         (key("key-1", "not base64!"), "key"),
+        (key("key-1", "QQ=="), "key"),
+        (key("key-1", "MTUtYnl0ZXMtbG9uZy4u"), "key"),
         (Change { queues: Some(vec![" ".into()]), ..usual.clone() }, "queues"),
         (Change { queues: Some(vec!["q".repeat(500); 200]), ..usual.clone() }, "queues"),
         (Change { retention_days: Some(31), ..usual.clone() }, "retention_days"),
