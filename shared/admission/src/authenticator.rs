@@ -2,12 +2,12 @@
 //!
 //! Source: docs/wire/audiohook.md, "Authentication".
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{HOST, HeaderMap};
 use sidetone_audiohook_proto::{
-    Credentials, Handshake, KeyId, NonceMemory, Refusal, Remembered, SessionIdText, SignatureRule,
-    SignedRequest, Verified,
+    ApiKey, Credentials, Handshake, KeyId, NonceMemory, Refusal, Remembered, SessionIdText,
+    SignatureRule, SignedRequest, Verified,
 };
 use sidetone_model::{OrganizationId, SessionId, Timestamp};
 use sidetone_ports::{Clock, NonceCheck, SecretSource};
@@ -17,6 +17,7 @@ use crate::config::{AdmissionConfig, Replays};
 use crate::keys::{Found, Keys};
 
 pub(crate) const ORGANIZATION: &str = "audiohook-organization-id";
+const API_KEY: &str = "x-api-key";
 const SESSION: &str = "audiohook-session-id";
 
 /// What is decided on a request.
@@ -111,6 +112,12 @@ impl<K: SecretSource> Authenticator<K> {
         }
     }
 
+    /// Returns the key that a request names, if it was looked up before.
+    pub(crate) fn key_of(&self, headers: &HeaderMap) -> Option<Arc<ApiKey>> {
+        let text = headers.get(API_KEY)?.to_str().ok()?;
+        self.keys.known(&KeyId::new(text.trim()))
+    }
+
     fn parse(&self, arrival: Arrival<'_>) -> Result<Credentials, Refusal> {
         let mut hosts = arrival.headers.get_all(HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -177,7 +184,7 @@ impl<K: SecretSource> Authenticator<K> {
             return Verdict::Refused(refusal);
         }
         // The refusal is about the ids, so the key stands there once and is text.
-        let Some(text) = headers.get("x-api-key").and_then(|value| value.to_str().ok()) else {
+        let Some(text) = headers.get(API_KEY).and_then(|value| value.to_str().ok()) else {
             return Verdict::Refused(refusal);
         };
         let found = self.keys.find(clock, &KeyId::new(text.trim())).await;

@@ -106,6 +106,11 @@ impl<K: SecretSource> Keys<K> {
         }
     }
 
+    /// Returns the key of that id as it was last read, however long ago.
+    pub(crate) fn known(&self, id: &KeyId) -> Option<Arc<ApiKey>> {
+        self.lock().get(&KeyIdText::of(id)).map(|entry| Arc::clone(&entry.key))
+    }
+
     /// Returns the key of that id, at most as old as keys may become.
     pub(crate) async fn find(&self, clock: &Clock, id: &KeyId) -> Found {
         let known = self.lock().get(&KeyIdText::of(id)).cloned();

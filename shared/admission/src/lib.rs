@@ -14,5 +14,5 @@ mod tests;
 
 pub use authenticator::{Admitted, Arrival, Authenticator, Verdict};
 pub use config::{AdmissionConfig, Replays};
-pub use log::{claimed_organization, note_refused, note_refused_for};
+pub use log::{claimed_organization, note_refused_for};
 pub use public_url::{PublicUrl, PublicUrlError};

@@ -204,3 +204,21 @@ async fn a_key_grows_old_while_the_process_is_frozen() {
     let mismatch = Refusal::SignatureMismatch;
     assert!(matches!(verdict, Verdict::Refused(refusal) if refusal == mismatch), "{verdict:?}");
 }
+
+#[tokio::test]
+async fn key_used_for_another_organization_is_named_with_its_own() {
+    const OTHER: &str = "d7934305-0972-4844-938e-9060eef73d05";
+    let clock = Clock::scaled(1.0);
+    let key = StoredKey { organizations: vec![OTHER.parse().unwrap()], ..stored(&SECRETS[..1]) };
+    let door = Authenticator::new(AdmissionConfig::default(), MemoryKeys::new([key]));
+    let headers = signed(clock.now(), SECRETS[0], 1);
+    let Verdict::Refused(refusal) = judge(&door, &headers, clock).await else {
+        panic!("a borrowed key")
+    };
+    assert_eq!(refusal, Refusal::OrganizationNotBound);
+    let cause = door.cause_of(refusal, &headers);
+    let fingerprint = KeyId::new(KEY).fingerprint();
+    assert!(cause.ends_with(&format!("key {fingerprint} belongs to {OTHER}")), "{cause}");
+    assert_eq!(crate::claimed_organization(&headers), ORGANIZATION.parse().ok());
+    assert_eq!(door.cause_of(Refusal::Expired, &headers), "expired");
+}

@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use sidetone_admission::{
     AdmissionConfig, Admitted, Arrival, Authenticator, PublicUrl, Verdict, claimed_organization,
-    note_refused, note_refused_for,
+    note_refused_for,
 };
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_driver::ask_shared;
@@ -86,6 +86,10 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         Self { path: url.path().to_owned(), authenticator, nonces }
     }
 
+    fn note(&self, refusal: Refusal, request: &ConnectRequest) {
+        self.authenticator.note_refused(refusal, &request.headers, &request.peer, true);
+    }
+
     /// Answers one handshake, in the time of its own invocation.
     ///
     /// `admit` creates the state of a connection that may come in. `note` keeps that a handshake
@@ -132,11 +136,11 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
         // Boxed, as with a source of keys behind it the future is too deep for the compiler.
         match Box::pin(self.authenticator.judge(clock, arrival)).await {
             Verdict::Refused(refusal) => {
-                note_refused(refusal, &request.headers, &request.peer, true);
+                self.note(refusal, request);
                 refuse(refusal.label()).await
             }
             Verdict::Malformed(refusal) => {
-                note_refused(refusal, &request.headers, &request.peer, true);
+                self.note(refusal, request);
                 ConnectAnswer::MALFORMED
             }
             Verdict::Undecided(handshake) => {
@@ -145,7 +149,7 @@ impl<S: NonceStore, K: SecretSource> Connector<S, K> {
             }
             Verdict::Admitted(admitted) => {
                 if self.is_replay(clock, &admitted).await {
-                    note_refused(Refusal::NonceRepeated, &request.headers, &request.peer, true);
+                    self.note(Refusal::NonceRepeated, request);
                     return refuse(Refusal::NonceRepeated.label()).await;
                 }
                 let_in(clock, request, admitted, admit).await

@@ -16,9 +16,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use sidetone_admission::{
-    Admitted, Arrival, Authenticator, Verdict, claimed_organization, note_refused,
-};
+use sidetone_admission::{Admitted, Arrival, Authenticator, Verdict, claimed_organization};
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_listener::{Busy, Connection, is_addressed_here};
 use sidetone_model::Timestamp;
@@ -242,7 +240,8 @@ impl<K: SecretSource> Visit<K> {
     /// Counts a refusal, and logs it unless there were many of its kind.
     fn note(&self, request: &Request<()>, refusal: Refusal) {
         let logged = self.core.guard.sampler().permit(refusal.label());
-        note_refused(refusal, request.headers(), &self.peer, logged);
+        let authenticator = &self.authenticator;
+        authenticator.note_refused(refusal, request.headers(), &self.peer, logged);
     }
 }
 
