@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -34,6 +35,11 @@ pub(crate) struct WavFile {
     mu_law: [i16; 256],
 }
 
+/// Creates a file that only its owner may read, whatever the umask is.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
 impl WavFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let spec = WavSpec {
@@ -42,7 +48,7 @@ impl WavFile {
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        let file = BufWriter::new(File::create(path)?);
+        let file = BufWriter::new(create_private(path)?);
         let writer = WavWriter::new(file, spec).map_err(into_io_error)?;
         let mut mu_law = [0; 256];
         for (byte, sample) in (0..=u8::MAX).zip(&mut mu_law) {
@@ -120,6 +126,8 @@ fn into_io_error(error: hound::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use sidetone_model::MediaChannels;
 
     use super::*;
@@ -132,6 +140,8 @@ mod tests {
             file.put(chunk).unwrap();
         }
         file.finish(samples).unwrap();
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "only its owner reads it");
         crate::testing::read_wav(std::fs::read(&path).unwrap())
     }
 

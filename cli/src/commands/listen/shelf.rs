@@ -1,6 +1,9 @@
 //! Where finished recordings lie.
 
 use std::fmt::Display;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -64,14 +67,15 @@ impl Shelf {
             |error| Failure::fault(format!("cannot write {}", path.display())).because(error);
         match self {
             Self::Here(data) => {
-                std::fs::copy(data.recordings().join(name), path).map(drop).map_err(failed)
+                let sound = File::open(data.recordings().join(name)).map_err(failed)?;
+                write_private(path, sound).map_err(failed)
             }
             #[cfg(feature = "aws")]
             Self::Deployed { recordings, .. } => {
                 let Some(sound) = recordings.recording(name).await? else {
                     return Err(Failure::fault(format!("{name} is no longer in the bucket")));
                 };
-                std::fs::write(path, sound).map_err(failed)
+                write_private(path, &sound[..]).map_err(failed)
             }
         }
     }
@@ -100,4 +104,15 @@ fn names_in(directory: &Path) -> Result<Vec<String>, Failure> {
         }
     };
     Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// Writes a file that only its owner may read, whatever the umask is and the file was before.
+fn write_private(path: &Path, mut sound: impl io::Read) -> io::Result<()> {
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // Only a regular file: `-o /dev/stdout` keeps its own mode.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    io::copy(&mut sound, &mut file).map(drop)
 }

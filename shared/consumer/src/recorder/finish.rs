@@ -3,6 +3,7 @@
 //! Whoever does it has the session's turn, so that no two write the same files. It may stop
 //! at any point, and begin again: parts go only when the sidecar that has them is written.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -215,7 +216,9 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         text.push(b'\n');
         let file = self.scratch_file(&name, session).await?;
         let written = file.clone();
-        let writing = tokio::task::spawn_blocking(move || std::fs::write(written, text));
+        let writing = tokio::task::spawn_blocking(move || {
+            crate::wav::create_private(written.as_ref())?.write_all(&text)
+        });
         let outcome = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         outcome.map_err(failed)?;
         Ok(self.put(sidecar, &name, &file).await?)
