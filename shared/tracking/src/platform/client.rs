@@ -30,8 +30,9 @@ const TRIES_MAX: u32 = 4;
 /// long.
 const WAIT_FIRST: Duration = Duration::from_secs(3);
 
-/// The longest `Retry-After` that is waited for; longer ones are for the caller to know.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(180);
+/// The longest `Retry-After` that is waited for: Genesys counts by the minute. Longer ones are
+/// for the caller to know.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// Added to `Retry-After`, which is cut to whole seconds.
 const RETRY_AFTER_MARGIN: Duration = Duration::from_secs(1);
@@ -232,7 +233,8 @@ impl PlatformClient {
             self.budget().learn(token.number, clock.steady(), response.headers());
             Answer::read(action, self.hosts().api(), response).await
         };
-        let timed_out = PlatformError::TimedOut { action };
+        let timed_out =
+            PlatformError::TimedOut { host: Hosts::name_of(self.hosts().api()), action };
         self.shared.clock.timeout(REQUEST_TIME_MAX, exchange).await.unwrap_or(Err(timed_out))
     }
 

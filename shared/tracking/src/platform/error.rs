@@ -78,8 +78,10 @@ pub enum PlatformError {
         source: reqwest::Error,
     },
     /// There was no answer in time.
-    #[error("Genesys took too long to {action}")]
+    #[error("{host} took too long to {action}")]
     TimedOut {
+        /// The host that was dialled, so that a firewall can be opened.
+        host: String,
         /// What was tried.
         action: &'static str,
     },

@@ -169,7 +169,8 @@ impl Tokens {
             note_date(&self.clock, asked_at, response.headers());
             Answer::read(ACTION, &self.login, response).await
         };
-        let timed_out = PlatformError::TimedOut { action: ACTION };
+        let timed_out =
+            PlatformError::TimedOut { host: Hosts::name_of(&self.login), action: ACTION };
         self.clock.timeout(REQUEST_TIME_MAX, exchange).await.unwrap_or(Err(timed_out))
     }
 
