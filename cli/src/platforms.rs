@@ -115,7 +115,10 @@ pub(crate) fn hosts_of(genesys: &GenesysConfig) -> Result<Hosts, Failure> {
     Ok(match (&genesys.region, &genesys.hosts) {
         (Some(typed), _) => {
             let region = Region::resolve(typed).map_err(|error| {
-                Failure::bad_input("genesys.region is no Genesys Cloud region").because(error)
+                // A secret in the wrong field is longer than any name of a region.
+                let shown = if typed.len() <= 32 { typed.as_str() } else { "the value" };
+                Failure::bad_input(format!("genesys.region: {shown:?} cannot be used"))
+                    .because(error)
             })?;
             Hosts::of_region(region)
         }

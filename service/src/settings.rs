@@ -44,7 +44,7 @@ impl Settings {
         let door = DoorConfig {
             // The load balancer comes from outside the container.
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, environment.port()?)),
-            public_authority: environment.public_authority().map(str::to_owned),
+            public_authority: environment.public_authority()?,
             limits: limits.within(shares),
             sources: sources(environment)?,
             pace: pace(environment.drain()?),

@@ -11,7 +11,8 @@ use super::value::speed;
 #[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// Address and port of the door [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "SIDETONE_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "SIDETONE_LISTEN",
+        value_parser = sidetone_bootstrap::listen_address)]
     pub listen: Option<SocketAddr>,
     /// Play a simulated Genesys Cloud against it, until Ctrl-C
     #[arg(long)]

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use sidetone_model::{Listen, OnHold, OrganizationId};
+use serde::{Deserialize, Deserializer, de};
+use sidetone_model::{Listen, OnHold, OrganizationId, public_authority};
 
 use crate::limits::LimitsConfig;
 
@@ -15,6 +16,7 @@ use crate::limits::LimitsConfig;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address and port of the door.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Where state, stream and recordings lie.
     pub data: PathBuf,
@@ -146,6 +148,7 @@ impl Default for StreamConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct ApiConfig {
     /// Its address and port.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Whose users callers on this machine see, where there are no tokens.
     pub organization: Option<OrganizationId>,
@@ -186,9 +189,7 @@ impl ApiTokenConfig {
     ///
     /// Errors: [`ConfigError`] if the file cannot be read.
     pub fn secret(&self) -> Result<SecretText, ConfigError> {
-        let text = std::fs::read_to_string(&self.token_file)
-            .map_err(|source| ConfigError::Read { path: self.token_file.clone(), source })?;
-        Ok(SecretText(text.trim().to_owned()))
+        Ok(SecretText(read_secret(&self.token_file)?.trim().to_owned()))
     }
 }
 
@@ -261,10 +262,13 @@ impl Config {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut config = Self::parse(&text).map_err(|error| unreadable(path, &text, &error))?;
         if let Some(text) = &mut config.audiohook.public_authority {
-            *text = public_authority(text).map_err(|problem| ConfigError::Value {
+            *text = public_authority(text).map_err(|error| ConfigError::Value {
                 field: "audiohook.public_authority",
-                problem,
+                problem: error.to_string(),
             })?;
+        }
+        if let Some(text) = config.audiohook.public_path_prefix.take() {
+            config.audiohook.public_path_prefix = path_prefix(&text)?;
         }
         config.check()?;
         Ok(config)
@@ -290,6 +294,9 @@ impl Config {
                     return wrong("genesys.hosts", "cannot stand beside genesys.region");
                 }
                 (Some(_), None) | (None, Some(_)) => {}
+            }
+            if genesys.client_id.trim().is_empty() {
+                return wrong("genesys.client_id", "is empty");
             }
             let mut ids = BTreeSet::from([genesys.client_id.as_str()]);
             if !genesys.more_clients.iter().all(|client| ids.insert(client.client_id.as_str())) {
@@ -331,6 +338,52 @@ impl MoreClient {
     }
 }
 
+/// Returns the address and port that a process listens on; `localhost` is 127.0.0.1.
+///
+/// Errors: a text with the value and an example.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.trim();
+    let numeric = match bare.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => bare.to_owned(),
+    };
+    numeric.parse().map_err(|_| {
+        format!(
+            "{text:?} is not an IP address and a port; expected for example 127.0.0.1:8080, or \
+             0.0.0.0:8080 to listen on every interface"
+        )
+    })
+}
+
+fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> {
+    listen_address(&String::deserialize(input)?).map_err(de::Error::custom)
+}
+
+/// Returns what a proxy removes from the front of a path; nothing if that is nothing.
+fn path_prefix(text: &str) -> Result<Option<String>, ConfigError> {
+    let bare = text.trim().trim_end_matches('/');
+    let is_path = bare.starts_with('/') && !bare.starts_with("//");
+    let is_plain = bare.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if bare.is_empty() || (is_path && is_plain) {
+        return Ok((!bare.is_empty()).then(|| bare.to_owned()));
+    }
+    Err(ConfigError::Value {
+        field: "audiohook.public_path_prefix",
+        problem: format!("{text:?} is not the beginning of a path, such as \"/telephony\""),
+    })
+}
+
+/// Reads a file that holds a secret alone, and logs a warning if others may read it.
+fn read_secret(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let (path, mode) = (path.display(), format_args!("{mode:03o}"));
+        tracing::warn!(%path, %mode, "secret file is readable by other users, run chmod 600 on it");
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
 fn written(
     file: Option<&Path>,
     text: Option<&SecretText>,
@@ -338,9 +391,7 @@ fn written(
     let Some(path) = file else {
         return Ok(trimmed(text.map(|text| text.0.clone())));
     };
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    Ok(trimmed(Some(text)))
+    Ok(trimmed(Some(read_secret(path)?)))
 }
 
 /// Returns a secret without the white space that editors and shells leave around it; nothing if
@@ -350,46 +401,29 @@ fn trimmed(text: Option<String>) -> Option<SecretText> {
     (!text.is_empty()).then_some(SecretText(text))
 }
 
-/// Returns the host, and the port if it is not 443, that Genesys dials, as its signature has it.
-///
-/// A scheme and a slash at the end, as people copy them, are taken off.
-/// Errors: a text with the value and an example, if it is something else.
-pub fn public_authority(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| {
-        Err(format!(
-            "{text:?} {why}: write the host that Genesys dials, such as \"calls.example.net\""
-        ))
-    };
-    let bare = text.trim();
-    let bare = ["wss://", "https://"].iter().find_map(|it| bare.strip_prefix(it)).unwrap_or(bare);
-    let bare = bare.strip_suffix('/').unwrap_or(bare);
-    if bare.is_empty() {
-        return wrong("names no host");
+/// Returns a message of the parser that names keys and types only; nothing if it is another one.
+fn without_value(message: &str) -> Option<String> {
+    if message.starts_with("unknown field `") || message.starts_with("missing field `") {
+        return Some(message.to_owned());
     }
-    if bare.contains('/') {
-        return wrong("has a path, which belongs into audiohook.public_path_prefix");
-    }
-    match bare.parse::<http::uri::Authority>() {
-        Ok(authority) if !bare.contains('@') => {
-            let bare = bare.to_ascii_lowercase();
-            Ok(match authority.port_u16() {
-                Some(443) => bare.trim_end_matches(":443").to_owned(),
-                Some(_) | None => bare,
-            })
-        }
-        Ok(_) | Err(_) => wrong("is no host"),
-    }
+    let found = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))?;
+    let (kind, _) = found.split_once([' ', ',']).unwrap_or((found, ""));
+    let (_, expected) = found.rsplit_once(", expected ")?;
+    Some(format!("found {kind}, expected {expected}"))
 }
 
 fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
-    // A message may quote a value.
+    let message = error.message().trim_end();
     let is_secret = text.lines().nth(line - 1).is_some_and(|line| line.contains("secret"));
-    let problem = match is_secret {
-        true => "a secret must be a text in quotes (its value is not shown)".to_owned(),
-        false => error.message().trim_end().to_owned(),
+    let problem = match (without_value(message), is_secret) {
+        (Some(shown), _) => shown,
+        (None, true) => "is not valid TOML (the line is not shown, as it may hold a secret)".into(),
+        (None, false) => message.to_owned(),
     };
     ConfigError::Parse { path: path.to_owned(), line, column, problem }
 }
@@ -459,24 +493,6 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_that_genesys_dials_is_normalised_or_refused() {
-        for text in [
-            "calls.example.net",
-            "wss://calls.example.net",
-            "https://calls.example.net/",
-            "calls.example.net/",
-            " Calls.Example.NET:443\n",
-        ] {
-            assert_eq!(public_authority(text).as_deref(), Ok("calls.example.net"), "{text}");
-        }
-        assert_eq!(public_authority("a.example:8443").as_deref(), Ok("a.example:8443"));
-        for text in ["", " ", "wss://", "calls.example.net/audiohook/ws", "a b", "u@a.example"] {
-            let problem = public_authority(text).unwrap_err();
-            assert!(problem.contains("such as \"calls.example.net\""), "{problem}");
-        }
-    }
-
-    #[test]
     fn a_broken_file_is_named_by_line_and_column_without_its_text() {
         let path = Path::new("sidetone.toml");
         for text in [
@@ -484,11 +500,46 @@ mod tests {
             "[genesys]\nclient_secret = hush",
             "[genesys]\nclient_id = \"a\"\nclient_secret = [\"hush\"]",
             "[genesys]\nclient_id = \"a\"\nclient_secret = 4711 # hush",
+            "genesys = \"hush\"",
+            "genesys = \"hush, expected nothing\"",
+            "[api]\ntokens = [\"hush\"]",
+            "[api]\ntokens = [\n \"hush\"\n]",
         ] {
             let error = Config::parse(text).unwrap_err();
             let error = unreadable(path, text, &error).to_string();
             assert!(error.starts_with("sidetone.toml:"), "{error}");
             assert!(!error.contains("hush") && !error.contains("4711"), "{error}");
+        }
+    }
+
+    #[test]
+    fn misspelt_key_of_a_secret_is_named() {
+        let text = "[genesys]\nclientsecret = \"hush\"";
+        let error = unreadable(Path::new("a"), text, &Config::parse(text).unwrap_err()).to_string();
+        assert!(error.starts_with("a:2:1: unknown field `clientsecret`"), "{error}");
+    }
+
+    #[test]
+    fn listen_address_is_localhost_or_numeric_or_refused_with_an_example() {
+        let config = Config::parse("listen = \"localhost:8080\"\n[api]\nlisten = \"[::1]:1\"");
+        let config = config.unwrap();
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
+        assert!(config.api.unwrap().listen.is_ipv6());
+        for text in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "calls.example.net:80", ""] {
+            let error = listen_address(text).unwrap_err();
+            assert!(error.contains("example 127.0.0.1:8080"), "{error}");
+            let error = Config::parse(&format!("listen = {text:?}")).unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")) && error.contains("line 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn path_prefix_is_the_beginning_of_a_path() {
+        assert_eq!(path_prefix("/a/").unwrap().as_deref(), Some("/a"));
+        assert_eq!((path_prefix("").unwrap(), path_prefix("/").unwrap()), (None, None));
+        for text in ["calls", "https://calls.example.net/a", "//a", "/a?b", "/a b"] {
+            let error = path_prefix(text).unwrap_err().to_string();
+            assert!(error.contains("such as \"/telephony\""), "{error}");
         }
     }
 

@@ -6,7 +6,7 @@ mod log;
 
 pub use config::{
     ApiConfig, ApiTokenConfig, AudioHookConfig, Config, ConfigError, GenesysConfig, GenesysHosts,
-    MoreClient, SecretText, StreamConfig, public_authority,
+    MoreClient, SecretText, StreamConfig, listen_address,
 };
 pub use limits::LimitsConfig;
 pub use log::{LogFormat, start_log, start_log_to};

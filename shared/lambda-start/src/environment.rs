@@ -184,8 +184,14 @@ impl Environment {
     }
 
     /// Returns the host, and port if it is not 443, that Genesys dials on the long-lived door.
-    pub fn public_authority(&self) -> Option<&str> {
-        self.optional("SIDETONE_PUBLIC_AUTHORITY")
+    ///
+    /// Errors: [`EnvironmentError::Wrong`] if it is no host.
+    pub fn public_authority(&self) -> Result<Option<String>, EnvironmentError> {
+        let variable = "SIDETONE_PUBLIC_AUTHORITY";
+        let expected = "the host that Genesys dials, such as calls.example.net";
+        let Some(text) = self.optional(variable) else { return Ok(None) };
+        let wrong = |_| EnvironmentError::Wrong { variable, expected, got: text.to_owned() };
+        sidetone_model::public_authority(text).map(Some).map_err(wrong)
     }
 
     /// Returns the URL of `@connections`, stage included.

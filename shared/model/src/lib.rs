@@ -2,6 +2,7 @@
 //!
 //! Refuses: clocks, sockets, stores, randomness. Every value comes in from outside.
 
+mod authority;
 mod changes;
 mod evidence;
 mod id;
@@ -17,6 +18,7 @@ mod time;
 mod timeline;
 mod user;
 
+pub use authority::{AuthorityError, public_authority};
 pub use changes::Changes;
 pub use evidence::TimeEvidence;
 pub use id::{

@@ -1,10 +1,16 @@
 //! What the Notification Service or a person wrote that cannot be understood.
 
+use crate::region::REGIONS;
+
 /// A text that names none of the Genesys regions.
 ///
 /// The text is not repeated: people paste secrets into the wrong field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a Genesys Cloud region; expected one such as usw2, us-west-2 or usw2.pure.cloud")]
+#[error(
+    "not a Genesys Cloud region; expected an AWS region or a domain of Genesys Cloud, such as \
+     us-west-2 or usw2.pure.cloud, or one of {}",
+    REGIONS.map(|region| region.code).join(", ")
+)]
 pub struct UnknownRegion;
 
 /// A frame that is counted and left alone.
