@@ -1,6 +1,8 @@
 //! One installation: a data directory, a configuration, a simulated Genesys Cloud of its own.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,6 +79,7 @@ impl Site {
         let (login, api) = self.platform.base_urls();
         let secret = self.path("oauth-secret");
         std::fs::write(&secret, CLIENT_SECRET).expect("writable");
+        std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("its owner's");
         let text = format!(
             "listen = \"127.0.0.1:0\"\n\
              data = {data:?}\n\
