@@ -331,9 +331,8 @@ impl From<OrganizationsError> for Failure {
             error @ OrganizationsError::Crowded(_) => Self::fault(error.to_string()),
             error @ OrganizationsError::Unknown(_) => Self::bad_input(error.to_string())
                 .hint("`sidetone org list` shows which are; `sidetone org add` adds one"),
-            error @ OrganizationsError::Field { field: "region", .. } => {
-                Self::bad_input("--region is no Genesys Cloud region")
-                    .because(error)
+            OrganizationsError::Field { field: "region", reason } => {
+                Self::bad_input(format!("--region: {reason}"))
                     .hint("such as --region usw2; it stands in the address of Genesys Cloud")
             }
             error @ OrganizationsError::Field { field: "hosts", .. } => {
