@@ -21,7 +21,13 @@ fn users_are_listed_made_found_changed_and_remembered() {
         assert_eq!((status, &imported["counts"]["added"]), (StatusCode::OK, &json!(2)));
         let (status, bad) = caller.import(&format!("{FILE}Cy,,nortel,\n")).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(bad["errors"][0], json!({ "row": 4, "field": "email", "reason": "is empty" }));
+        let error = &bad["errors"][0];
+        assert_eq!((&error["row"], &error["field"]), (&json!(4), &json!("email")), "{bad}");
+        assert_eq!(
+            (&error["person"], &error["reason"]),
+            (&json!("Cy"), &json!("is empty")),
+            "{bad}"
+        );
 
         let new = json!({ "name": "J\u{f6}rg", "username": "j\u{f6}rg+1@a.example",
                           "adaptor": "genesys-cloud" });
