@@ -13,6 +13,8 @@ Examples:
   bench --json > figures.json     the same as one JSON object; progress goes to stderr
   bench --only sink,null          without the durable stream
   bench --sessions 1000 --no-ramp the steady figures alone, at 1,000 sessions
+  bench --work-only --only sink,embedded,kinesis,kinesis-plain --sessions 40
+                                  Kinesis too, as a stub on this machine, with TLS and without
   bench --work-only               the ratios alone, two minutes; what a change is judged by
   bench agents                    the tracker with 10,000 agents, 1,000 of them busy, a minute
   bench holders --seed 7          the tracker killed a hundred times, and ten times for good
@@ -43,8 +45,9 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "SERVER", value_delimiter = ',',
           default_values = ["sink", "null", "embedded"])]
     pub(crate) only: Vec<Kind>,
-    /// Sessions of the steady load [default: 2000, or 1000 with --quick]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(450..=20_000))]
+    /// Sessions of the steady load, at least 450 without --work-only
+    /// [default: 2000, or 1000 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) sessions: Option<u32>,
     /// Seconds of the steady window [default: 12, or 6 with --quick]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(2..=600))]
@@ -105,6 +108,13 @@ pub(crate) enum Role {
     /// A WebSocket server that reads and drops, until its input ends
     #[command(hide = true)]
     Sink,
+    /// A stub of Kinesis that accepts every record, until its input ends
+    #[command(hide = true)]
+    KinesisStub {
+        /// Where its certificate is written; without it there is no TLS
+        #[arg(long)]
+        certificate: Option<PathBuf>,
+    },
 }
 
 const AGENTS_EXAMPLES: &str = "\
@@ -189,11 +199,13 @@ pub(crate) enum StreamKind {
     Null,
     /// The durable embedded stream
     Embedded,
+    /// Kinesis, where the environment says it is
+    Kinesis,
 }
 
 /// A server to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// The bare WebSocket sink
     Sink,
@@ -201,6 +213,10 @@ pub(crate) enum Kind {
     Null,
     /// The door with the durable embedded stream
     Embedded,
+    /// The door with Kinesis: a stub on the client's core, over TLS
+    Kinesis,
+    /// The same without TLS
+    KinesisPlain,
 }
 
 impl Kind {
@@ -210,13 +226,15 @@ impl Kind {
             Self::Sink => "sink",
             Self::Null => "door, null stream",
             Self::Embedded => "door, embedded stream",
+            Self::Kinesis => "door, Kinesis",
+            Self::KinesisPlain => "door, Kinesis, no TLS",
         }
     }
 
     /// Returns how many sessions a core should carry, if anything was aimed for.
     pub(crate) const fn sessions_target(self) -> Option<usize> {
         match self {
-            Self::Sink => None,
+            Self::Sink | Self::Kinesis | Self::KinesisPlain => None,
             Self::Null => Some(6_000),
             Self::Embedded => Some(3_000),
         }
@@ -225,9 +243,17 @@ impl Kind {
     /// Returns how many times the sink's processor time it should need at most.
     pub(crate) const fn ratio_target(self) -> Option<f64> {
         match self {
-            Self::Sink => None,
+            Self::Sink | Self::Kinesis | Self::KinesisPlain => None,
             Self::Null => Some(1.5),
             Self::Embedded => Some(3.0),
+        }
+    }
+
+    /// Returns how many CPU seconds a session-hour should need at most.
+    pub(crate) const fn seconds_target(self) -> Option<f64> {
+        match self {
+            Self::Kinesis => Some(1.0),
+            Self::Sink | Self::Null | Self::Embedded | Self::KinesisPlain => None,
         }
     }
 }

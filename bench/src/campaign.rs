@@ -11,10 +11,18 @@ use crate::figures::Outcome;
 use crate::places::{Cores, Machine, core_count, move_to};
 use crate::relay::relay;
 use crate::report;
-use crate::visit::visit;
+use crate::visit::{SESSIONS_MIN, visit};
 
 /// Measures what was asked for and prints it.
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
+    if !plan.work_only && plan.steady_sessions() < SESSIONS_MIN {
+        return Err(format!(
+            "--sessions {}: connecting is measured with {SESSIONS_MIN} sessions; \
+             give more, or --work-only",
+            plan.steady_sessions()
+        )
+        .into());
+    }
     if !plan.placed {
         // Before any thread is started. The server is pinned when it is.
         return Err(move_to(Cores::choose().client));

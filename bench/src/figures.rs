@@ -1,5 +1,6 @@
 //! What is measured: latencies, processor time, memory, and how far a ramp came.
 
+use std::iter::Sum;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -63,6 +64,38 @@ pub(crate) struct Work {
     pub(crate) cpu_s: f64,
     /// In the kernel, to a hundredth of a second.
     pub(crate) system_s: f64,
+    /// What reached the stub of Kinesis.
+    pub(crate) puts: Option<Puts>,
+}
+
+/// What reached the stub of Kinesis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Puts {
+    pub(crate) requests: u64,
+    pub(crate) records: u64,
+    /// Of the bodies.
+    pub(crate) bytes: u64,
+}
+
+impl Sum for Puts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            requests: sum.requests + one.requests,
+            records: sum.records + one.records,
+            bytes: sum.bytes + one.bytes,
+        })
+    }
+}
+
+impl Puts {
+    /// Returns what was added to an earlier count.
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            records: self.records - before.records,
+            bytes: self.bytes - before.bytes,
+        }
+    }
 }
 
 impl Work {
@@ -185,6 +218,12 @@ impl Relay {
         middle(self.turns.iter().map(Work::per_session_hour))
     }
 
+    /// Returns what reached the stub of Kinesis in all turns, and in how many seconds.
+    pub(crate) fn puts(&self) -> Option<(Puts, f64)> {
+        let puts = self.turns.iter().map(|turn| turn.puts).sum::<Option<Puts>>()?;
+        Some((puts, self.turns.iter().map(|turn| turn.window_s).sum()))
+    }
+
     /// Returns how many times the other's processor time this needs, in the middle round.
     pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
         let pairs = self.turns.iter().zip(&other.turns);
@@ -220,7 +259,7 @@ mod tests {
     use super::*;
 
     fn turn(cpu_s: f64) -> Work {
-        Work { sessions: 1_000, window_s: 18.0, cpu_s, system_s: 0.0 }
+        Work { sessions: 1_000, window_s: 18.0, cpu_s, system_s: 0.0, puts: None }
     }
 
     #[test]

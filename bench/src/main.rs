@@ -8,6 +8,7 @@
 mod args;
 mod campaign;
 mod figures;
+mod kinesis;
 mod load;
 mod places;
 mod recorder;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let done = match args.role {
         Some(Role::Serve { stream, data }) => serve::serve(stream, &data),
         Some(Role::Sink) => sink::sink(),
+        Some(Role::KinesisStub { certificate }) => kinesis::stub(certificate.as_deref()),
         Some(Role::Agents(plan)) => tracker::agents(&plan),
         Some(Role::Holders(plan)) => tracker::holders(&plan),
         Some(Role::Hold(order)) => tracker::hold(&order),

@@ -89,7 +89,7 @@ fn lines(outcome: &Outcome) -> Vec<Line> {
         committed_line,
     ];
     let others = of_each.iter().flat_map(|line| outcome.servers.iter().filter_map(line));
-    work.chain(others).collect()
+    work.chain(outcome.relays.iter().filter_map(puts_line)).chain(others).collect()
 }
 
 fn sessions_line(figures: &Figures) -> Option<Line> {
@@ -119,13 +119,33 @@ fn work_line(outcome: &Outcome, relay: &Relay) -> Line {
         (Kind::Sink, _) | (_, None) => format!("{seconds:.3} s"),
         (_, Some(ratio)) => format!("{seconds:.3} s, {ratio:.2} times the sink"),
     };
+    let seconds_target =
+        kind.seconds_target().map(|target| (format!("at most {target:.1} s"), seconds <= target));
     let target = kind.ratio_target().zip(ratio);
     Line {
         what: "CPU seconds per session-hour, all in turns",
         kind,
         figure,
-        target: target.map(|(target, ratio)| (format!("at most {target} times"), ratio <= target)),
+        target: target
+            .map(|(target, ratio)| (format!("at most {target} times"), ratio <= target))
+            .or(seconds_target),
     }
+}
+
+fn puts_line(relay: &Relay) -> Option<Line> {
+    let (puts, seconds) = relay.puts()?;
+    let each = |count: u64| count as f64 / puts.requests.max(1) as f64;
+    Some(Line {
+        what: "PutRecords, all in turns",
+        kind: relay.kind,
+        figure: format!(
+            "{:.1} a second, {:.0} records and {:.0} KiB each",
+            puts.requests as f64 / seconds,
+            each(puts.records),
+            each(puts.bytes) / 1_024.0,
+        ),
+        target: None,
+    })
 }
 
 fn memory_line(figures: &Figures) -> Option<Line> {

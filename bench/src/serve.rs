@@ -6,6 +6,7 @@ use std::time::Duration;
 use sidetone_driver::{EngineConfig, Host, HostConfig};
 use sidetone_model::{Listen, OwnerId};
 use sidetone_ports::{Clock, RecordSink, StoredKey};
+use sidetone_ports_aws::Aws;
 use sidetone_ports_embedded::{MemoryKeys, NullStream, Store, Stream};
 use sidetone_socket_door::{Door, DoorConfig, DoorLimits, Stop};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,9 @@ pub(crate) fn serve(stream: StreamKind, data: &Path) -> Result<(), Failure> {
             StreamKind::Embedded => {
                 let stream = Stream::open(&data.join("stream.db"), clock)?;
                 open(clock, store, stream, book).await
+            }
+            StreamKind::Kinesis => {
+                open(clock, store, Aws::connect().await?.sink("bench"), book).await
             }
         }
     })

@@ -15,10 +15,11 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::Failure;
 use crate::args::Kind;
-use crate::places::launch_on;
+use crate::figures::Puts;
+use crate::places::{Cores, launch_on};
 use crate::recorder::{Book, Extract};
+use crate::{Failure, kinesis};
 
 /// Linux counts processor time for `/proc` in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -34,6 +35,8 @@ pub(crate) struct Server {
     pid: u32,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where its records go, if that is another process.
+    kinesis: Option<Box<Server>>,
     /// Goes when the server does.
     _data: TempDir,
 }
@@ -49,16 +52,57 @@ pub(crate) struct Cpu {
 
 impl Server {
     /// Starts a server on a core, its files in a directory of its own under `data`.
-    pub(crate) async fn start(kind: Kind, core: usize, data: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn start(kind: Kind, cores: Cores, data: &Path) -> Result<Self, Failure> {
         let data = tempfile::Builder::new().prefix("bench-").tempdir_in(data)?;
-        let mut command = Command::from(launch_on(core, &std::env::current_exe()?));
-        match kind {
-            Kind::Sink => command.arg("sink"),
-            Kind::Null => command.args(["serve", "--stream", "null", "--data"]).arg(data.path()),
-            Kind::Embedded => {
-                command.args(["serve", "--stream", "embedded", "--data"]).arg(data.path())
-            }
+        let mut command = command(cores.server)?;
+        let stream = match kind {
+            Kind::Sink => None,
+            Kind::Null => Some("null"),
+            Kind::Embedded => Some("embedded"),
+            Kind::Kinesis | Kind::KinesisPlain => Some("kinesis"),
         };
+        match stream {
+            None => command.arg("sink"),
+            Some(stream) => command.args(["serve", "--stream", stream, "--data"]).arg(data.path()),
+        };
+        let kinesis = match kind {
+            Kind::Kinesis | Kind::KinesisPlain => {
+                let tls = kind == Kind::Kinesis;
+                Some(Box::new(Self::start_kinesis(tls, cores, data.path(), &mut command).await?))
+            }
+            Kind::Sink | Kind::Null | Kind::Embedded => None,
+        };
+        Self::launch(command, data, kinesis).await
+    }
+
+    /// Starts a stub of Kinesis, and lets a server find it.
+    async fn start_kinesis(
+        tls: bool,
+        cores: Cores,
+        data: &Path,
+        server: &mut Command,
+    ) -> Result<Self, Failure> {
+        let certificate = data.join("kinesis.pem");
+        let mut stub = command(cores.client)?;
+        stub.arg("kinesis-stub");
+        if tls {
+            stub.arg("--certificate").arg(&certificate);
+            server.env("SSL_CERT_FILE", &certificate);
+        }
+        let stub = Box::pin(Self::launch(stub, tempfile::tempdir_in(data)?, None)).await?;
+        let scheme = if tls { "https" } else { "http" };
+        server
+            .env("AWS_ENDPOINT_URL", format!("{scheme}://{}", stub.address))
+            .envs(kinesis::ENVIRONMENT);
+        Ok(stub)
+    }
+
+    /// Starts a process and waits until it is ready.
+    async fn launch(
+        mut command: Command,
+        data: TempDir,
+        kinesis: Option<Box<Self>>,
+    ) -> Result<Self, Failure> {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let (Some(input), Some(output), Some(pid)) =
@@ -73,7 +117,7 @@ impl Server {
             .and_then(|line| line.strip_prefix("ready "))
             .ok_or("the server did not get ready")?
             .parse()?;
-        Ok(Self { child, input, lines, pid, address, _data: data })
+        Ok(Self { child, input, lines, pid, address, kinesis, _data: data })
     }
 
     /// Asks for what was recorded since the last time.
@@ -81,6 +125,12 @@ impl Server {
         self.input.write_all(b"extract\n").await?;
         let line = tokio::time::timeout(ANSWER_WITHIN, self.lines.next_line()).await??;
         Ok(serde_json::from_str(&line.ok_or("the server is gone")?)?)
+    }
+
+    /// Asks for what reached the stub of Kinesis so far, if there is one.
+    pub(crate) async fn puts(&mut self) -> Result<Option<Puts>, Failure> {
+        let Some(kinesis) = &mut self.kinesis else { return Ok(None) };
+        Ok(Some(kinesis::puts(&kinesis.extract().await?)))
     }
 
     /// Returns what it has used of its processor.
@@ -99,8 +149,16 @@ impl Server {
     /// Ends it without ceremony; nothing of its files is kept.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
         self.child.kill().await?;
+        if let Some(mut kinesis) = self.kinesis {
+            kinesis.child.kill().await?;
+        }
         Ok(())
     }
+}
+
+/// Returns a command that runs this program on a core.
+fn command(core: usize) -> Result<Command, Failure> {
+    Ok(Command::from(launch_on(core, &std::env::current_exe()?)))
 }
 
 /// Returns what this process has used of its processor.

@@ -18,6 +18,8 @@ use crate::server::{Server, own_cpu};
 const WARM_UP: usize = 50;
 /// The burst that design.md names.
 const BURST: usize = 400;
+/// What the figures of connecting need: the sessions of the warm-up and of a burst.
+pub(crate) const SESSIONS_MIN: usize = WARM_UP + BURST;
 const BURST_PER_SECOND: u32 = 800;
 const STEADY_PER_SECOND: u32 = 80;
 /// Connections measured at the steady rate, if the load has room for them: 8 s.
@@ -70,7 +72,7 @@ impl<'p> Visit<'p> {
         data: &Path,
     ) -> Result<Self, Failure> {
         say(&format!("{}: starting", kind.label()));
-        let server = Server::start(kind, cores.server, data).await?;
+        let server = Server::start(kind, cores, data).await?;
         let fleet = Fleet::new(kind, server.address);
         let pacer = fleet.clone();
         let pace = spawn_local(async move { pacer.run().await });
@@ -157,6 +159,7 @@ impl<'p> Visit<'p> {
     /// Measures for a while.
     async fn window(&mut self, duration: Duration) -> Result<Window, Failure> {
         self.server.extract().await?;
+        let puts = self.server.puts().await?;
         self.fleet.take_tally();
         let (server, client, begun) = (self.server.cpu()?, own_cpu()?, Instant::now());
         sleep(duration).await;
@@ -164,6 +167,7 @@ impl<'p> Visit<'p> {
         let window_s = begun.elapsed().as_secs_f64();
         let tally = self.fleet.take_tally();
         let extract = self.server.extract().await?;
+        let puts_end = self.server.puts().await?;
         let committed = extract.latencies.get("sidetone_accepted_to_committed_seconds").copied();
         Ok(Window {
             work: Work {
@@ -171,6 +175,7 @@ impl<'p> Visit<'p> {
                 window_s,
                 cpu_s: server_end.seconds - server.seconds,
                 system_s: server_end.system_s - server.system_s,
+                puts: puts_end.zip(puts).map(|(end, begin)| end.since(begin)),
             },
             ping_to_pong: tally.pongs.figure(),
             accepted_to_committed: committed,

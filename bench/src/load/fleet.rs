@@ -68,7 +68,7 @@ impl Fleet {
     pub(crate) fn new(kind: Kind, address: SocketAddr) -> Self {
         let peer = match kind {
             Kind::Sink => Peer::Sink,
-            Kind::Null | Kind::Embedded => Peer::Door,
+            Kind::Null | Kind::Embedded | Kind::Kinesis | Kind::KinesisPlain => Peer::Door,
         };
         Self(Rc::new(Shared {
             peer,
