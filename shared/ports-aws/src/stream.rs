@@ -7,6 +7,7 @@
 //! What a [`KinesisSink`] answers counts what it put. Nothing that outlives a process may be keyed
 //! by either; a record's own key is (session, connection, number).
 
+mod body;
 mod lineage;
 mod log;
 mod sink;

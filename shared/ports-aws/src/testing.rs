@@ -14,7 +14,19 @@ use crate::connect::loader;
 pub(crate) struct Asked {
     /// The operation where the protocol names it, else method and path.
     pub(crate) operation: String,
+    /// The request line and the headers.
+    pub(crate) head: String,
     pub(crate) body: String,
+}
+
+impl Asked {
+    /// Returns the value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
 }
 
 /// What the service answers.
@@ -114,22 +126,17 @@ async fn read(socket: &mut TcpStream) -> Option<Asked> {
         }
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let header = |name: &str| {
-        head.lines().find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
-    let length: usize = header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut asked = Asked { operation: String::new(), head, body: String::new() };
+    let length: usize =
+        asked.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     while bytes.len() < end + length {
         if socket.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }
     }
-    let target = header("x-amz-target").and_then(|text| Some(text.rsplit_once('.')?.1.to_owned()));
-    let line = || head.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-    Some(Asked {
-        operation: target.unwrap_or_else(line),
-        body: String::from_utf8_lossy(&bytes[end..]).into_owned(),
-    })
+    asked.body = String::from_utf8_lossy(&bytes[end..]).into_owned();
+    let target = asked.header("x-amz-target").and_then(|text| Some(text.rsplit_once('.')?.1));
+    let line = || asked.head.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    asked.operation = target.map_or_else(line, str::to_owned);
+    Some(asked)
 }
