@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and testing need and a bare machine may lack, by name, from Debian:
-# a C compiler for SQLite and TLS, curl, and Python with venv for the third-party client.
+# a C compiler for SQLite and TLS, curl, nginx, Caddy, and Python with venv for the third-party client.
 set -eu
 
 missing=""
@@ -8,6 +8,9 @@ command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v curl >/dev/null 2>&1 || missing="$missing curl ca-certificates"
 command -v python3 >/dev/null 2>&1 || missing="$missing python3"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+# The proxies of docs/proxies.md.
+[ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+[ -x /usr/bin/caddy ] || missing="$missing caddy"
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 
 if ! command -v cargo >/dev/null 2>&1; then

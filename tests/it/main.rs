@@ -11,6 +11,7 @@ mod foreign;
 mod killed;
 mod organizations;
 mod pauses;
+mod proxies;
 mod readiness;
 mod scenarios;
 mod sync;

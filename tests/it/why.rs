@@ -28,7 +28,7 @@ async fn why(site: &Site, conversation: impl ToString) -> Value {
 }
 
 /// Asks until a cause is the one that counts.
-async fn becomes(site: &Site, conversation: ConversationId, cause: &str) -> Value {
+pub(crate) async fn becomes(site: &Site, conversation: ConversationId, cause: &str) -> Value {
     until(&format!("{conversation} is {cause}"), || async {
         let answer = why(site, conversation).await;
         (answer["cause"] == cause).then_some(answer)

@@ -26,8 +26,8 @@ Examples:
 
 Causes: matched, no-agent-yet, not-answered, unknown-user, collision, other-adaptor, inactive,
 lookup-failed, duplicate-session, paused-by-flow, tracker-not-running, not-subscribed, never-told,
-call-events-without-audio, key-refused, door-cannot-hear, nothing-offered, connection-lost,
-door-died, door-shut-down, protocol-violation, probe, never-heard-of.";
+call-events-without-audio, key-refused, handshake-incomplete, door-cannot-hear, nothing-offered,
+connection-lost, door-died, door-shut-down, protocol-violation, probe, never-heard-of.";
 
 /// What the command is for, at length.
 pub(super) const LONG_ABOUT: &str = "\

@@ -16,6 +16,8 @@ pub enum Cause {
     NeverHeardOf,
     /// Requests in the organization's name were turned away while it ran.
     KeyRefused,
+    /// Requests in the organization's name were no WebSocket handshakes while it ran.
+    HandshakeIncomplete,
     /// It came in by a door that cannot take binary messages.
     DoorCannotHear,
     /// Genesys offered no medium.
@@ -92,13 +94,27 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::KeyRefused,
         name: "key-refused",
-        holds: |it| it.sessions.is_empty() && it.was_refused(),
+        holds: |it| {
+            it.sessions.is_empty() && it.refusals().any(|one| one.handshake_fault().is_none())
+        },
         means: "call events told of it and no audio session opened, while the door refused \
                 handshakes in this organization's name",
         next_step: "enter the API key and the client secret of `sidetone secrets new` in the \
                     AudioHook integration again; if they are right, a proxy changes the host or \
                     the path that Genesys signed (audiohook.public_authority, \
                     audiohook.public_path_prefix)",
+    },
+    Rule {
+        cause: Cause::HandshakeIncomplete,
+        name: "handshake-incomplete",
+        holds: |it| {
+            it.sessions.is_empty() && it.refusals().any(|one| one.handshake_fault().is_some())
+        },
+        means: "call events were received and no audio session opened, while the door refused \
+                requests in this organization's name that are no WebSocket handshakes",
+        next_step: "correct the proxy in front of the door: it must forward path, Host, Upgrade, \
+                    Connection and the Sec-WebSocket headers of the request by HTTP/1.1; the \
+                    summary names the setting",
     },
     Rule {
         cause: Cause::DoorCannotHear,

@@ -167,10 +167,13 @@ fn summary(rule: &Rule, picture: &Picture<'_>) -> String {
                 add(format!("the Genesys user: {}", call.user));
             }
         }
-        Cause::KeyRefused | Cause::NeverHeardOf => {
+        Cause::KeyRefused | Cause::HandshakeIncomplete | Cause::NeverHeardOf => {
             for one in &picture.facts.refusals {
                 let (count, reason) = (one.count, &one.reason);
                 add(format!("refused until {}: {count} times {reason}", one.last_at));
+                if let Some(fault) = one.handshake_fault() {
+                    add(format!("{fault}: {}", fault.next_step()));
+                }
             }
             if rule.cause == Cause::NeverHeardOf && picture.tracker().is_none() {
                 add("no tracker follows this organization at present".to_owned());

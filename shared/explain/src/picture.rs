@@ -9,8 +9,8 @@ use std::time::Duration;
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    AgentId, Attribution, CallEventKind, DoorKind, EndCause, Leg, NotOurs, SessionEnd, SessionId,
-    SessionItem, SessionPhase, Timestamp, TrackerReport, UnheardReason,
+    AgentId, Attribution, CallEventKind, DoorKind, EndCause, Leg, NotOurs, RefusalReport,
+    SessionEnd, SessionId, SessionItem, SessionPhase, Timestamp, TrackerReport, UnheardReason,
 };
 
 use crate::facts::{Audio, Facts, Told};
@@ -218,15 +218,16 @@ impl<'f> Picture<'f> {
         self.heard().any(|session| session.live && session.end.is_none())
     }
 
-    /// Returns whether requests in the organization's name were refused about when this call
-    /// must have come.
-    pub(crate) fn was_refused(&self) -> bool {
-        let mut moments: Vec<Timestamp> =
-            self.calls.iter().flat_map(|call| &call.events).map(|(_, at)| *at).collect();
-        moments.sort();
-        let (Some(first), Some(last)) = (moments.first(), moments.last()) else { return false };
-        let (from, to) = (*first - KNOCKED_AROUND, *last + KNOCKED_AROUND);
-        self.facts.refusals.iter().any(|one| one.last_at >= from && one.first_at <= to)
+    /// Returns the refusals in the organization's name at about the time of this call.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = &RefusalReport> {
+        let moments = self.calls.iter().flat_map(|call| &call.events).map(|(_, at)| *at);
+        let span = moments.fold(None, |span: Option<(Timestamp, Timestamp)>, at| {
+            Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))))
+        });
+        let span = span.map(|(first, last)| (first - KNOCKED_AROUND, last + KNOCKED_AROUND));
+        self.facts.refusals.iter().filter(move |one| {
+            span.is_some_and(|(from, to)| one.last_at >= from && one.first_at <= to)
+        })
     }
 
     /// Returns until when events of the call could have come.

@@ -118,10 +118,12 @@ fn picture_of(cause: Cause) -> Facts {
     match cause {
         Cause::Probe => facts.conversation = sidetone_model::ConversationId::new(Uuid::nil()),
         Cause::NeverHeardOf => {}
-        Cause::KeyRefused => {
+        Cause::KeyRefused | Cause::HandshakeIncomplete => {
             facts.legs = talked;
+            let is_key = cause == Cause::KeyRefused;
+            let reason = if is_key { "unknown-key" } else { "handshake-upgrade" };
             facts.refusals = vec![RefusalReport {
-                reason: "unknown-key".to_owned(),
+                reason: reason.to_owned(),
                 first_at: at(95),
                 last_at: at(99),
                 count: 4,
@@ -285,4 +287,12 @@ fn refusals_of_another_hour_are_no_cause() {
         one.last_at = one.last_at - Duration::from_secs(7_200);
     }
     assert_eq!(explain(&facts).cause, Cause::CallEventsWithoutAudio);
+}
+
+#[test]
+fn request_without_upgrade_names_the_setting_of_the_proxy() {
+    let explanation = explain(&picture_of(Cause::HandshakeIncomplete));
+    let summary = &explanation.summary;
+    assert!(summary.contains("4 times handshake-upgrade"), "{summary}");
+    assert!(summary.contains("proxy_set_header Upgrade $http_upgrade;"), "{summary}");
 }

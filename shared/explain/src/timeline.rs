@@ -133,7 +133,7 @@ pub(crate) fn timeline(picture: &Picture<'_>) -> Vec<Entry> {
         let Some(session) = told.session else { continue };
         entries.extend(of_told(session, &told.body).map(|what| Entry { at: told.at, what }));
     }
-    if picture.was_refused() || !picture.facts.is_heard_of() {
+    if picture.refusals().next().is_some() || !picture.facts.is_heard_of() {
         entries.extend(picture.facts.refusals.iter().map(|one| {
             let what = What::Refused { reason: one.reason.clone(), count: one.count };
             Entry { at: one.last_at, what }

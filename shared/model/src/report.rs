@@ -51,7 +51,99 @@ pub struct RefusalReport {
     pub count: u64,
 }
 
+/// Why a request for a session cannot become a WebSocket, found before anything of it is
+/// authenticated.
+///
+/// Mostly a proxy in front of the door changed the request on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum HandshakeFault {
+    /// The path is another one.
+    #[error("the path of the request is not the path of this door")]
+    Path,
+    /// Another method than GET.
+    #[error("the method of the request is not GET")]
+    Method,
+    /// It does not ask for a WebSocket.
+    #[error("the request has no header Upgrade: websocket")]
+    Upgrade,
+    /// HTTP/1.0, which has no upgrade.
+    #[error("the request is HTTP/1.0")]
+    Version,
+    /// `Connection` does not name `Upgrade`.
+    #[error("the header Connection of the request does not name Upgrade")]
+    Connection,
+    /// It has a body.
+    #[error("the request has a body")]
+    Body,
+    /// Another version of WebSocket.
+    #[error("the header Sec-WebSocket-Version of the request is not 13")]
+    WebSocketVersion,
+    /// No key, several, or a malformed one.
+    #[error("the header Sec-WebSocket-Key of the request is missing or malformed")]
+    WebSocketKey,
+}
+
+impl HandshakeFault {
+    /// Every fault there is.
+    pub const ALL: [Self; 8] = [
+        Self::Path,
+        Self::Method,
+        Self::Upgrade,
+        Self::Version,
+        Self::Connection,
+        Self::Body,
+        Self::WebSocketVersion,
+        Self::WebSocketKey,
+    ];
+
+    /// Returns the name for metrics and for [`RefusalReport::reason`].
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Path => "handshake-path",
+            Self::Method => "handshake-method",
+            Self::Upgrade => "handshake-upgrade",
+            Self::Version => "handshake-http-version",
+            Self::Connection => "handshake-connection",
+            Self::Body => "handshake-body",
+            Self::WebSocketVersion => "handshake-websocket-version",
+            Self::WebSocketKey => "handshake-websocket-key",
+        }
+    }
+
+    /// Returns the fault of a name.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.label() == label)
+    }
+
+    /// Returns the setting of a proxy to change.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Self::Path => {
+                "use the same path in the AudioHook integration, in the proxy and in \
+                 audiohook.path, without a slash at the end; in nginx, give proxy_pass no path of \
+                 its own"
+            }
+            Self::Method => "let the proxy forward the request with its method GET",
+            Self::Upgrade | Self::Version | Self::Connection => {
+                "let the proxy forward WebSockets; nginx does with: proxy_http_version 1.1; \
+                 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; \
+                 proxy_set_header Host $http_host; Caddy does with reverse_proxy alone, so remove \
+                 header_up lines that change Upgrade or Connection"
+            }
+            Self::Body => "let the proxy add no Content-Length and no Transfer-Encoding",
+            Self::WebSocketVersion | Self::WebSocketKey => {
+                "let the proxy forward the Sec-WebSocket headers unchanged"
+            }
+        }
+    }
+}
+
 impl RefusalReport {
+    /// Returns what was wrong with the requests, if they were refused before authentication.
+    pub fn handshake_fault(&self) -> Option<HandshakeFault> {
+        HandshakeFault::from_label(&self.reason)
+    }
+
     /// What the names of its items begin with.
     pub const ITEM_PREFIX: &str = "refusal#";
 }

@@ -9,23 +9,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use sidetone_admission::{Admitted, Arrival, Authenticator, Verdict, claimed_organization};
+use sidetone_admission::{
+    Admitted, Arrival, Authenticator, Verdict, claimed_organization, note_refused_for,
+};
 use sidetone_audiohook_proto::{Handshake, REFUSAL_BODY, REFUSAL_DELAY, Refusal};
 use sidetone_listener::{Busy, Connection, is_addressed_here};
-use sidetone_model::Timestamp;
+use sidetone_model::{HandshakeFault, Timestamp};
 use sidetone_ports::SecretSource;
 
 use crate::counts::{OpenSession, Place};
 use crate::door::Core;
 use crate::figures::Figures;
-use crate::handshake::{self, NotUpgradable, WEBSOCKET_VERSION};
+use crate::handshake::{self, WEBSOCKET_VERSION};
 use crate::turnaway::Why;
 
 type Answer = Response<Full<Bytes>>;
@@ -130,7 +133,12 @@ impl<K: SecretSource> Visit<K> {
                 Ok(plain(StatusCode::MISDIRECTED_REQUEST))
             }
             "/readyz" => Ok(self.ready().await),
-            _ => Ok(plain(StatusCode::NOT_FOUND)),
+            _ => {
+                if handshake::is_attempt(request.headers()) {
+                    self.note_fault(&request, HandshakeFault::Path);
+                }
+                Ok(plain(StatusCode::NOT_FOUND))
+            }
         }
     }
 
@@ -165,14 +173,10 @@ impl<K: SecretSource> Visit<K> {
     async fn upgrade(&self, request: Request<()>) -> Result<Answer, HangUp> {
         let accept = match handshake::check(&request) {
             Ok(accept) => accept,
-            Err(NotUpgradable::Method) => {
-                return Ok(with(plain(StatusCode::METHOD_NOT_ALLOWED), ALLOW, "GET"));
+            Err(fault) => {
+                self.note_fault(&request, fault);
+                return Ok(not_upgraded(fault, request.headers()));
             }
-            Err(NotUpgradable::UpgradeRequired) => {
-                let answer = with(plain(StatusCode::UPGRADE_REQUIRED), UPGRADE, "websocket");
-                return Ok(with(answer, SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION));
-            }
-            Err(NotUpgradable::Malformed) => return Ok(plain(StatusCode::BAD_REQUEST)),
         };
         let core = &self.core;
         let arrival = Arrival {
@@ -225,9 +229,7 @@ impl<K: SecretSource> Visit<K> {
     /// Answers 401 when its time has come; holds up nobody else.
     async fn refuse(&self, request: &Request<()>, refusal: Refusal) -> Result<Answer, HangUp> {
         self.note(request, refusal);
-        if let Some(claimed) = claimed_organization(request.headers()) {
-            self.core.told_refusals.note(claimed, refusal.label(), self.arrived_at);
-        }
+        self.keep(request, refusal.label());
         let guard = &self.core.guard;
         let source = guard.source(self.peer.ip(), request.headers());
         let Some(penalty) = guard.failed(source) else { return Err(HangUp::Crowded) };
@@ -237,12 +239,52 @@ impl<K: SecretSource> Visit<K> {
         Ok(text(StatusCode::UNAUTHORIZED, REFUSAL_BODY))
     }
 
+    /// Counts, logs and keeps a request that never came to authentication.
+    fn note_fault(&self, request: &Request<()>, fault: HandshakeFault) {
+        let logged = self.core.guard.sampler().permit(fault.label());
+        let (path, next_step) = (&self.core.config.path, fault.next_step());
+        let cause = format_args!("{fault} (path of this door: {path}); next step: {next_step}");
+        note_refused_for(fault.label(), &cause, request.headers(), &self.peer, logged);
+        self.keep(request, fault.label());
+    }
+
+    /// Keeps a refusal for `sidetone why`, by the organization that the request names.
+    fn keep(&self, request: &Request<()>, reason: &'static str) {
+        if let Some(claimed) = claimed_organization(request.headers()) {
+            self.core.told_refusals.note(claimed, reason, self.arrived_at);
+        }
+    }
+
     /// Counts a refusal, and logs it unless there were many of its kind.
     fn note(&self, request: &Request<()>, refusal: Refusal) {
         let logged = self.core.guard.sampler().permit(refusal.label());
         let authenticator = &self.authenticator;
         authenticator.note_refused(refusal, request.headers(), &self.peer, logged);
     }
+}
+
+/// Returns the response to a request that is no WebSocket handshake.
+fn not_upgraded(fault: HandshakeFault, headers: &HeaderMap) -> Answer {
+    let is_required = match fault {
+        HandshakeFault::Method => {
+            return with(plain(StatusCode::METHOD_NOT_ALLOWED), ALLOW, "GET");
+        }
+        HandshakeFault::Upgrade => true,
+        // A version that is missing or doubled is malformed, another one can be negotiated.
+        HandshakeFault::WebSocketVersion => {
+            headers.get_all(SEC_WEBSOCKET_VERSION).iter().count() == 1
+        }
+        HandshakeFault::Path
+        | HandshakeFault::Version
+        | HandshakeFault::Connection
+        | HandshakeFault::Body
+        | HandshakeFault::WebSocketKey => false,
+    };
+    if !is_required {
+        return plain(StatusCode::BAD_REQUEST);
+    }
+    let answer = with(plain(StatusCode::UPGRADE_REQUIRED), UPGRADE, "websocket");
+    with(answer, SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION)
 }
 
 fn plain(status: StatusCode) -> Answer {

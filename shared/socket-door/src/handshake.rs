@@ -8,6 +8,7 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use sidetone_model::HandshakeFault;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The only version there is.
@@ -16,40 +17,38 @@ pub(crate) const WEBSOCKET_VERSION: &str = "13";
 /// Base64 of 16 bytes.
 const KEY_CHARS: usize = 24;
 
-/// Why a request cannot become a WebSocket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotUpgradable {
-    /// Another method than GET.
-    Method,
-    /// It does not ask for a WebSocket, or for one of another version.
-    UpgradeRequired,
-    /// It asks, but not as the protocol demands.
-    Malformed,
-}
-
 /// Checks a request; returns the value of `Sec-WebSocket-Accept`.
-pub(crate) fn check<B>(request: &Request<B>) -> Result<HeaderValue, NotUpgradable> {
+pub(crate) fn check<B>(request: &Request<B>) -> Result<HeaderValue, HandshakeFault> {
     let headers = request.headers();
     if request.method() != Method::GET {
-        return Err(NotUpgradable::Method);
+        return Err(HandshakeFault::Method);
     }
     if !has_token(headers, &UPGRADE, "websocket") {
-        return Err(NotUpgradable::UpgradeRequired);
+        return Err(HandshakeFault::Upgrade);
     }
-    if request.version() != Version::HTTP_11
-        || !has_token(headers, &CONNECTION, "upgrade")
-        || has_body(headers)
-    {
-        return Err(NotUpgradable::Malformed);
+    if request.version() != Version::HTTP_11 {
+        return Err(HandshakeFault::Version);
     }
-    if once(headers, &SEC_WEBSOCKET_VERSION)?.as_bytes() != WEBSOCKET_VERSION.as_bytes() {
-        return Err(NotUpgradable::UpgradeRequired);
+    if !has_token(headers, &CONNECTION, "upgrade") {
+        return Err(HandshakeFault::Connection);
     }
-    let key = once(headers, &SEC_WEBSOCKET_KEY)?.as_bytes();
-    if !is_key(key) {
-        return Err(NotUpgradable::Malformed);
+    if has_body(headers) {
+        return Err(HandshakeFault::Body);
     }
-    HeaderValue::try_from(derive_accept_key(key)).map_err(|_| NotUpgradable::Malformed)
+    let version = once(headers, &SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
+    if version != Some(WEBSOCKET_VERSION.as_bytes()) {
+        return Err(HandshakeFault::WebSocketVersion);
+    }
+    let key = once(headers, &SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
+    let key = key.filter(|key| is_key(key)).ok_or(HandshakeFault::WebSocketKey)?;
+    HeaderValue::try_from(derive_accept_key(key)).map_err(|_| HandshakeFault::WebSocketKey)
+}
+
+/// Returns whether a request to another path was meant for the door: it has what a handshake has.
+pub(crate) fn is_attempt(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
+        || headers.contains_key(SEC_WEBSOCKET_KEY)
+        || headers.contains_key("audiohook-session-id")
 }
 
 /// Makes the answer that turns the connection into a WebSocket.
@@ -74,12 +73,10 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
 }
 
-fn once<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h HeaderValue, NotUpgradable> {
+fn once<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) | (Some(_), Some(_)) => Err(NotUpgradable::Malformed),
-    }
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
 }
 
 /// 16 bytes in base64: 22 letters and two signs of padding.
@@ -92,7 +89,7 @@ fn is_key(key: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn request(spoil: impl FnOnce(&mut Request<()>)) -> Result<HeaderValue, NotUpgradable> {
+    fn request(spoil: impl FnOnce(&mut Request<()>)) -> Result<HeaderValue, HandshakeFault> {
         let mut request = Request::get("/audiohook/ws")
             .header("Connection", "keep-alive, Upgrade")
             .header("Upgrade", "WebSocket")
@@ -118,27 +115,27 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_is_wrong() {
-        use NotUpgradable::{Malformed, Method as OtherMethod, UpgradeRequired};
+    fn each_fault_is_named() {
+        use HandshakeFault as Fault;
         type Spoil = Box<dyn FnOnce(&mut Request<()>)>;
-        let cases: Vec<(Spoil, NotUpgradable)> = vec![
-            (Box::new(|r| *r.method_mut() = Method::POST), OtherMethod),
-            (Box::new(|r| *r.version_mut() = Version::HTTP_10), Malformed),
-            (Box::new(|r| drop(r.headers_mut().remove(UPGRADE))), UpgradeRequired),
-            (Box::new(set("upgrade", "h2c")), UpgradeRequired),
-            (Box::new(set("sec-websocket-version", "8")), UpgradeRequired),
-            (Box::new(set("connection", "keep-alive")), Malformed),
-            (Box::new(set("sec-websocket-key", "short")), Malformed),
-            (Box::new(set("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ--")), Malformed),
-            (Box::new(set("content-length", "5")), Malformed),
-            (Box::new(set("transfer-encoding", "chunked")), Malformed),
-            (Box::new(|r| drop(r.headers_mut().remove(SEC_WEBSOCKET_KEY))), Malformed),
+        let cases: Vec<(Spoil, HandshakeFault)> = vec![
+            (Box::new(|r| *r.method_mut() = Method::POST), Fault::Method),
+            (Box::new(|r| *r.version_mut() = Version::HTTP_10), Fault::Version),
+            (Box::new(|r| drop(r.headers_mut().remove(UPGRADE))), Fault::Upgrade),
+            (Box::new(set("upgrade", "h2c")), Fault::Upgrade),
+            (Box::new(set("sec-websocket-version", "8")), Fault::WebSocketVersion),
+            (Box::new(set("connection", "keep-alive")), Fault::Connection),
+            (Box::new(set("sec-websocket-key", "short")), Fault::WebSocketKey),
+            (Box::new(set("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ--")), Fault::WebSocketKey),
+            (Box::new(set("content-length", "5")), Fault::Body),
+            (Box::new(set("transfer-encoding", "chunked")), Fault::Body),
+            (Box::new(|r| drop(r.headers_mut().remove(SEC_WEBSOCKET_KEY))), Fault::WebSocketKey),
             (
                 Box::new(|r| {
                     let twice = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
                     r.headers_mut().append(SEC_WEBSOCKET_KEY, twice);
                 }),
-                Malformed,
+                Fault::WebSocketKey,
             ),
         ];
         for (place, (spoil, expected)) in cases.into_iter().enumerate() {

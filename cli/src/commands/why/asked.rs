@@ -45,6 +45,7 @@ pub(super) const fn is_worth_asking(cause: Cause) -> bool {
         Cause::Probe
         | Cause::NeverHeardOf
         | Cause::KeyRefused
+        | Cause::HandshakeIncomplete
         | Cause::DoorCannotHear
         | Cause::NothingOffered
         | Cause::DoorDied
