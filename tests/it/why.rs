@@ -258,6 +258,28 @@ async fn a_client_that_went_wrong_is_said() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_open_is_linked_to_the_call_that_it_names() {
+    let site = Site::new("").await;
+    let running = site.run().await;
+    let mut call = LiveCall::begin(&site);
+    let mut client = Upgrade::signed(&site, &running).connect(site.clock).await;
+    let mut open = open_without_media(call.id());
+    open["media"] = json!("PCMU");
+    client.say("open", open).await;
+    let session = client.session;
+    client.leave_when_told().await;
+    call.ring(ada());
+    call.answer(ada());
+    let answer = becomes(&site, call.id(), "protocol-violation").await;
+    let summary = answer["summary"].as_str().expect("a text");
+    assert!(summary.contains(&session.to_string()), "{answer:#}");
+    assert!(summary.contains("first of them media"), "{answer:#}");
+    assert!(kinds(&answer).contains(&"protocol-violated"), "{answer:#}");
+    call.hang_up();
+    running.stop().await;
+}
+
 fn open_without_media(conversation: ConversationId) -> Value {
     json!({
         "organizationId": ORGANIZATION.to_string(),

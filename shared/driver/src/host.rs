@@ -8,7 +8,10 @@ use std::time::Duration;
 use sidetone_audiohook_proto::Handshake;
 use sidetone_delivery_wire::Body;
 use sidetone_engine::{Conversation, Engine, EngineConfig, EngineStatus};
-use sidetone_model::{ConnectionId, ConversationKey, OwnerId, SessionId, SessionItem};
+use sidetone_model::{
+    BreachReport, ConnectionId, ConversationId, ConversationKey, OrganizationId, OwnerId,
+    SessionId, SessionItem,
+};
 use sidetone_ports::{
     CallStore, Clock, Freshness, Mailbox, NonceCheck, NonceStore, Observed, OwnerBeat, OwnerStore,
     RecordSink, Revision, StoreError, chain,
@@ -23,7 +26,7 @@ use crate::lock::lock;
 use crate::nonce::ask_shared;
 use crate::policies::Policies;
 use crate::producer::{Outlet, Producer, ProducerConfig};
-use crate::refusals::Refusals;
+use crate::refusals::{self, Refusals};
 use crate::session::Session;
 use crate::sweep;
 use crate::talk::{TalkCell, Talking};
@@ -179,6 +182,7 @@ where
         nonce: Option<NonceCheck>,
     ) -> Session<S, R> {
         let inner = &self.0;
+        let organization = handshake.organization;
         let status = Arc::new(StatusCell {
             session: handshake.session_id.session_id(),
             connection: connection.clone(),
@@ -195,7 +199,7 @@ where
             connection,
             inner.owner.clone(),
         );
-        Session::new(self.clone(), engine, answer, status)
+        Session::new(self.clone(), organization, engine, answer, status)
     }
 
     /// Declares lost what every other owner left behind. For a process that holds its data
@@ -258,6 +262,23 @@ where
     /// Returns where refused handshakes are noted, for whoever explains why a call did not come.
     pub fn refusals(&self) -> Refusals {
         self.0.refusals.clone()
+    }
+
+    /// Stores a breach of the protocol that no session item will show.
+    pub(crate) async fn keep_breach(
+        &self,
+        organization: OrganizationId,
+        conversation: Option<ConversationId>,
+        report: &BreachReport,
+    ) {
+        let Inner { store, clock, pace, .. } = &*self.0;
+        let keeping = refusals::keep_breach(store, clock, organization, conversation, report);
+        let error = match clock.timeout(pace.store_limit, keeping).await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => chain(&error),
+            None => "no answer in time".to_owned(),
+        };
+        tracing::warn!(session = %report.session, error, "protocol violation not stored");
     }
 
     pub(crate) fn policies(&self) -> &Policies {

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sidetone_model::{
-    ConversationId, ConversationKey, OrganizationId, RefusalReport, Timestamp, TrackerReport,
+    BreachReport, ConversationId, ConversationKey, OrganizationId, RefusalReport, Timestamp,
+    TrackerReport,
 };
 use sidetone_ports::{CallStore, Clock, Item, StoreError, chain};
 
@@ -89,6 +90,27 @@ impl Refusals {
                 }
             }
         }
+    }
+}
+
+/// Stores a breach of the protocol under its conversation, or under the nil conversation.
+pub(crate) async fn keep_breach<S: CallStore>(
+    store: &S,
+    clock: &Clock,
+    organization: OrganizationId,
+    conversation: Option<ConversationId>,
+    report: &BreachReport,
+) -> Result<(), StoreError> {
+    let nil = ConversationId::new(uuid::Uuid::nil());
+    let key = ConversationKey { organization, conversation: conversation.unwrap_or(nil) };
+    let name = format!("{}{}", BreachReport::ITEM_PREFIX, report.session);
+    let bytes = serde_json::to_vec(report)
+        .map_err(|source| StoreError::Unreadable { what: name.clone(), source: source.into() })?;
+    let item = Item { name, bytes, revision: 0 };
+    match store.put(key, item, None, clock.now() + ITEM_LIFE).await {
+        // The session came before and broke the protocol then: the first breach is kept.
+        Err(error) if error.is_conflict() => Ok(()),
+        answer => answer.map(|_| ()),
     }
 }
 

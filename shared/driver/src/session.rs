@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sidetone_audiohook_proto::SessionEvent;
+use sidetone_audiohook_proto::{ClientEnvelope, SessionEvent, Violation};
 use sidetone_delivery_wire::{Body, Heading};
 use sidetone_engine::{Conversation, Engine, Input, Output};
-use sidetone_model::{SessionItem, SessionPhase, Timestamp};
+use sidetone_model::{BreachReport, OrganizationId, SessionItem, SessionPhase, Timestamp};
 use sidetone_ports::{CallStore, Freshness, Mailbox, NonceStore, OwnerStore, RecordSink, Revision};
 use tokio::sync::oneshot;
 
@@ -56,6 +56,7 @@ where
     R: RecordSink,
 {
     host: Host<S, R>,
+    organization: OrganizationId,
     engine: Engine,
     /// The session's item as it was written last.
     own: Option<SessionItem>,
@@ -83,6 +84,7 @@ where
 {
     pub(crate) fn new(
         host: Host<S, R>,
+        organization: OrganizationId,
         engine: Engine,
         answer: Option<oneshot::Receiver<Freshness>>,
         status: Arc<StatusCell>,
@@ -93,6 +95,7 @@ where
         };
         Self {
             host,
+            organization,
             engine,
             own: None,
             entry,
@@ -108,6 +111,18 @@ where
     /// Takes one input at the clock's time; drain [`Session::poll_socket`] afterwards.
     pub fn handle(&mut self, input: Input<'_>) {
         let is_media = matches!(input, Input::Media(_));
+        let text = match input {
+            Input::Text(text) => Some(text),
+            Input::Media(_)
+            | Input::Conversation(_)
+            | Input::WorldTime(_)
+            | Input::Skipped { .. }
+            | Input::Timeout
+            | Input::Breach(_)
+            | Input::Gone
+            | Input::Refuse
+            | Input::Shutdown => None,
+        };
         let (now, world) = (self.host.clock().steady(), self.host.clock().now());
         let ahead = world.micros_after(now);
         if ahead.abs_diff(self.world_ahead) >= WORLD_STEP_MIN {
@@ -125,7 +140,12 @@ where
                     self.save(item);
                 }
                 Output::Save(item) => self.save(item),
-                Output::Noted(event) => self.socket.push_back(SocketOutput::Noted(event)),
+                Output::Noted(event) => {
+                    if let SessionEvent::Violation(violation) = event {
+                        self.keep_breach(violation, text);
+                    }
+                    self.socket.push_back(SocketOutput::Noted(event));
+                }
                 Output::Done => {}
             }
         }
@@ -134,6 +154,27 @@ where
             let committed = self.outlet.as_ref().map_or(0, Outlet::committed_frames);
             self.host.report(&self.status, self.engine.status(), committed);
         }
+    }
+
+    /// Stores a breach of the protocol before the conversation was accepted: no item of the session
+    /// will explain it.
+    fn keep_breach(&self, violation: Violation, text: Option<&str>) {
+        if self.own.is_some() || self.engine.status().probe || matches!(self.entry, Entry::Refused)
+        {
+            return;
+        }
+        let conversation = text.and_then(ClientEnvelope::conversation_of_open);
+        if conversation.is_some_and(|id| id.is_nil()) {
+            return;
+        }
+        let report = BreachReport {
+            session: self.engine.session_id(),
+            at: self.host.clock().now(),
+            reason: violation.label().to_owned(),
+            detail: violation.to_string(),
+        };
+        let (host, organization) = (self.host.clone(), self.organization);
+        tokio::spawn(async move { host.keep_breach(organization, conversation, &report).await });
     }
 
     /// Returns what the socket has to do next.

@@ -83,7 +83,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::NeverHeardOf,
         name: "never-heard-of",
-        holds: |it| it.sessions.is_empty() && it.calls.is_empty(),
+        holds: |it| it.sessions.is_empty() && it.calls.is_empty() && it.facts.breaches.is_empty(),
         means: "no call event told of this conversation and no audio session opened for it here, \
                 within what is kept (a day of calls, and the stream's retention time)",
         next_step: "check that the id is a conversation's (Genesys shows it in the interaction's \
@@ -154,7 +154,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         cause: Cause::ProtocolViolation,
         name: "protocol-violation",
-        holds: |it| it.ended_by(EndCause::Violation),
+        holds: |it| it.ended_by(EndCause::Violation) || it.is_refused_by_protocol(),
         means: "the client broke the AudioHook protocol and was told to go",
         next_step: "the door's log names the breach beside the session's id; a real Genesys does \
                     none, so look at what stands in between",

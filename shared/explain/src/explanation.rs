@@ -1,7 +1,7 @@
 //! The answer: of the causes that hold the first, and everything that led to it.
 
 use serde::Serialize;
-use sidetone_model::{ConversationId, DoorKind, OrganizationId};
+use sidetone_model::{BreachReport, ConversationId, DoorKind, OrganizationId};
 
 use crate::cause::{Cause, RULES, Rule};
 use crate::facts::Facts;
@@ -152,6 +152,11 @@ fn summary(rule: &Rule, picture: &Picture<'_>) -> String {
                 picture.sessions.iter().filter_map(|one| one.audio).map(|one| one.frames).sum();
             add(format!("{}: {frames} frames are in the stream", agents.join(", ")));
         }
+        Cause::ProtocolViolation => {
+            for one in &picture.facts.breaches {
+                add(format!("session {}: {}", one.session, one.detail));
+            }
+        }
         Cause::CallEventsWithoutAudio | Cause::NotAnswered | Cause::NoAgentYet => {
             let agents: Vec<&str> = picture.ours().map(|(_, agent)| agent.as_str()).collect();
             if !agents.is_empty() {
@@ -198,10 +203,15 @@ fn summary(rule: &Rule, picture: &Picture<'_>) -> String {
         | Cause::NothingOffered
         | Cause::DoorDied
         | Cause::DoorShutDown
-        | Cause::ProtocolViolation
         | Cause::ConnectionLost
         | Cause::PausedByFlow
         | Cause::DuplicateSession => {}
+    }
+    for one in picture.unnamed_breaches() {
+        let BreachReport { session, at, detail, .. } = one;
+        add(format!(
+            "session {session} of an unknown conversation broke the protocol at {at}: {detail}"
+        ));
     }
     if let Some(ahead_ms) = picture.tracker().and_then(|report| report.clock_ahead_ms)
         && ahead_ms.unsigned_abs() > CLOCK_AHEAD_MS_MAX

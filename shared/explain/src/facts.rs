@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    ConnectionId, ConversationId, Leg, OrganizationId, OwnerId, RefusalReport, SessionId,
-    SessionItem, Timestamp, TrackerReport,
+    BreachReport, ConnectionId, ConversationId, Leg, OrganizationId, OwnerId, RefusalReport,
+    SessionId, SessionItem, Timestamp, TrackerReport,
 };
 
 /// Everything that is known of a conversation.
@@ -31,6 +31,10 @@ pub struct Facts {
     pub tracker: Option<TrackerReport>,
     /// Who was refused in the organization's name.
     pub refusals: Vec<RefusalReport>,
+    /// Sessions of this conversation that broke the protocol before they were accepted.
+    pub breaches: Vec<BreachReport>,
+    /// The same of the organization, where the conversation could not be read.
+    pub unnamed_breaches: Vec<BreachReport>,
 }
 
 /// One thing that the stream was told.
@@ -77,6 +81,8 @@ impl Facts {
             alive: BTreeSet::new(),
             tracker: None,
             refusals: Vec::new(),
+            breaches: Vec::new(),
+            unnamed_breaches: Vec::new(),
         }
     }
 
@@ -84,6 +90,7 @@ impl Facts {
     pub fn is_heard_of(&self) -> bool {
         !(self.sessions.is_empty()
             && self.legs.is_empty()
+            && self.breaches.is_empty()
             && self.told.is_empty()
             && self.audio.is_empty())
     }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sidetone_consumer::{Record, decode};
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    ConnectionId, ConversationId, ConversationKey, DoorKind, OrganizationId, OwnerId,
+    BreachReport, ConnectionId, ConversationId, ConversationKey, DoorKind, OrganizationId, OwnerId,
     RefusalReport, SessionId, SessionPhase, Timestamp, TrackerReport,
 };
 use sidetone_ports::{
@@ -102,6 +102,8 @@ pub async fn gather<S: CallStore + OwnerStore>(
             facts.tracker = read(&item);
         } else if item.name.starts_with(RefusalReport::ITEM_PREFIX) {
             facts.refusals.extend(read(&item));
+        } else if item.name.starts_with(BreachReport::ITEM_PREFIX) {
+            facts.unnamed_breaches.extend(read(&item));
         }
     }
     if key.conversation.is_nil() {
@@ -111,6 +113,7 @@ pub async fn gather<S: CallStore + OwnerStore>(
         match item.name.split('#').next() {
             Some("leg") => facts.legs.extend(read(&item)),
             Some("session") => facts.sessions.extend(read(&item)),
+            Some("breach") => facts.breaches.extend(read(&item)),
             _ => {}
         }
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    AgentId, Attribution, CallEventKind, DoorKind, EndCause, Leg, NotOurs, RefusalReport,
-    SessionEnd, SessionId, SessionItem, SessionPhase, Timestamp, TrackerReport, UnheardReason,
+    AgentId, Attribution, BreachReport, CallEventKind, DoorKind, EndCause, Leg, NotOurs,
+    RefusalReport, SessionEnd, SessionId, SessionItem, SessionPhase, Timestamp, TrackerReport,
+    UnheardReason,
 };
 
 use crate::facts::{Audio, Facts, Told};
@@ -218,16 +219,34 @@ impl<'f> Picture<'f> {
         self.heard().any(|session| session.live && session.end.is_none())
     }
 
+    /// Returns whether no session was accepted, and one broke the protocol before it could be.
+    pub(crate) fn is_refused_by_protocol(&self) -> bool {
+        self.sessions.is_empty() && !self.facts.breaches.is_empty()
+    }
+
+    /// Returns the breaches of sessions whose conversation is unknown, at about the time of this
+    /// call, if no session was accepted.
+    pub(crate) fn unnamed_breaches(&self) -> impl Iterator<Item = &BreachReport> {
+        let span = self.span().filter(|_| self.sessions.is_empty());
+        let fits = move |at| span.is_some_and(|(from, to)| from <= at && at <= to);
+        self.facts.unnamed_breaches.iter().filter(move |one| fits(one.at))
+    }
+
     /// Returns the refusals in the organization's name at about the time of this call.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = &RefusalReport> {
+        let span = self.span();
+        self.facts.refusals.iter().filter(move |one| {
+            span.is_some_and(|(from, to)| one.last_at >= from && one.first_at <= to)
+        })
+    }
+
+    /// Returns from when to when a session of the call may have come to a door.
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let moments = self.calls.iter().flat_map(|call| &call.events).map(|(_, at)| *at);
         let span = moments.fold(None, |span: Option<(Timestamp, Timestamp)>, at| {
             Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))))
         });
-        let span = span.map(|(first, last)| (first - KNOCKED_AROUND, last + KNOCKED_AROUND));
-        self.facts.refusals.iter().filter(move |one| {
-            span.is_some_and(|(from, to)| one.last_at >= from && one.first_at <= to)
-        })
+        span.map(|(first, last)| (first - KNOCKED_AROUND, last + KNOCKED_AROUND))
     }
 
     /// Returns until when events of the call could have come.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sidetone_delivery_wire as wire;
 use sidetone_delivery_wire::Body;
 use sidetone_model::{
-    AgentId, Attribution, Changes, CommunicationId, ConnectionId, ConversationKey, Direction,
-    DoorKind, EndCause, EventSource, Leg, NotOurs, OwnerId, ParticipantId, RefusalReport,
-    SessionEnd, SessionId, SessionItem, SessionPhase, Timestamp, TrackerReport, UnheardReason,
-    UserId,
+    AgentId, Attribution, BreachReport, Changes, CommunicationId, ConnectionId, ConversationKey,
+    Direction, DoorKind, EndCause, EventSource, Leg, NotOurs, OwnerId, ParticipantId,
+    RefusalReport, SessionEnd, SessionId, SessionItem, SessionPhase, Timestamp, TrackerReport,
+    UnheardReason, UserId,
 };
 use uuid::Uuid;
 
@@ -295,4 +295,36 @@ fn request_without_upgrade_names_the_setting_of_the_proxy() {
     let summary = &explanation.summary;
     assert!(summary.contains("4 times handshake-upgrade"), "{summary}");
     assert!(summary.contains("proxy_set_header Upgrade $http_upgrade;"), "{summary}");
+}
+
+fn breach(second: i64) -> BreachReport {
+    BreachReport {
+        session: SessionId::new(Uuid::from_u128(1)),
+        at: at(second),
+        reason: "parameters".to_owned(),
+        detail: "parameters are missing or invalid, first of them media".to_owned(),
+    }
+}
+
+#[test]
+fn refused_open_explains_a_call_without_audio() {
+    let mut facts = picture_of(Cause::CallEventsWithoutAudio);
+    facts.breaches = vec![breach(105)];
+    let explanation = explain(&facts);
+    assert_eq!(explanation.cause, Cause::ProtocolViolation, "{explanation:#?}");
+    let wanted = "session 00000000-0000-0000-0000-000000000001: parameters are missing or invalid, \
+                  first of them media";
+    assert!(explanation.summary.contains(wanted), "{}", explanation.summary);
+}
+
+#[test]
+fn breach_of_an_unknown_conversation_is_mentioned_at_its_time_only() {
+    for (second, is_mentioned) in [(105, true), (500, false)] {
+        let mut facts = picture_of(Cause::CallEventsWithoutAudio);
+        facts.unnamed_breaches = vec![breach(second)];
+        let explanation = explain(&facts);
+        assert_eq!(explanation.cause, Cause::CallEventsWithoutAudio);
+        let mention = "of an unknown conversation broke the protocol";
+        assert_eq!(explanation.summary.contains(mention), is_mentioned, "{}", explanation.summary);
+    }
 }

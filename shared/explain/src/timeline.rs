@@ -115,6 +115,15 @@ pub enum What {
         /// Why.
         cause: &'static str,
     },
+    /// An audio session broke the protocol before it was accepted.
+    ProtocolViolated {
+        /// The session.
+        session_id: String,
+        /// The breach, as metrics name it.
+        reason: String,
+        /// The breach in words, with the field.
+        detail: String,
+    },
     /// Requests in the organization's name were refused.
     Refused {
         /// Why.
@@ -133,6 +142,11 @@ pub(crate) fn timeline(picture: &Picture<'_>) -> Vec<Entry> {
         let Some(session) = told.session else { continue };
         entries.extend(of_told(session, &told.body).map(|what| Entry { at: told.at, what }));
     }
+    entries.extend(picture.facts.breaches.iter().chain(picture.unnamed_breaches()).map(|one| {
+        let (reason, detail) = (one.reason.clone(), one.detail.clone());
+        let session_id = one.session.to_string();
+        Entry { at: one.at, what: What::ProtocolViolated { session_id, reason, detail } }
+    }));
     if picture.refusals().next().is_some() || !picture.facts.is_heard_of() {
         entries.extend(picture.facts.refusals.iter().map(|one| {
             let what = What::Refused { reason: one.reason.clone(), count: one.count };
@@ -261,6 +275,9 @@ impl fmt::Display for What {
             }
             Self::AudioEnded { session_id, cause } => {
                 write!(f, "audio session {session_id} ended: {cause}")
+            }
+            Self::ProtocolViolated { session_id, detail, .. } => {
+                write!(f, "session {session_id} broke the AudioHook protocol: {detail}")
             }
             Self::Refused { reason, count } => {
                 write!(f, "the last of {count} handshakes that were refused: {reason}")

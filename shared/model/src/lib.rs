@@ -34,7 +34,7 @@ pub use organization::{Organization, PlatformPlace};
 pub use outside::Outside;
 pub use people::{GenesysUser, People};
 pub use pii::Pii;
-pub use report::{HandshakeFault, RefusalReport, TrackerReport};
+pub use report::{BreachReport, HandshakeFault, RefusalReport, TrackerReport};
 pub use session::{
     DoorKind, EndCause, Listen, OnHold, SessionEnd, SessionItem, SessionPhase, UnheardReason,
     UnmatchedReason,

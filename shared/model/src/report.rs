@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::SessionId;
 use crate::time::Timestamp;
 
 /// How a tracker was doing when it last said so.
@@ -146,4 +147,25 @@ impl RefusalReport {
 
     /// What the names of its items begin with.
     pub const ITEM_PREFIX: &str = "refusal#";
+}
+
+/// An audio session that ended by a breach of the protocol before its conversation was accepted.
+///
+/// It is stored under the conversation that its `open` names, if that can be read; otherwise under
+/// the nil conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreachReport {
+    /// The session.
+    pub session: SessionId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The breach, as metrics name it.
+    pub reason: String,
+    /// The breach in words, with the field; nothing of what the client sent.
+    pub detail: String,
+}
+
+impl BreachReport {
+    /// What the names of its items begin with.
+    pub const ITEM_PREFIX: &str = "breach#";
 }

@@ -319,6 +319,14 @@ impl<'a> ClientEnvelope<'a> {
         })
     }
 
+    /// Returns the conversation that an `open` names, whatever else is wrong with the message.
+    pub fn conversation_of_open(text: &str) -> Option<ConversationId> {
+        let message: Value = serde_json::from_str(text).ok()?;
+        let is_open = message.get("type")?.as_str()? == "open";
+        let id = message.pointer("/parameters/conversationId")?.as_str()?;
+        is_open.then(|| id.parse().ok()).flatten()
+    }
+
     /// Returns the first parameter that keeps [`ClientEnvelope::body`] from reading the message,
     /// by its name and never by its value.
     pub fn faulty_field(&self) -> Option<&'static str> {
