@@ -49,8 +49,10 @@ image: ## The image of the audio door; the one target that needs a container eng
 	sh infra/image/build.sh
 	docker build --file infra/image/Dockerfile --build-arg BINARY=prebuilt --tag sidetone-door .
 
-bench: setup ## The door beside a bare WebSocket sink, ramped; about ten minutes
-	$(CARGO) run --release --locked --bin bench
+bench: setup ## The door, then all of `sidetone run`, beside a bare WebSocket sink; about 16 minutes
+	$(CARGO) build --release --locked --bin bench --bin sidetone
+	target/release/bench
+	target/release/bench whole
 
 lint: ## Format and clippy, warnings denied
 	$(CARGO) fmt --all --check

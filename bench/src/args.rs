@@ -16,6 +16,7 @@ Examples:
   bench --work-only --only sink,embedded,kinesis,kinesis-plain --sessions 40
                                   Kinesis too, as a stub on this machine, with TLS and without
   bench --work-only               the ratios alone, two minutes; what a change is judged by
+  bench whole                     all of `sidetone run`, recorder included, beside the sink
   bench agents                    the tracker with 10,000 agents, 1,000 of them busy, a minute
   bench holders --seed 7          the tracker killed a hundred times, and ten times for good
 
@@ -105,6 +106,9 @@ pub(crate) enum Role {
     /// One stay of a tracker, in a process that may be killed
     #[command(hide = true)]
     Hold(HoldOrder),
+    /// All of `sidetone run`, from the first open to the last recording, beside the sink
+    #[command(after_help = WHOLE_EXAMPLES)]
+    Whole(WholePlan),
     /// A WebSocket server that reads and drops, until its input ends
     #[command(hide = true)]
     Sink,
@@ -133,6 +137,41 @@ Examples:
   bench holders --json
 
 Exits with 1 if a call was missed or doubled, or a rule of Genesys was broken.";
+
+const WHOLE_EXAMPLES: &str = "\
+Examples:
+  bench whole
+  bench whole --calls 200 --seconds 10 --rounds 1       a look, half a minute
+  bench whole --json > whole.json";
+
+/// How many calls, and how long they are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct WholePlan {
+    /// Calls at once, in stereo; all end together
+    #[arg(long, value_name = "N", default_value_t = 800,
+          value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) calls: u32,
+    /// How long they talk
+    #[arg(long, value_name = "SECONDS", default_value_t = 40,
+          value_parser = clap::value_parser!(u64).range(2..=3_600))]
+    pub(crate) seconds: u64,
+    /// Rounds of both servers in turns; figures are those of the middle one
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) rounds: u32,
+    /// The `sidetone` to measure [default: beside this program]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sidetone: Option<PathBuf>,
+    /// Where its data are put for the time of the run; a real disk [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// This process has its core already.
+    #[arg(long, hide = true)]
+    pub(crate) placed: bool,
+}
 
 /// How many agents, and how busy.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,6 +1,6 @@
 //! A whole run: every server after the other, then the report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
@@ -31,7 +31,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     if cores.is_one() {
         report::say("one core only: server and client are in each other's way");
     }
-    let data = data_directory(plan)?;
+    let data = data_directory(plan.data.as_deref())?;
     let machine = Machine::look(cores, core_count(), &data);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = LocalSet::new().block_on(&runtime, measure(plan, cores, data, machine))?;
@@ -47,8 +47,7 @@ async fn measure(
     data: PathBuf,
     machine: Machine,
 ) -> Result<Outcome, Failure> {
-    let command = std::env::args().skip(1).filter(|arg| arg != "--placed");
-    let command = std::iter::once("bench".to_owned()).chain(command).collect::<Vec<_>>().join(" ");
+    let command = report::command();
     let mut kinds = plan.only.clone();
     kinds.sort_unstable();
     kinds.dedup();
@@ -62,17 +61,17 @@ async fn measure(
 
 /// This process is pinned by now, so what it may use says nothing of the server's core: that
 /// is the first of the machine, or the next one if this process has the first.
-fn server_core() -> Cores {
+pub(crate) fn server_core() -> Cores {
     let client = Cores::choose().client;
     let server = if client == 0 && core_count() > 1 { 1 } else { 0 };
     Cores { server, client }
 }
 
 /// Beside this program, as that is on a real disk where a temporary directory may be memory.
-fn data_directory(plan: &Plan) -> Result<PathBuf, Failure> {
-    if let Some(data) = &plan.data {
+pub(crate) fn data_directory(data: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(data) = data {
         std::fs::create_dir_all(data)?;
-        return Ok(data.clone());
+        return Ok(data.to_owned());
     }
     let program = std::env::current_exe()?;
     Ok(program.parent().map_or_else(|| PathBuf::from("."), PathBuf::from))

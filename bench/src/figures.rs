@@ -231,7 +231,8 @@ impl Relay {
     }
 }
 
-fn middle(values: impl Iterator<Item = f64>) -> f64 {
+/// Returns the value in the middle.
+pub(crate) fn middle(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -19,6 +19,7 @@ mod server;
 mod sink;
 mod tracker;
 mod visit;
+mod whole;
 
 use std::error::Error;
 use std::io::Write;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some(Role::Serve { stream, data }) => serve::serve(stream, &data),
         Some(Role::Sink) => sink::sink(),
         Some(Role::KinesisStub { certificate }) => kinesis::stub(certificate.as_deref()),
+        Some(Role::Whole(plan)) => whole::whole(&plan),
         Some(Role::Agents(plan)) => tracker::agents(&plan),
         Some(Role::Holders(plan)) => tracker::holders(&plan),
         Some(Role::Hold(order)) => tracker::hold(&order),

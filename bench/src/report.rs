@@ -6,13 +6,18 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::args::Kind;
-use crate::figures::{Figures, Latency, Outcome, RampEnd, Relay};
+use crate::figures::{Figures, Latency, Outcome, RampEnd, Relay, middle};
 use crate::visit::PONG_P99_MAX_MS;
+use crate::whole::{Round, WholeOutcome};
 
 /// What design.md allows a session in memory.
 const MEMORY_MAX_KIB: f64 = 16.0;
 const BURST_P99_MAX_MS: f64 = 60.0;
 const COMMITTED_P99_MAX_MS: f64 = 400.0;
+/// What it allows everything that `sidetone run` runs.
+const WHOLE_RATIO_MAX: f64 = 3.5;
+const WHOLE_MEMORY_MAX_KIB: f64 = 32.0;
+const RECORDED_MAX_MS: f64 = 2_000.0;
 
 /// One figure and what was aimed for.
 struct Line {
@@ -50,6 +55,102 @@ pub(crate) fn print(outcome: &Outcome) -> Result<(), Failure> {
     }
     writeln!(out, "\nThe machine may be shared: compare within one run, not between runs.")?;
     Ok(())
+}
+
+/// Returns the command line, as it can be given again.
+pub(crate) fn command() -> String {
+    let args = std::env::args().skip(1).filter(|arg| arg != "--placed");
+    std::iter::once("bench".to_owned()).chain(args).collect::<Vec<_>>().join(" ")
+}
+
+/// Prints the report of `bench whole` for people.
+pub(crate) fn print_whole(outcome: &WholeOutcome) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n{}\n{}\n", outcome.command, outcome.machine.line())?;
+    for (what, figure, target) in whole_lines(outcome) {
+        let target = match target {
+            None => String::new(),
+            Some((target, true)) => format!("{target}: met"),
+            Some((target, false)) => format!("{target}: NOT MET"),
+        };
+        writeln!(out, "  {what:<44}{figure:<34}{target}")?;
+    }
+    writeln!(out, "\nThe machine may be shared: compare within one run, not between runs.")?;
+    Ok(())
+}
+
+/// Prints the report of `bench whole` as one JSON object.
+pub(crate) fn print_whole_json(outcome: &WholeOutcome) -> Result<(), Failure> {
+    let mut all = serde_json::to_value(outcome)?;
+    let lines: Vec<Value> = whole_lines(outcome)
+        .into_iter()
+        .map(|(what, figure, target)| {
+            let (target, met) = target.map_or((None, None), |(text, met)| (Some(text), Some(met)));
+            json!({ "what": what, "figure": figure, "target": target, "met": met })
+        })
+        .collect();
+    if let Value::Object(fields) = &mut all {
+        fields.insert("report".to_owned(), lines.into());
+    }
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &all)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+type WholeLine = (&'static str, String, Option<(String, bool)>);
+
+fn whole_lines(outcome: &WholeOutcome) -> Vec<WholeLine> {
+    let of = |rounds: &[Round], figure: fn(&Round) -> f64| middle(rounds.iter().map(figure));
+    let (sink, whole) = (&outcome.sink, &outcome.whole);
+    let ratio = outcome.ratio();
+    let peak = of(whole, |round| round.per_session_kib(round.peak_kib));
+    let recorded = |quantile: fn(&Latency) -> f64| {
+        middle(whole.iter().filter_map(|round| round.recorded.as_ref()).map(quantile))
+    };
+    let p99 = recorded(|latency| latency.p99_ms);
+    let calls = whole.iter().map(|round| round.calls).sum::<usize>();
+    let complete = whole.iter().map(|round| round.complete).sum::<usize>();
+    vec![
+        (
+            "CPU seconds per session-hour, sink",
+            format!("{:.3} s", of(sink, Round::per_session_hour)),
+            None,
+        ),
+        (
+            "the same, sidetone run to the last recording",
+            format!("{:.3} s, {ratio:.2} times the sink", of(whole, Round::per_session_hour)),
+            Some((format!("at most {WHOLE_RATIO_MAX} times"), ratio <= WHOLE_RATIO_MAX)),
+        ),
+        (
+            "memory per session, at the end of the calls",
+            format!("{:.1} KiB", of(whole, |round| round.per_session_kib(round.calls_kib))),
+            None,
+        ),
+        (
+            "memory per session, peak to the last recording",
+            format!("{peak:.1} KiB"),
+            Some((format!("at most {WHOLE_MEMORY_MAX_KIB} KiB"), peak <= WHOLE_MEMORY_MAX_KIB)),
+        ),
+        (
+            "from the end of a call to its recording",
+            format!("p50 {:.0} ms, p99 {p99:.0} ms", recorded(|latency| latency.p50_ms)),
+            Some((format!("p99 under {RECORDED_MAX_MS} ms"), p99 < RECORDED_MAX_MS)),
+        ),
+        (
+            "complete recordings",
+            format!("{complete} of {calls}"),
+            Some(("all".to_owned(), complete == calls)),
+        ),
+        (
+            "bytes written per byte of audio",
+            format!(
+                "{:.2}",
+                of(whole, |round| round.written_bytes as f64 / round.audio_bytes as f64)
+            ),
+            None,
+        ),
+    ]
 }
 
 /// Prints the report as one JSON object.

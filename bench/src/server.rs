@@ -26,18 +26,24 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// How long a server may take to be ready or to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// A server that runs.
+/// A server of this program that runs.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
-    pid: u32,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Where its records go, if that is another process.
     kinesis: Option<Box<Server>>,
-    /// Goes when the server does.
+}
+
+/// A process under test, with its files.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: u32,
+    /// Goes when the process does.
     _data: TempDir,
 }
 
@@ -53,7 +59,7 @@ pub(crate) struct Cpu {
 impl Server {
     /// Starts a server on a core, its files in a directory of its own under `data`.
     pub(crate) async fn start(kind: Kind, cores: Cores, data: &Path) -> Result<Self, Failure> {
-        let data = tempfile::Builder::new().prefix("bench-").tempdir_in(data)?;
+        let data = data_directory_in(data)?;
         let mut command = command(cores.server)?;
         let stream = match kind {
             Kind::Sink => None,
@@ -99,25 +105,18 @@ impl Server {
 
     /// Starts a process and waits until it is ready.
     async fn launch(
-        mut command: Command,
+        command: Command,
         data: TempDir,
         kinesis: Option<Box<Self>>,
     ) -> Result<Self, Failure> {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let (Some(input), Some(output), Some(pid)) =
-            (child.stdin.take(), child.stdout.take(), child.id())
-        else {
-            return Err("the server ended at once".into());
-        };
-        let mut lines = BufReader::new(output).lines();
+        let (process, input, mut lines) = Process::start(command, data)?;
         let ready = tokio::time::timeout(ANSWER_WITHIN, lines.next_line()).await??;
         let address = ready
             .as_deref()
             .and_then(|line| line.strip_prefix("ready "))
             .ok_or("the server did not get ready")?
             .parse()?;
-        Ok(Self { child, input, lines, pid, address, kinesis, _data: data })
+        Ok(Self { process, input, lines, address, kinesis })
     }
 
     /// Asks for what was recorded since the last time.
@@ -135,13 +134,72 @@ impl Server {
 
     /// Returns what it has used of its processor.
     pub(crate) fn cpu(&self) -> Result<Cpu, Failure> {
-        cpu_of(&self.pid.to_string())
+        cpu_of(&self.process.pid.to_string())
+    }
+
+    /// Returns its process.
+    pub(crate) const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Ends it without ceremony; nothing of its files is kept.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.process.stop().await?;
+        if let Some(kinesis) = self.kinesis {
+            kinesis.process.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a directory for the files of a process, under `data`.
+pub(crate) fn data_directory_in(data: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("bench-").tempdir_in(data)
+}
+
+impl Process {
+    /// Starts a process whose files are in `data`; returns its input, and the lines it writes.
+    pub(crate) fn start(
+        mut command: Command,
+        data: TempDir,
+    ) -> Result<(Self, ChildStdin, Lines<BufReader<ChildStdout>>), Failure> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let (Some(input), Some(output), Some(pid)) =
+            (child.stdin.take(), child.stdout.take(), child.id())
+        else {
+            return Err("the server ended at once".into());
+        };
+        Ok((Self { child, pid, _data: data }, input, BufReader::new(output).lines()))
+    }
+
+    /// Returns the processor time of all its threads, those that ended included. Units: seconds,
+    /// to a hundredth.
+    pub(crate) fn cpu_s(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        Ok(parse_cpu(&stat).ok_or("no processor time in /proc")?.seconds)
+    }
+
+    /// Returns how many bytes it has written to files, temporary ones included.
+    pub(crate) fn written_bytes(&self) -> Result<u64, Failure> {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid))?;
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+        Ok(line.ok_or("no written bytes in /proc")?.trim().parse()?)
+    }
+
+    /// Returns the most resident memory it had. Units: KiB.
+    pub(crate) fn peak_rss_kib(&self) -> Result<u64, Failure> {
+        self.status_kib("VmHWM:")
     }
 
     /// Returns its resident memory in KiB.
     pub(crate) fn rss_kib(&self) -> Result<u64, Failure> {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, field: &str) -> Result<u64, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
         Ok(kib.ok_or("no resident memory in /proc")?.trim().parse()?)
     }
@@ -149,9 +207,6 @@ impl Server {
     /// Ends it without ceremony; nothing of its files is kept.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
         self.child.kill().await?;
-        if let Some(mut kinesis) = self.kinesis {
-            kinesis.child.kill().await?;
-        }
         Ok(())
     }
 }

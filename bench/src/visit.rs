@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::Failure;
 use crate::args::{Kind, Plan};
 use crate::figures::{Client, Figures, Latency, Memory, Ramp, RampEnd, Window, Work};
-use crate::load::{Fleet, Opened};
+use crate::load::{Fleet, Opened, Peer};
 use crate::places::Cores;
 use crate::report::say;
 use crate::server::{Server, own_cpu};
@@ -73,7 +73,8 @@ impl<'p> Visit<'p> {
     ) -> Result<Self, Failure> {
         say(&format!("{}: starting", kind.label()));
         let server = Server::start(kind, cores, data).await?;
-        let fleet = Fleet::new(kind, server.address);
+        let peer = if kind == Kind::Sink { Peer::Sink } else { Peer::Door };
+        let fleet = Fleet::new(peer, server.address);
         let pacer = fleet.clone();
         let pace = spawn_local(async move { pacer.run().await });
         Ok(Self { kind, plan, server, fleet, pace })
@@ -104,7 +105,7 @@ impl<'p> Visit<'p> {
     async fn measure(&mut self) -> Result<Figures, Failure> {
         self.open(WARM_UP, FILL_PER_SECOND).await?;
         sleep(SETTLE).await;
-        let base_kib = self.server.rss_kib()?;
+        let base_kib = self.server.process().rss_kib()?;
         let opened_in_burst = self.open(BURST, BURST_PER_SECOND).await?;
         sleep(SETTLE).await;
         let room = self.plan.steady_sessions().saturating_sub(self.fleet.len());
@@ -146,7 +147,7 @@ impl<'p> Visit<'p> {
 
     fn memory(&self, base_kib: u64) -> Result<Memory, Failure> {
         let sessions = self.fleet.len() - WARM_UP;
-        Ok(Memory { sessions, base_kib, kib: self.server.rss_kib()? })
+        Ok(Memory { sessions, base_kib, kib: self.server.process().rss_kib()? })
     }
 
     async fn steady(&mut self) -> Result<Window, Failure> {

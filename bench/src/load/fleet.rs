@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use sidetone_ports::Clock;
 use tokio::task::{spawn_local, yield_now};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::session::{Peer, Sent, Session};
 use super::wire;
 use crate::Failure;
-use crate::args::Kind;
 use crate::figures::{Latencies, Latency};
 
 /// Milliseconds of a frame, and as many moments at which sessions send.
@@ -22,6 +21,9 @@ const PING_EVERY: usize = 25;
 /// A ping that is older than this when a window ends counts with its age: leaving it out would
 /// hide the slowest.
 const PING_OVERDUE: Duration = Duration::from_millis(50);
+/// How long a client waits for `closed`; it looks so often.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+const CLOSED_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Sessions that talk to one server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,11 +67,7 @@ pub(crate) struct Opened {
 
 impl Fleet {
     /// Prepares a fleet without sessions.
-    pub(crate) fn new(kind: Kind, address: SocketAddr) -> Self {
-        let peer = match kind {
-            Kind::Sink => Peer::Sink,
-            Kind::Null | Kind::Embedded | Kind::Kinesis | Kind::KinesisPlain => Peer::Door,
-        };
+    pub(crate) fn new(peer: Peer, address: SocketAddr) -> Self {
         Self(Rc::new(Shared {
             peer,
             address,
@@ -127,9 +125,45 @@ impl Fleet {
         spawn_local(async move {
             let tell = |latency| fleet.0.tally.borrow_mut().pongs.record(latency);
             session.listen(hearing, tell).await;
-            fleet.0.tally.borrow_mut().sessions_lost += 1;
+            fleet.0.tally.borrow_mut().sessions_lost += u64::from(!session.is_closing());
         });
         Ok(())
+    }
+
+    /// Ends all sessions at once, and waits until the server has answered each.
+    ///
+    /// Returns each session's id with the moment at which its client closed it.
+    pub(crate) async fn close(&self) -> Result<Vec<(String, Instant)>, Failure> {
+        let shared = &self.0;
+        let sessions: Vec<Rc<Session>> = shared
+            .slots
+            .iter()
+            .flat_map(|slot| slot.borrow_mut().drain(..).collect::<Vec<_>>())
+            .collect();
+        shared.count.set(0);
+        let mut closed = Vec::with_capacity(sessions.len());
+        for session in &sessions {
+            session.close();
+            closed.push((session.id().to_owned(), Instant::now()));
+        }
+        let all_over = async {
+            while !sessions.iter().all(|session| session.is_over()) {
+                sleep(CLOSED_LOOK_EVERY).await;
+            }
+        };
+        if timeout(CLOSED_WITHIN, all_over).await.is_err() {
+            let open = sessions.iter().filter(|session| !session.is_over()).count();
+            return Err(format!("{open} of {} sessions were not closed", sessions.len()).into());
+        }
+        Ok(closed)
+    }
+
+    /// Returns how many frames all open sessions have sent.
+    pub(crate) fn frames(&self) -> u64 {
+        let frames = |slot: &RefCell<Vec<Rc<Session>>>| -> u64 {
+            slot.borrow().iter().map(|session| session.frames()).sum()
+        };
+        self.0.slots.iter().map(frames).sum()
     }
 
     /// Gives each session its turn, for ever.

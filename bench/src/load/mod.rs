@@ -9,3 +9,5 @@ mod session;
 mod wire;
 
 pub(crate) use fleet::{Fleet, Opened};
+pub(crate) use session::Peer;
+pub(crate) use wire::FRAME_BYTES;

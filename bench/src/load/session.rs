@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use sidetone_ports::Clock;
@@ -22,7 +22,7 @@ const READ_BYTES: usize = 2_048;
 
 /// Whom the session talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     Sink,
     Door,
 }
@@ -39,6 +39,7 @@ pub(super) struct Session {
     pinged_at: Cell<Option<Instant>>,
     /// The rest of what the socket did not take at once.
     held: RefCell<Vec<u8>>,
+    closing: Cell<bool>,
     over: Cell<bool>,
 }
 
@@ -103,6 +104,7 @@ impl Session {
             frames: Cell::new(0),
             pinged_at: Cell::new(None),
             held: RefCell::default(),
+            closing: Cell::new(false),
             over: Cell::new(false),
         };
         Ok((session, hearing, took))
@@ -130,7 +132,42 @@ impl Session {
                 Err(_) => break,
             }
         }
+        if self.closing.get() {
+            // The server may have closed already.
+            _ = self.stream.try_write(&wire::websocket_close());
+        }
+        _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
         self.over.set(true);
+    }
+
+    /// Ends the session as the client does: what was held back goes first.
+    pub(super) fn close(&self) {
+        self.closing.set(true);
+        let close = match self.peer {
+            Peer::Sink => wire::websocket_close(),
+            Peer::Door => {
+                self.seq.set(self.seq.get() + 1);
+                wire::close(&self.id, self.seq.get(), self.texts_heard.get(), self.frames.get())
+            }
+        };
+        if self.send(&close) == Sent::HeldBack {
+            self.held.borrow_mut().extend_from_slice(&close);
+        }
+    }
+
+    /// Returns its id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns how many frames it has sent.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames.get()
+    }
+
+    /// Returns whether its client has ended it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
     /// Sends a frame, unless an older one still waits.

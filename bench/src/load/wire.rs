@@ -12,7 +12,7 @@ use crate::Failure;
 use crate::serve::{KEY_ID, ORGANIZATION, PATH, SECRET};
 
 /// Samples of a frame, both channels: 200 ms.
-pub(super) const FRAME_BYTES: usize = 3_200;
+pub(crate) const FRAME_BYTES: usize = 3_200;
 /// Fixed, as nobody is protected here; none of its bytes is zero, so unmasking is real work.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -50,11 +50,32 @@ pub(super) fn websocket_ping() -> Vec<u8> {
     message(PING, &[])
 }
 
+/// Returns the close of the WebSocket itself: normal.
+pub(super) fn websocket_close() -> Vec<u8> {
+    message(CLOSE, &1_000_u16.to_be_bytes())
+}
+
 /// Returns the protocol's ping.
 pub(super) fn ping(id: &str, seq: u64, serverseq: u64, frames: u64) -> Vec<u8> {
+    protocol_message("ping", r#"{"rtt":"PT0.018754S"}"#, id, seq, serverseq, frames)
+}
+
+/// Returns the protocol's `close`, at the end of a call.
+pub(super) fn close(id: &str, seq: u64, serverseq: u64, frames: u64) -> Vec<u8> {
+    protocol_message("close", r#"{"reason":"end"}"#, id, seq, serverseq, frames)
+}
+
+fn protocol_message(
+    kind: &str,
+    parameters: &str,
+    id: &str,
+    seq: u64,
+    serverseq: u64,
+    frames: u64,
+) -> Vec<u8> {
     let (seconds, tenths) = (frames / 5, frames % 5 * 2);
     let text = format!(
-        r#"{{"version":"2","id":"{id}","type":"ping","seq":{seq},"serverseq":{serverseq},"position":"PT{seconds}.{tenths}S","parameters":{{"rtt":"PT0.018754S"}}}}"#
+        r#"{{"version":"2","id":"{id}","type":"{kind}","seq":{seq},"serverseq":{serverseq},"position":"PT{seconds}.{tenths}S","parameters":{parameters}}}"#
     );
     message(TEXT, text.as_bytes())
 }
@@ -187,7 +208,7 @@ fn hear_one(bytes: &[u8]) -> Option<(Said, usize)> {
         CLOSE => Said::End,
         TEXT if has(br#""type":"pong""#) => Said::Pong,
         TEXT if has(br#""type":"opened""#) => Said::Opened,
-        TEXT if has(br#""type":"disconnect""#) => Said::End,
+        TEXT if has(br#""type":"disconnect""#) || has(br#""type":"closed""#) => Said::End,
         _ => Said::Other,
     };
     Some((said, start + length))
@@ -208,7 +229,7 @@ mod tests {
     #[test]
     fn messages_are_those_of_the_protocol() {
         let id = "5a1b7c30-9f42-4d0e-8b6a-2c3d4e5f6071";
-        for message in [open(id), ping(id, 7, 3, 12)] {
+        for message in [open(id), ping(id, 7, 3, 12), close(id, 8, 3, 12)] {
             let text = String::from_utf8(unmasked(&message)).unwrap();
             let envelope = ClientEnvelope::parse(&text).unwrap();
             envelope.body().unwrap();
