@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use sidetone_model::OrganizationId;
-use sidetone_ports::{PartName, RecordedSession, RecordingStore, StoreError};
+use sidetone_ports::{Part, PartName, RecordedSession, RecordingStore, StoreError};
 use tokio::sync::broadcast;
 
 /// How many finished files may wait for a slow reader before it misses some.
 const FINISHED_MAX: usize = 1_024;
 
-/// A file that was put among the recordings.
+/// A recording that was finished: its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// Its name.
@@ -39,25 +39,20 @@ impl<R> Announced<R> {
 }
 
 impl<R: RecordingStore> RecordingStore for Announced<R> {
-    async fn put_part(
-        &self,
-        session: RecordedSession,
-        name: PartName,
-        data: Bytes,
-    ) -> Result<(), StoreError> {
-        self.inner.put_part(session, name, data).await
+    async fn put_parts(&self, parts: Vec<Part>) -> Vec<Result<(), StoreError>> {
+        self.inner.put_parts(parts).await
     }
 
     async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
         self.inner.part_names(session).await
     }
 
-    async fn part(
+    async fn parts(
         &self,
         session: RecordedSession,
-        name: &PartName,
-    ) -> Result<Option<Bytes>, StoreError> {
-        self.inner.part(session, name).await
+        names: Vec<PartName>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.inner.parts(session, names).await
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
@@ -72,15 +67,15 @@ impl<R: RecordingStore> RecordingStore for Announced<R> {
         self.inner.remove_parts(session, names).await
     }
 
-    async fn put_recording(
+    async fn put_recordings(
         &self,
         organization: OrganizationId,
-        name: &str,
-        file: PathBuf,
+        files: Vec<(String, PathBuf)>,
     ) -> Result<String, StoreError> {
-        let place = self.inner.put_recording(organization, name, file).await?;
+        let name = files.last().map(|(name, _)| name.clone()).unwrap_or_default();
+        let place = self.inner.put_recordings(organization, files).await?;
         // Nobody listening is fine.
-        let _ = self.finished.send(Finished { name: name.to_owned(), place: place.clone() });
+        let _ = self.finished.send(Finished { name, place: place.clone() });
         Ok(place)
     }
 

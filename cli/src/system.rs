@@ -96,6 +96,7 @@ pub struct System<R> {
     stream: Stream,
     recordings: Announced<Recordings>,
     recordings_directory: PathBuf,
+    recorder: RecorderHealth,
     tracker: Option<watch::Receiver<TrackerStatus>>,
     tenants: watch::Receiver<TenantStatuses>,
     stop_door: Stop,
@@ -138,6 +139,7 @@ impl<R: RecordSink> System<R> {
         let host = Host::new(clock, host_config, owner, store.clone(), sink.clone());
 
         let recorder = Recorder::new(recordings.clone(), data.path().join("scratch"));
+        let recorder_health = recorder.health();
         let mut checks = vec![
             store_check(&store),
             stream_check(&stream),
@@ -214,6 +216,7 @@ impl<R: RecordSink> System<R> {
             stream,
             recordings,
             recordings_directory: data.recordings(),
+            recorder: recorder_health,
             tracker,
             tenants,
             stop_door,
@@ -280,14 +283,15 @@ impl<R: RecordSink> System<R> {
         self.stop_door.clone()
     }
 
-    /// Waits until the recorder has read everything that is in the stream now; returns whether
-    /// it did in time.
+    /// Waits until the recorder has read everything that is in the stream now, and has finished
+    /// the recordings of the sessions that ended; returns whether it did in time.
     pub async fn recorded(&self, limit: Duration) -> bool {
         let caught_up = async {
             loop {
                 let tip = self.stream.tip().await.unwrap_or(0);
                 let done = self.stream.checkpoint(RECORDER_NAME).await.unwrap_or(0);
-                if done >= tip {
+                // In this order: what was read is counted before its checkpoint is saved.
+                if done >= tip && self.recorder.unfinished() == 0 {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;

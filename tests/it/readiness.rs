@@ -1,7 +1,5 @@
 //! What `/readyz` says of a system that cannot write, and once it can again.
 
-use std::os::unix::fs::FileExt;
-
 use tokio::process::Command;
 
 use crate::world::{Answer, Running, Site, until};
@@ -41,16 +39,16 @@ async fn system_that_cannot_write_is_not_ready_until_it_can_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn system_with_a_damaged_database_of_parts_is_not_ready() {
+async fn system_that_cannot_keep_parts_is_not_ready_until_it_can() {
     let site = Site::new("").await;
     let running = site.run().await;
     becomes(&running, true).await;
-    // Small databases have all of their pages in the log.
-    for name in ["parts.db", "parts.db-wal"] {
-        let path = site.data().join(name);
-        let file = std::fs::File::options().write(true).open(&path).expect("it is there");
-        file.write_all_at(&[0xa5; 512 * 1_024], 0).expect("writable");
-    }
+    let (parts, aside) = (site.data().join("parts"), site.data().join("aside"));
+    std::fs::rename(&parts, &aside).expect("it is there");
+    std::fs::write(&parts, b"no directory").expect("writable");
     becomes(&running, false).await;
-    running.process.kill().await;
+    std::fs::remove_file(&parts).expect("it is there");
+    std::fs::rename(&aside, &parts).expect("it is there");
+    becomes(&running, true).await;
+    running.stop().await;
 }

@@ -161,7 +161,9 @@ impl Staged {
 
     async fn recorded(&self, stream: &Stream) -> Option<SessionRecording> {
         let folder = tempfile::tempdir().unwrap();
-        let recordings = Recordings::in_memory(&folder.path().join("recordings")).unwrap();
+        let recordings =
+            Recordings::open(&folder.path().join("parts"), &folder.path().join("recordings"))
+                .unwrap();
         let mut recorder = Recorder::new(recordings.clone(), folder.path().join("scratch"));
         let batch = stream.read(0, usize::MAX >> 1, Duration::ZERO).await.unwrap();
         recorder.handle_batch(&batch).await.unwrap();

@@ -5,7 +5,7 @@ use sidetone_model::{
     ConnectionId, ConversationId, ConversationKey, Listen, OnHold, Organization, PlatformPlace,
     SessionId,
 };
-use sidetone_ports::{PartName, RecordedSession};
+use sidetone_ports::{Part, PartName, RecordedSession};
 use uuid::Uuid;
 
 use super::*;
@@ -25,7 +25,8 @@ fn id(number: u128) -> OrganizationId {
 impl Shelf {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let recordings = Recordings::in_memory(&directory.path().join("recordings"));
+        let recordings =
+            Recordings::open(&directory.path().join("parts"), &directory.path().join("recordings"));
         let recordings = recordings.expect("recordings");
         Self { store: Store::in_memory().expect("a store"), recordings, directory }
     }
@@ -46,7 +47,8 @@ impl Shelf {
     async fn put(&self, organization: OrganizationId, name: &str, content: &[u8]) {
         let file = self.directory.path().join("on-its-way");
         std::fs::write(&file, content).expect("writable");
-        self.recordings.put_recording(organization, name, file).await.expect("put");
+        let files = vec![(name.to_owned(), file)];
+        self.recordings.put_recordings(organization, files).await.expect("put");
     }
 
     /// Records a session, of which a part is left over; returns it and its files' names.
@@ -70,11 +72,10 @@ impl Shelf {
         self.put(organization, &names[1], b"RIFF").await;
         let connection = ConnectionId::new("c");
         let part = PartName { connection, first: 1, last: 1, ends: false };
-        self.recordings
-            .put_part(RecordedSession { organization, session }, part, "part".into())
-            .await
-            .expect("put");
-        (RecordedSession { organization, session }, names)
+        let session = RecordedSession { organization, session };
+        let part = Part { session, name: part, data: "part".into() };
+        self.recordings.put_parts(vec![part]).await.remove(0).expect("put");
+        (session, names)
     }
 
     /// Looks some days after the calls ended; returns how many recordings went.

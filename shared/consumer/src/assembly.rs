@@ -4,34 +4,36 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::pin::pin;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use sidetone_delivery_wire::Body;
-use sidetone_model::{ConnectionId, SessionId, Timestamp};
+use sidetone_model::{SessionId, Timestamp};
 use sidetone_ports::{PartName, RecordedSession, RecordingStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::error::ConsumerError;
 use crate::index::{Index, Piece, Plan};
-use crate::record::{Record, SessionKey, decode_part};
+use crate::record::{SessionKey, decode_part};
 use crate::wav::{Chunk, WavFile};
 
-/// Parts kept decoded; records are nearly in order, so few are ever wanted again.
+/// Parts kept open; records are nearly in order, so few are ever wanted again.
 const OPEN_PARTS_MAX: usize = 4;
 
-/// Chunks on the way to the file: a second or two of audio.
-const CHUNKS_MAX: usize = 16;
+/// Chunks that go to the file together, as handing over costs more than writing one does: six
+/// seconds of audio. So many times as many are on their way at most.
+const CHUNKS_TOGETHER: usize = 32;
+const ON_THEIR_WAY_MAX: usize = 2;
 
 /// Where a session's records lie; each place has a number.
 pub(crate) trait Parts: Sync {
     /// How many are read at the same time.
     const AHEAD: usize;
 
-    /// Reads the records at one place.
-    fn part(&self, place: u64) -> impl Future<Output = Result<Bytes, ConsumerError>> + Send;
+    /// Reads the data at several places, in their order.
+    fn parts(
+        &self,
+        places: &[u64],
+    ) -> impl Future<Output = Result<Vec<Bytes>, ConsumerError>> + Send;
 }
 
 /// The parts of one session as the recorder keeps them, in the order of their names.
@@ -43,16 +45,20 @@ pub(crate) struct StoredParts<'a, R> {
 
 impl<R: RecordingStore> Parts for StoredParts<'_, R> {
     /// A store that is far away takes some milliseconds for each. A part is at most a
-    /// mebibyte, so this is also what lies in memory.
+    /// quarter of a mebibyte, so this is also what lies in memory.
     const AHEAD: usize = 16;
 
-    async fn part(&self, place: u64) -> Result<Bytes, ConsumerError> {
+    async fn parts(&self, places: &[u64]) -> Result<Vec<Bytes>, ConsumerError> {
         let session = self.session;
         let missing = |what: String| ConsumerError::Vanished { session: session.session, what };
-        let name = usize::try_from(place).ok().and_then(|place| self.names.get(place));
-        let Some(name) = name else { return Err(missing(format!("part {place}"))) };
-        let found = self.recordings.part(session, name).await?;
-        found.ok_or_else(|| missing(format!("part {name}")))
+        let name = |place: &u64| {
+            let name = usize::try_from(*place).ok().and_then(|place| self.names.get(place));
+            name.cloned().ok_or_else(|| missing(format!("part {place}")))
+        };
+        let names = places.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        let found = self.recordings.parts(session, names.clone()).await?;
+        let found = found.into_iter().zip(names);
+        found.map(|(data, name)| data.ok_or_else(|| missing(format!("part {name}")))).collect()
     }
 }
 
@@ -66,13 +72,12 @@ pub(crate) async fn index_parts<P: Parts>(
     parts: &P,
 ) -> Result<Index, ConsumerError> {
     let mut index = Index::new(key);
-    let mut reading = pin!(
-        stream::iter(0..count as u64)
-            .map(|place| async move { (place, parts.part(place).await) })
-            .buffered(P::AHEAD)
-    );
-    while let Some((place, data)) = reading.next().await {
-        index.add(decode_part(place, Timestamp::default(), data?).unwrap_or_default());
+    let places: Vec<u64> = (0..count as u64).collect();
+    for places in places.chunks(P::AHEAD) {
+        for (place, data) in places.iter().zip(parts.parts(places).await?) {
+            let records = decode_part(*place, Timestamp::default(), data.clone());
+            index.add(&data, records.unwrap_or_default());
+        }
     }
     Ok(index)
 }
@@ -90,23 +95,23 @@ pub(crate) async fn write_wav<P: Parts>(
     let start = plan.start().unwrap_or(0);
     let samples = plan.end().map_or(0, |end| end - start);
     let (steps, writing) = writer(path);
-    let mut reading = pin!(
-        stream::iter(places_in_turn(&plan.pieces))
-            .map(|place| async move { (place, parts.part(place).await) })
-            .buffered(P::AHEAD)
-    );
+    let places = places_in_turn(&plan.pieces);
+    let mut ahead = places.chunks(P::AHEAD);
     let mut open = OpenParts::default();
+    let mut chunks = Vec::new();
     for piece in &plan.pieces {
         let connection = &plan.connections[piece.connection];
         // Frames of media that nobody described are not among the pieces.
         let Some(media) = connection.media else { continue };
         while !open.holds(piece.place) {
-            let Some((place, data)) = reading.next().await else { break };
-            open.add(place, data?);
+            let Some(places) = open.is_empty().then(|| ahead.next()).flatten() else {
+                if open.advance() { continue } else { break }
+            };
+            open.read(places.iter().copied().zip(parts.parts(places).await?));
         }
-        let audio = open.audio(piece, plan.key, &connection.id);
         let what = || format!("record {} of connection {}", piece.number, connection.id);
-        let data = audio.ok_or_else(|| ConsumerError::Vanished { session, what: what() })?;
+        let data = open.audio(piece);
+        let data = data.ok_or_else(|| ConsumerError::Vanished { session, what: what() })?;
         let chunk = Chunk {
             // In order of position, so none begins before the first.
             offset: piece.from() - start,
@@ -115,12 +120,16 @@ pub(crate) async fn write_wav<P: Parts>(
             data,
             media,
         };
-        if steps.send(Step::Put(chunk)).await.is_err() {
+        chunks.push(chunk);
+        if chunks.len() == CHUNKS_TOGETHER
+            && steps.send(Step::Put(std::mem::take(&mut chunks))).await.is_err()
+        {
             // The writer gave up; it says why below.
             break;
         }
     }
-    // As above, if nobody takes it.
+    // As above, if it does not take them.
+    _ = steps.send(Step::Put(chunks)).await;
     _ = steps.send(Step::Finish(samples)).await;
     let outcome = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     outcome.map_err(|source| ConsumerError::Write { session, source })
@@ -128,7 +137,7 @@ pub(crate) async fn write_wav<P: Parts>(
 
 /// What is done to a file.
 enum Step {
-    Put(Chunk),
+    Put(Vec<Chunk>),
     /// Fills up to so many samples.
     Finish(u64),
 }
@@ -139,12 +148,12 @@ enum Step {
 fn writer(
     path: impl AsRef<Path> + Send + 'static,
 ) -> (mpsc::Sender<Step>, JoinHandle<io::Result<()>>) {
-    let (sender, mut steps) = mpsc::channel::<Step>(CHUNKS_MAX);
+    let (sender, mut steps) = mpsc::channel::<Step>(ON_THEIR_WAY_MAX);
     let writing = tokio::task::spawn_blocking(move || {
         let mut file = WavFile::create(path.as_ref())?;
         while let Some(step) = steps.blocking_recv() {
             match step {
-                Step::Put(chunk) => file.put(&chunk)?,
+                Step::Put(chunks) => chunks.iter().try_for_each(|chunk| file.put(chunk))?,
                 Step::Finish(samples) => return file.finish(samples),
             }
         }
@@ -170,39 +179,39 @@ fn places_in_turn(pieces: &[Piece]) -> Vec<u64> {
     places
 }
 
-/// The parts read last.
+/// The parts in use, and behind them those that were read ahead.
 #[derive(Default)]
-struct OpenParts(VecDeque<(u64, Vec<Record>)>);
+struct OpenParts {
+    open: VecDeque<(u64, Bytes)>,
+    ahead: VecDeque<(u64, Bytes)>,
+}
 
 impl OpenParts {
     fn holds(&self, place: u64) -> bool {
-        self.0.iter().any(|(open, _)| *open == place)
+        self.open.iter().any(|(open, _)| *open == place)
     }
 
-    fn add(&mut self, place: u64, data: Bytes) {
-        if self.0.len() == OPEN_PARTS_MAX {
-            self.0.pop_front();
-        }
-        let records = decode_part(place, Timestamp::default(), data).unwrap_or_default();
-        self.0.push_back((place, records));
+    fn read(&mut self, parts: impl Iterator<Item = (u64, Bytes)>) {
+        self.ahead.extend(parts);
     }
 
-    fn audio(&self, piece: &Piece, key: SessionKey, connection: &ConnectionId) -> Option<Bytes> {
-        let (_, records) = self.0.iter().find(|(open, _)| *open == piece.place)?;
-        let is_it = |record: &&Record| {
-            record.number == piece.number
-                && record.origin.connection == *connection
-                && record.origin.session == key
-        };
-        match records.iter().find(is_it)?.body.as_ref()? {
-            Body::Audio(audio) => Some(audio.data.clone()),
-            Body::SessionStarted(_)
-            | Body::Gap(_)
-            | Body::Paused(_)
-            | Body::Resumed(_)
-            | Body::CallEvent(_)
-            | Body::Match(_)
-            | Body::SessionEnded(_) => None,
+    /// Returns whether nothing is left of what was read ahead.
+    fn is_empty(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Opens the next part; returns whether there is one.
+    fn advance(&mut self) -> bool {
+        let Some(next) = self.ahead.pop_front() else { return false };
+        if self.open.len() == OPEN_PARTS_MAX {
+            self.open.pop_front();
         }
+        self.open.push_back(next);
+        true
+    }
+
+    fn audio(&self, piece: &Piece) -> Option<Bytes> {
+        let (_, data) = self.open.iter().find(|(open, _)| *open == piece.place)?;
+        piece.audio.in_part(data)
     }
 }

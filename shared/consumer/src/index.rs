@@ -1,10 +1,11 @@
 //! The first pass over a session's records: what there is, and where its audio lies.
 //!
-//! Audio is only remembered by its place, 40 bytes a frame, so a whole call's index fits
+//! Audio is only remembered by its place, 48 bytes a frame, so a whole call's index fits
 //! where its audio would not.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use sidetone_delivery_wire::{Body, EndCause};
 use sidetone_model::{ConnectionId, Media, Position, SAMPLE_RATE, Timestamp};
 use sidetone_ports::PartName;
@@ -104,6 +105,32 @@ struct Frame {
     place: u64,
     samples: u32,
     connection: u32,
+    audio: AudioPlace,
+}
+
+/// Where the bytes of a frame lie in the data of its part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AudioPlace {
+    from: u32,
+    bytes: u32,
+}
+
+impl AudioPlace {
+    /// Finds audio in the data that it was decoded from, of which it is a slice.
+    fn find(audio: &Bytes, data: &Bytes) -> Self {
+        let from = (audio.as_ptr() as usize).wrapping_sub(data.as_ptr() as usize);
+        let from = if audio.is_empty() { 0 } else { from };
+        // Elsewhere it is found nowhere: `in_part` says so.
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { from: number(from), bytes: number(audio.len()) }
+    }
+
+    /// Returns the audio, if the part holds so much.
+    pub(crate) fn in_part(self, data: &Bytes) -> Option<Bytes> {
+        let (from, bytes) = (self.from as usize, self.bytes as usize);
+        let to = from.checked_add(bytes)?;
+        (to <= data.len()).then(|| data.slice(from..to))
+    }
 }
 
 /// A frame, or what is left of it, that goes into the recording.
@@ -117,6 +144,7 @@ pub(crate) struct Piece {
     /// Where its record lies, as whoever reads it counts.
     pub(crate) place: u64,
     pub(crate) number: u64,
+    pub(crate) audio: AudioPlace,
     /// Index into [`Plan::connections`].
     pub(crate) connection: usize,
 }
@@ -171,8 +199,8 @@ impl Index {
         }
     }
 
-    /// Notes the records of one part; what is there already stays as it was.
-    pub(crate) fn add(&mut self, records: Vec<Record>) {
+    /// Notes the records decoded from the data of one part; what is there already stays as it was.
+    pub(crate) fn add(&mut self, data: &Bytes, records: Vec<Record>) {
         for record in records {
             if record.origin.session != self.key {
                 self.has_others = true;
@@ -188,7 +216,7 @@ impl Index {
                 continue;
             };
             if found.numbers.insert(record.number, record.number + 1) {
-                self.audio.extend(found.take(record));
+                self.audio.extend(found.take(data, record));
             }
         }
     }
@@ -275,7 +303,7 @@ impl Found {
     }
 
     /// Keeps a record, or the place of its audio.
-    fn take(&mut self, record: Record) -> Option<Frame> {
+    fn take(&mut self, data: &Bytes, record: Record) -> Option<Frame> {
         if record.number < self.first.0 {
             self.first = (record.number, record.made_at);
         }
@@ -287,6 +315,7 @@ impl Found {
                     place: record.sequence,
                     samples: audio.samples,
                     connection: self.ordinal.try_into().unwrap_or(u32::MAX),
+                    audio: AudioPlace::find(&audio.data, data),
                 });
             }
             Some(Body::SessionStarted(started)) => {
@@ -384,6 +413,7 @@ impl Plan {
                     skip: u32::try_from(from.max(cursor) - frame.position).unwrap_or(0),
                     place: frame.place,
                     number: frame.number,
+                    audio: frame.audio,
                     connection,
                 });
                 cursor = to;
@@ -408,7 +438,7 @@ mod tests {
     fn plan_of(scripts: &[Script]) -> Plan {
         let mut index = Index::new(scripts[0].session_key());
         for script in scripts {
-            index.add(script.records(1));
+            index.add(&Bytes::new(), script.records(1));
         }
         index.plan()
     }
@@ -469,7 +499,7 @@ mod tests {
         let mut index = Index::new(Script::new("c").session_key());
         let mut records = Script::new("c").start("always").audio(0, 160).end(160).records(1);
         records.remove(0);
-        index.add(records);
+        index.add(&Bytes::new(), records);
         let plan = index.plan();
         assert!(plan.pieces.is_empty() && !plan.complete);
         assert_eq!(plan.view.missing()[0].to, 1);

@@ -47,7 +47,8 @@ pub async fn find_sessions<S: RecordSource>(
         after = last.sequence;
         for delivered in batch.iter().filter(|one| one.record.partition_key == conversation) {
             for (key, records) in by_session(bad.decode_or_set_aside(delivered)) {
-                found.entry(key).or_insert_with(|| Index::new(key)).add(records);
+                let index = found.entry(key).or_insert_with(|| Index::new(key));
+                index.add(&delivered.record.data, records);
             }
         }
     }
@@ -112,6 +113,16 @@ impl<S: RecordSource> Parts for StreamParts<'_, S> {
     /// One read gives many.
     const AHEAD: usize = 1;
 
+    async fn parts(&self, sequences: &[Sequence]) -> Result<Vec<Bytes>, ConsumerError> {
+        let mut parts = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            parts.push(self.part(*sequence).await?);
+        }
+        Ok(parts)
+    }
+}
+
+impl<S: RecordSource> StreamParts<'_, S> {
     async fn part(&self, sequence: Sequence) -> Result<Bytes, ConsumerError> {
         if let Some(data) = self.ahead.lock().await.get(&sequence) {
             return Ok(data.clone());

@@ -20,17 +20,19 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use sidetone_delivery_wire::Body;
-use sidetone_model::{ConversationId, ConversationKey, OrganizationId, SessionId, Timestamp};
+use sidetone_model::{ConversationId, ConversationKey, SessionId, Timestamp};
 use sidetone_ports::{
-    Checkpoints, Clock, Delivered, LeaseStore, PartName, RecordSource, RecordedSession,
-    RecordingStore, Sequence,
+    Checkpoints, Clock, Delivered, LeaseStore, Part, PartName, RecordSource, RecordedSession,
+    RecordingStore, Sequence, chain,
 };
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::{ConsumerError, RecordError};
 use crate::follow::RETRY_WAIT;
@@ -40,15 +42,18 @@ use crate::record::{Record, SessionKey, decode_part};
 use crate::sidecar::Sidecar;
 use crate::subscription::BadRecords;
 
-use self::finish::{Settled, Stored, stored_session};
+use self::finish::{Finisher, Stored, stored_session, within};
 pub use self::health::RecorderHealth;
 use self::intake::{Arrival, Draft, drafts};
+use self::queue::{Background, Id, Job};
 pub use self::turn::Alone;
 use self::turn::{Patience, Turns};
 
 mod finish;
 mod health;
 mod intake;
+mod queue;
+mod tidy;
 mod turn;
 
 /// The name under which the recorder's progress is kept.
@@ -69,11 +74,13 @@ const SILENT_MAX: Duration = Duration::from_secs(24 * 3_600);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// Stream records in one batch.
-const READ_MAX: usize = 1_000;
+const READ_MAX: usize = 8_000;
 
-/// Parts put at the same time: a store that is far away answers each in some milliseconds,
-/// and one that is near writes what waits in one go.
-const PUTS_MAX: usize = 64;
+/// How often the stream is read: what a session sent meanwhile is one part. Real time.
+const READ_EVERY: Duration = Duration::from_millis(500);
+
+/// Recordings that a batch finishes at the same time.
+const FINISH_MAX: usize = 8;
 
 /// How long a read waits if there is nothing; real time.
 const READ_WAIT: Duration = Duration::from_secs(1);
@@ -84,13 +91,15 @@ const KNOWN_MAX: usize = 20_000;
 /// Turns the stream into recordings.
 #[derive(Debug)]
 pub struct Recorder<R, L = Alone> {
-    recordings: R,
-    turns: Turns<L>,
-    scratch: PathBuf,
+    finisher: Arc<Finisher<R, L>>,
+    /// Where recordings are finished beside the reading.
+    background: Option<Background>,
     known: BTreeMap<(SessionId, ConversationKey), Known>,
     bad: BadRecords,
     deadline: Option<Instant>,
     health: RecorderHealth,
+    /// Every session's parts were looked at since this process began.
+    has_tidied: bool,
 }
 
 /// What became of a batch.
@@ -149,14 +158,15 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     /// What a process that died left in the folder is removed.
     pub fn sharing(recordings: R, scratch: PathBuf, leases: L, holder: &str) -> Self {
         finish::clear(&scratch);
+        let turns = Turns { leases, holder: holder.into(), clock: Clock::system() };
         Self {
-            recordings,
-            turns: Turns { leases, holder: holder.into(), clock: Clock::system() },
-            scratch,
+            finisher: Arc::new(Finisher { recordings, turns, scratch }),
+            background: None,
             known: BTreeMap::new(),
             bad: BadRecords::default(),
             deadline: None,
             health: RecorderHealth::default(),
+            has_tidied: false,
         }
     }
 
@@ -172,7 +182,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
 
     /// Records everything that comes until `shutdown` resolves.
     ///
-    /// Faults are logged and tried again: the stream keeps what the recorder has not finished.
+    /// Recordings are finished beside the reading, each organization's in turn. Faults are logged
+    /// and tried again: the stream keeps what was not read, and parts what was not finished.
     pub async fn run<S: RecordSource, C: Checkpoints>(
         mut self,
         source: S,
@@ -183,7 +194,11 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         let mut shutdown = pin!(shutdown);
         let mut after = None;
         let mut tidy_at = clock.steady();
+        let mut tasks = JoinSet::new();
+        let finisher = Arc::clone(&self.finisher);
+        self.background = Some(Background::start(finisher, self.health.clone(), &mut tasks));
         loop {
+            let next_read = Instant::now() + READ_EVERY;
             let round = async {
                 let from = match after {
                     Some(after) => after,
@@ -197,8 +212,10 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 () = &mut shutdown => return,
                 read = round => read,
             };
+            let mut is_behind = false;
             let outcome = match read {
                 Ok(batch) => {
+                    is_behind = batch.len() >= READ_MAX;
                     let oldest = batch.first().map_or(clock.now(), |one| one.committed_at);
                     metrics::gauge!("sidetone_recorder_lag_seconds")
                         .set(clock.now().since(oldest).as_secs_f64());
@@ -218,16 +235,22 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 }
                 Err(error) => Err(error),
             };
-            let failed = self.health.note(outcome.as_ref().err().map(|error| error as _));
-            let Err(error) = outcome else { continue };
-            if failed {
-                tracing::error!(error = &error as &dyn std::error::Error, "the recorder waits");
+            let error = outcome.as_ref().err();
+            if self.health.note_reading(error.map(|error| error as _)) {
+                tracing::error!(error = error.map(|error| chain(error)), "the recorder waits");
             }
-            metrics::counter!("sidetone_recorder_faults_total").increment(1);
+            let wait_until = match error {
+                Some(_) => {
+                    metrics::counter!("sidetone_recorder_faults_total").increment(1);
+                    Instant::now() + RETRY_WAIT
+                }
+                None if is_behind => continue,
+                None => next_read,
+            };
             tokio::select! {
                 biased;
                 () = &mut shutdown => return,
-                () = clock.sleep(RETRY_WAIT) => {}
+                () = sleep_until(wait_until) => {}
             }
         }
     }
@@ -251,6 +274,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
     ///
     /// What can be used is used, whatever stands before it.
     pub async fn take(&mut self, batch: &[(Sequence, Bytes)]) -> Taken {
+        self.learn_what_is_done();
         let mut taken = Taken::default();
         let mut to_settle = BTreeMap::new();
         let fresh = self.fresh(batch, &mut taken, &mut to_settle).await;
@@ -269,69 +293,41 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 to_settle.entry((one.session, one.key)).or_insert(one.sequence);
             }
         }
-        for ((session, key), sequence) in to_settle {
-            if let Err(error) = self.settle(key, session, false, Patience::Look).await {
-                taken.fail(sequence, error);
-            }
-        }
+        self.finish_ended(to_settle, &mut taken).await;
         taken
     }
 
-    /// Looks after recordings that are not complete: puts in what came late, lets go of the
-    /// parts of those that ended more than an hour ago, and finishes what nobody finished.
-    ///
-    /// To be called now and then, once a minute in a long-lived process.
-    /// Errors: the first [`ConsumerError`]; what one session met does not keep it from others.
-    pub async fn tidy(&mut self, now: Timestamp) -> Result<(), ConsumerError> {
-        let mut first = Ok(());
-        for stored in self.recordings.sessions_with_parts().await? {
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return first.and(Err(ConsumerError::TimedOut { session: stored.session }));
-            }
-            match self.tidy_session(stored, now).await {
-                Ok(()) => {}
-                // It would be the same with the next one.
-                Err(error @ ConsumerError::Store(_)) => return first.and(Err(error)),
-                Err(error) => first = first.and(Err(error)),
+    /// Finishes the recordings of sessions that ended, several at a time, or has that done beside
+    /// the reading.
+    async fn finish_ended(&mut self, ended: BTreeMap<Id, Sequence>, taken: &mut Taken) {
+        if let Some(background) = &mut self.background {
+            ended.into_keys().for_each(|(session, key)| background.push(Job::ended(key, session)));
+            return;
+        }
+        let (finisher, deadline) = (Arc::clone(&self.finisher), self.deadline);
+        let finish = |((session, key), sequence): (Id, Sequence)| {
+            let (job, finisher) = (Job::ended(key, session), &finisher);
+            // Whatever comes of it, what was known before counts no more.
+            self.known.remove(&(session, key.key));
+            async move { (job.id(), sequence, finisher.finish(&job, deadline).await) }
+        };
+        let finishing: Vec<_> = ended.into_iter().map(finish).collect();
+        let mut finishing = pin!(stream::iter(finishing).buffer_unordered(FINISH_MAX));
+        while let Some(((session, key), sequence, outcome)) = finishing.next().await {
+            match outcome {
+                Ok(known) => self.know_of(key, session, known),
+                Err(error) => taken.fail(sequence, error),
             }
         }
-        first
     }
 
-    async fn tidy_session(
-        &mut self,
-        stored: RecordedSession,
-        now: Timestamp,
-    ) -> Result<(), ConsumerError> {
-        let session = stored.session;
-        let names = self.recordings.part_names(stored).await?;
-        let there = Coverage::of_names(&names);
-        for key in self.keys_of(stored, &names).await? {
-            let recorded = match self.known(key, session).await? {
-                Known::Refused => continue,
-                Known::Running { last_made_at } => {
-                    let is_silent = self.is_silent(stored, &names, last_made_at, now).await?;
-                    if is_silent || names.iter().any(|name| name.ends) {
-                        self.settle(key, session, is_silent, Patience::Observe).await?;
-                    }
-                    continue;
-                }
-                Known::Recorded(recorded) => recorded,
-            };
-            let due = recorded.ended_at.is_none_or(|ended| ended + LATE_MAX <= now);
-            let beyond = there.beyond(&recorded.holds);
-            let is_late = beyond > 0 && beyond == recorded.late_records;
-            let is_known = recorded.settled && recorded.holds.covers(&there);
-            if is_late || (is_known && !due && !recorded.complete) {
-                continue;
-            }
-            let settled = self.settle(key, session, false, Patience::Observe).await?;
-            if due && settled == Settled::Recorded {
-                // What came since stays.
-                self.recordings.remove_parts(stored, names.clone()).await?;
-            }
+    /// Takes over what is known of sessions whose recordings were finished meanwhile.
+    fn learn_what_is_done(&mut self) {
+        while let Some(((session, key), known)) =
+            self.background.as_mut().and_then(Background::next_done)
+        {
+            self.know_of(key, session, known);
         }
-        Ok(())
     }
 
     async fn finish_batch(
@@ -401,54 +397,40 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         Ok(is_known)
     }
 
-    /// Keeps parts, several at a time; answers one by one.
+    /// Keeps parts; answers one by one.
     async fn put_parts(&self, drafts: &[Draft]) -> Vec<Result<(), ConsumerError>> {
-        let timed_out = |draft: &Draft| Err(ConsumerError::TimedOut { session: draft.session });
-        // What is not heard of in time, or panics, has failed.
-        let mut outcomes: Vec<_> = drafts.iter().map(timed_out).collect();
-        let mut putting = JoinSet::new();
-        let mut next = drafts.iter().enumerate();
-        loop {
-            while putting.len() < PUTS_MAX
-                && let Some((index, draft)) = next.next()
-            {
-                let recordings = self.recordings.clone();
-                let session = stored_session(draft.key.key, draft.session);
-                let name = draft.name.clone();
-                let content = draft.content();
-                putting.spawn(
-                    async move { (index, recordings.put_part(session, name, content).await) },
-                );
-            }
-            let joined = match self.deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, putting.join_next()).await,
-                None => Ok(putting.join_next().await),
-            };
-            match joined {
-                Ok(Some(Ok((index, outcome)))) => {
-                    outcomes[index] = outcome.map_err(ConsumerError::from);
-                }
-                Ok(Some(Err(error))) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "putting a part");
-                }
-                Ok(None) | Err(_) => break,
-            }
+        if drafts.is_empty() {
+            return Vec::new();
         }
+        let part = |draft: &Draft| Part {
+            session: stored_session(draft.key.key, draft.session),
+            name: draft.name.clone(),
+            data: draft.content(),
+        };
+        let putting = self.finisher.recordings.put_parts(drafts.iter().map(part).collect());
+        let outcomes = match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, putting).await,
+            None => Ok(putting.await),
+        };
+        let timed_out = |draft: &Draft| Err(ConsumerError::TimedOut { session: draft.session });
+        let Ok(outcomes) = outcomes else { return drafts.iter().map(timed_out).collect() };
         let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         metrics::counter!("sidetone_recorder_parts_total").increment(kept as u64);
-        outcomes
+        outcomes.into_iter().map(|outcome| outcome.map_err(ConsumerError::from)).collect()
     }
 
     /// Notes that records are kept; returns whether their session's recording is due.
     fn note(&mut self, key: SessionKey, session: SessionId, records: &[Record]) -> bool {
+        // It may be finished without these.
+        let is_late = self.background.as_ref().is_some_and(|jobs| jobs.has((session, key)));
         let made_at = records.iter().map(|record| record.made_at).max().unwrap_or_default();
         let recorded = match self.known.get_mut(&(session, key.key)) {
             Some(Known::Recorded(recorded)) => recorded,
             Some(Known::Running { last_made_at }) => {
                 *last_made_at = made_at.max(*last_made_at);
-                return has_end(records);
+                return is_late || has_end(records);
             }
-            Some(Known::Refused) | None => return has_end(records),
+            Some(Known::Refused) | None => return is_late || has_end(records),
         };
         let had_holes = recorded.seen.has_holes();
         records.iter().for_each(|record| recorded.seen.insert(record));
@@ -456,20 +438,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         // `tidy`, so that a door that was taken for dead does not have its whole call
         // assembled again with each batch.
         let is_filled = had_holes && !recorded.seen.has_holes();
-        has_end(records) || is_filled || recorded.complete
-    }
-
-    /// Waits for something as long as there is time.
-    async fn within<T, E: Into<ConsumerError>>(
-        &self,
-        session: SessionId,
-        what: impl Future<Output = Result<T, E>> + Send,
-    ) -> Result<T, ConsumerError> {
-        let outcome = match self.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, what).await,
-            None => Ok(what.await),
-        };
-        outcome.map_err(|_| ConsumerError::TimedOut { session })?.map_err(Into::into)
+        is_late || has_end(records) || is_filled || recorded.complete
     }
 
     /// Returns what is known of a session, from memory or from the store.
@@ -477,7 +446,8 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         if let Some(known) = self.known.get(&(session, key.key)) {
             return Ok(known.clone());
         }
-        let known = match self.within(session, self.stored_sidecar(key, session)).await? {
+        let looking = self.finisher.stored_sidecar(key, session);
+        let known = match within(self.deadline, session, looking).await? {
             Stored::None => Known::running(Timestamp::default()),
             Stored::Sidecar(sidecar) => Known::recorded(&sidecar),
             Stored::Refused => Known::Refused,
@@ -494,62 +464,12 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         self.known.insert((session, key.key), known);
     }
 
-    /// Returns the conversations that have parts of a session: one, as a rule.
-    async fn keys_of(
-        &self,
-        stored: RecordedSession,
-        names: &[PartName],
-    ) -> Result<Vec<SessionKey>, ConsumerError> {
-        let session = stored.session;
-        // Parts of an older version do not say whose they are.
-        let nil = OrganizationId::new(uuid::Uuid::nil());
-        let is_own = |key: &SessionKey| {
-            stored.organization == nil || key.key.organization == stored.organization
-        };
-        let first = ConversationKey {
-            organization: nil,
-            conversation: ConversationId::new(uuid::Uuid::nil()),
-        };
-        let known: Vec<SessionKey> = self
-            .known
-            .range((session, first)..)
-            .take_while(|((one, _), _)| *one == session)
-            .map(|((_, key), _)| SessionKey { key: *key, session: Some(session) })
-            .filter(is_own)
-            .collect();
-        if !known.is_empty() {
-            return Ok(known);
+    /// Takes over what came of finishing a recording; nothing if another recorder is at it.
+    fn know_of(&mut self, key: SessionKey, session: SessionId, known: Option<Known>) {
+        match known {
+            Some(known) => self.know(key, session, known),
+            None => _ = self.known.remove(&(session, key.key)),
         }
-        // Nothing of it came since this process began; its first part tells.
-        let Some(name) = names.first() else { return Ok(known) };
-        let keys = by_session(self.records_of(stored, name).await?).into_keys();
-        Ok(keys.filter(|key| key.session == Some(session) && is_own(key)).collect())
-    }
-
-    /// Returns whether nothing came of a session for so long that its end will not.
-    async fn is_silent(
-        &self,
-        stored: RecordedSession,
-        names: &[PartName],
-        last_made_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, ConsumerError> {
-        if last_made_at + SILENT_MAX > now {
-            return Ok(false);
-        }
-        // The last part of each connection is the newest.
-        for (place, name) in names.iter().enumerate() {
-            let is_last =
-                names.get(place + 1).is_none_or(|next| next.connection != name.connection);
-            if !is_last {
-                continue;
-            }
-            let records = self.records_of(stored, name).await?;
-            if records.iter().any(|record| record.made_at + SILENT_MAX > now) {
-                return Ok(false);
-            }
-        }
-        Ok(!names.is_empty())
     }
 }
 

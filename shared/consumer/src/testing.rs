@@ -14,8 +14,8 @@ use sidetone_model::{
     ConnectionId, ConversationId, ConversationKey, OrganizationId, Position, SessionId, Timestamp,
 };
 use sidetone_ports::{
-    Checkpoints, Delivered, PartName, RecordSource, RecordedSession, RecordingStore, Sequence,
-    SourceError, StoreError, StreamRecord,
+    Checkpoints, Delivered, Part, PartName, RecordSource, RecordedSession, RecordingStore,
+    Sequence, SourceError, StoreError, StreamRecord,
 };
 
 use crate::record::{Record, SessionKey, decode};
@@ -306,17 +306,15 @@ impl MemoryRecordings {
 }
 
 impl RecordingStore for MemoryRecordings {
-    async fn put_part(
-        &self,
-        session: RecordedSession,
-        name: PartName,
-        data: Bytes,
-    ) -> Result<(), StoreError> {
-        if fail_once(&self.failing_puts).is_some() {
-            return Err(StoreError::unavailable("put a part", "as asked"));
-        }
-        self.parts.lock().unwrap().entry((session, name)).or_insert(data);
-        Ok(())
+    async fn put_parts(&self, parts: Vec<Part>) -> Vec<Result<(), StoreError>> {
+        let put = |Part { session, name, data }| {
+            if fail_once(&self.failing_puts).is_some() {
+                return Err(StoreError::unavailable("put a part", "as asked"));
+            }
+            self.parts.lock().unwrap().entry((session, name)).or_insert(data);
+            Ok(())
+        };
+        parts.into_iter().map(put).collect()
     }
 
     async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
@@ -325,12 +323,13 @@ impl RecordingStore for MemoryRecordings {
         Ok(own.map(|(_, name)| name.clone()).collect())
     }
 
-    async fn part(
+    async fn parts(
         &self,
         session: RecordedSession,
-        name: &PartName,
-    ) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.parts.lock().unwrap().get(&(session, name.clone())).cloned())
+        names: Vec<PartName>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let parts = self.parts.lock().unwrap();
+        Ok(names.into_iter().map(|name| parts.get(&(session, name)).cloned()).collect())
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
@@ -352,17 +351,20 @@ impl RecordingStore for MemoryRecordings {
         Ok(())
     }
 
-    async fn put_recording(
+    async fn put_recordings(
         &self,
         _: OrganizationId,
-        name: &str,
-        file: PathBuf,
+        files: Vec<(String, PathBuf)>,
     ) -> Result<String, StoreError> {
-        *self.puts.lock().unwrap() += 1;
-        let content = std::fs::read(&file).expect("was just written");
-        std::fs::remove_file(file).expect("was just written");
-        self.files.lock().unwrap().insert(name.into(), content.into());
-        Ok(format!("memory:{name}"))
+        let mut place = String::new();
+        for (name, file) in files {
+            *self.puts.lock().unwrap() += 1;
+            let content = std::fs::read(&file).expect("was just written");
+            std::fs::remove_file(file).expect("was just written");
+            place = format!("memory:{name}");
+            self.files.lock().unwrap().insert(name, content.into());
+        }
+        Ok(place)
     }
 
     async fn recording(&self, name: &str) -> Result<Option<Bytes>, StoreError> {

@@ -12,6 +12,9 @@ use bytes::Bytes;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use sidetone_model::{Format, Media, MediaChannel, SAMPLE_RATE};
 
+/// Bytes written to the file at a time: four seconds.
+const BUFFER_BYTES: usize = 128 * 1024;
+
 /// Samples of silence written at a time.
 const SILENCE_SAMPLES_MAX: u64 = 8_000;
 
@@ -48,7 +51,7 @@ impl WavFile {
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        let file = BufWriter::new(create_private(path)?);
+        let file = BufWriter::with_capacity(BUFFER_BYTES, create_private(path)?);
         let writer = WavWriter::new(file, spec).map_err(into_io_error)?;
         let mut mu_law = [0; 256];
         for (byte, sample) in (0..=u8::MAX).zip(&mut mu_law) {

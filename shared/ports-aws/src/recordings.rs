@@ -5,19 +5,25 @@
 //! An object is there whole or not at all, so nothing has to be moved into place. Parts that
 //! nobody picks up are left to the bucket's own rules of expiry.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use sidetone_model::OrganizationId;
-use sidetone_ports::{OrganizationStore, PartName, RecordedSession, RecordingStore, StoreError};
+use sidetone_ports::{
+    OrganizationStore, Part, PartName, RecordedSession, RecordingStore, StoreError,
+};
 
 use crate::bucket::Bucket;
 use crate::failure::AwsFailure;
 use crate::store::DynamoStore;
 
+/// Parts put and read at the same time: each takes some milliseconds.
+const PUTS_MAX: usize = 64;
+const GETS_MAX: usize = 16;
 /// As many objects as one request deletes.
 const DELETE_MAX: usize = 1_000;
 /// The longest name of a recording, as the embedded twin has it.
@@ -89,6 +95,24 @@ impl BucketRecordings {
         Ok(Some(format!("{RETENTION_TAG}={days}")))
     }
 
+    async fn put_file(
+        &self,
+        key: &str,
+        kind: &'static str,
+        tag: Option<String>,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        const ACTION: &str = "put a recording";
+        let body = ByteStream::from_path(file).await;
+        let body = body.map_err(|error| StoreError::unavailable(ACTION, error))?;
+        self.bucket.put_tagged(ACTION, key, kind, tag, body).await?;
+        if let Err(error) = tokio::fs::remove_file(file).await {
+            // The recording is safe; what is left over is a temporary file.
+            tracing::warn!(%error, "a file that was put could not be removed");
+        }
+        Ok(())
+    }
+
     async fn delete(&self, action: &'static str, keys: &[String]) -> Result<(), StoreError> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             StoreError::unavailable(action, error)
@@ -118,15 +142,13 @@ impl BucketRecordings {
 }
 
 impl RecordingStore for BucketRecordings {
-    async fn put_part(
-        &self,
-        session: RecordedSession,
-        name: PartName,
-        data: Bytes,
-    ) -> Result<(), StoreError> {
-        // A name says what is in it, so writing it again changes nothing.
-        let key = part_key(session, &name);
-        self.bucket.put("put a part", &key, "application/octet-stream", data.into()).await
+    async fn put_parts(&self, parts: Vec<Part>) -> Vec<Result<(), StoreError>> {
+        let put = parts.into_iter().map(|Part { session, name, data }| async move {
+            // A name says what is in it, so writing it again changes nothing.
+            let key = part_key(session, &name);
+            self.bucket.put("put a part", &key, "application/octet-stream", data.into()).await
+        });
+        stream::iter(put).buffered(PUTS_MAX).collect().await
     }
 
     async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
@@ -155,12 +177,15 @@ impl RecordingStore for BucketRecordings {
         Ok(names)
     }
 
-    async fn part(
+    async fn parts(
         &self,
         session: RecordedSession,
-        name: &PartName,
-    ) -> Result<Option<Bytes>, StoreError> {
-        self.bucket.get("read a part", &part_key(session, name), None).await
+        names: Vec<PartName>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let get = names.into_iter().map(|name| async move {
+            self.bucket.get("read a part", &part_key(session, &name), None).await
+        });
+        stream::iter(get).buffered(GETS_MAX).try_collect().await
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
@@ -192,23 +217,19 @@ impl RecordingStore for BucketRecordings {
         Ok(())
     }
 
-    async fn put_recording(
+    async fn put_recordings(
         &self,
         organization: OrganizationId,
-        name: &str,
-        file: PathBuf,
+        files: Vec<(String, PathBuf)>,
     ) -> Result<String, StoreError> {
-        const ACTION: &str = "put a recording";
-        let key = recording_key(name)?;
         let tag = self.tag(organization).await?;
-        let body = ByteStream::from_path(&file).await;
-        let body = body.map_err(|error| StoreError::unavailable(ACTION, error))?;
-        self.bucket.put_tagged(ACTION, &key, kind_of(name), tag, body).await?;
-        if let Err(error) = tokio::fs::remove_file(&file).await {
-            // The recording is safe; what is left over is a temporary file.
-            tracing::warn!(%error, "a file that was put could not be removed");
+        let mut place = String::new();
+        for (name, file) in files {
+            let key = recording_key(&name)?;
+            self.put_file(&key, kind_of(&name), tag.clone(), &file).await?;
+            place = format!("s3://{}/{key}", self.bucket.name);
         }
-        Ok(format!("s3://{}/{key}", self.bucket.name))
+        Ok(place)
     }
 
     async fn recording(&self, name: &str) -> Result<Option<Bytes>, StoreError> {

@@ -115,7 +115,7 @@ impl DataDir {
 
     /// Returns the file of parts of running recordings.
     pub fn parts(&self) -> PathBuf {
-        self.path.join("parts.db")
+        self.path.join("parts")
     }
 
     /// Returns the directory of finished recordings.

@@ -11,6 +11,7 @@ mod data_dir;
 mod database;
 mod error;
 mod keys;
+mod parts;
 mod private_file;
 mod probe;
 mod recordings;

@@ -106,26 +106,28 @@ mod tests {
     #[tokio::test]
     async fn damaged_database_fails_its_probe() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("parts.db");
-        let recordings = Recordings::open(&path, &directory.path().join("done")).unwrap();
-        recordings.probe().await.unwrap();
+        let path = directory.path().join("store.db");
+        let store = Store::open(&path).unwrap();
+        store.probe().await.unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         let bytes = usize::try_from(file.metadata().unwrap().len()).unwrap();
         file.write_all_at(&vec![0xa5; bytes.max(65_536)], 0).unwrap();
-        std::fs::remove_file(directory.path().join("parts.db-wal")).unwrap();
-        let error = recordings.probe().await.unwrap_err();
+        std::fs::remove_file(directory.path().join("store.db-wal")).unwrap();
+        let error = store.probe().await.unwrap_err();
         assert!(sidetone_ports::chain(&error).contains("database"), "{error}");
     }
 
     #[tokio::test]
     async fn directory_that_is_gone_fails_its_probe_until_it_is_back() {
         let directory = tempfile::tempdir().unwrap();
-        let done = directory.path().join("done");
-        let recordings = Recordings::open(&directory.path().join("parts.db"), &done).unwrap();
-        std::fs::remove_dir(&done).unwrap();
-        assert!(recordings.probe().await.is_err());
-        std::fs::create_dir(&done).unwrap();
-        recordings.probe().await.unwrap();
-        assert_eq!(std::fs::read_dir(&done).unwrap().count(), 0, "nothing is left behind");
+        let (parts, done) = (directory.path().join("parts"), directory.path().join("done"));
+        let recordings = Recordings::open(&parts, &done).unwrap();
+        for place in [parts, done] {
+            std::fs::remove_dir(&place).unwrap();
+            assert!(recordings.probe().await.is_err());
+            std::fs::create_dir(&place).unwrap();
+            recordings.probe().await.unwrap();
+            assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "nothing is left behind");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings: parts of running sessions in a database, finished files in a directory.
+//! Recordings: parts of running sessions in a file each, finished files in a directory.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -7,73 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use sidetone_model::{OrganizationId, SessionId};
-use sidetone_ports::{PartName, RecordedSession, RecordingStore, StoreError};
-use uuid::Uuid;
+use sidetone_model::OrganizationId;
+use sidetone_ports::{Part, PartName, RecordedSession, RecordingStore, StoreError};
 
-use crate::database::Database;
 use crate::error::OpenError;
-use crate::probe::{Probed, probe_directory};
-use crate::schema::{Place, Schema};
-
-const SCHEMA: Schema = Schema {
-    name: "parts",
-    migrations: &[
-        "
-        CREATE TABLE parts (
-            session  BLOB    NOT NULL,
-            sequence INTEGER NOT NULL,
-            data     BLOB    NOT NULL,
-            PRIMARY KEY (session, sequence)
-        ) STRICT;
-    ",
-        "
-        ALTER TABLE parts RENAME TO numbered_parts;
-        CREATE TABLE parts (
-            session BLOB NOT NULL,
-            name    TEXT NOT NULL,
-            data    BLOB NOT NULL,
-            PRIMARY KEY (session, name)
-        ) STRICT;
-        -- What is in them is not known here. Each is looked at as if a session ended in it.
-        INSERT INTO parts
-            SELECT session, printf('.%020d-%020d.end', sequence, sequence), data
-            FROM numbered_parts;
-        DROP TABLE numbered_parts;
-    ",
-        "
-        ALTER TABLE parts RENAME TO unowned_parts;
-        CREATE TABLE parts (
-            organization BLOB NOT NULL,
-            session      BLOB NOT NULL,
-            name         TEXT NOT NULL,
-            data         BLOB NOT NULL,
-            PRIMARY KEY (organization, session, name)
-        ) STRICT;
-        -- The organization is only in the data. These are read beside those of each
-        -- organization, and the recorder keeps its own.
-        INSERT INTO parts SELECT zeroblob(16), session, name, data FROM unowned_parts;
-        DROP TABLE unowned_parts;
-    ",
-    ],
-    page_bytes: 16 * 1024,
-    // Parts come one by one, and each would wait for the disk. They are copies: the stream
-    // keeps the original for a day.
-    survives_power_loss: false,
-    cache_bytes: 16 * 1024 * 1024,
-    log_bytes: 16 * 1024 * 1024,
-};
+use crate::parts::PartFiles;
+use crate::probe::probe_directory;
 
 /// The longest name of a recording: that of most file systems, with room for a suffix.
 const NAME_BYTES_MAX: usize = 240;
-/// Selects the parts of one session: its organization's, and those of unknown organization that
-/// an older version wrote.
-const OF_SESSION: &str = "organization IN (?1, zeroblob(16)) AND session = ?2";
-/// About what a write holds in memory besides its bytes.
-const WRITE_BYTES: usize = 256;
-/// About what a part's name holds.
-const NAME_BYTES: usize = 128;
 
 /// Parts of running sessions, and the directory of finished recordings.
 ///
@@ -84,66 +26,51 @@ pub struct Recordings(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    parts: Database,
-    probed: Probed,
+    parts: PartFiles,
     directory: PathBuf,
 }
 
 impl Recordings {
-    /// Opens the parts in a file and the directory of recordings, creating both if need be.
+    /// Opens the directories of parts and of recordings, creating them if need be.
     ///
-    /// Errors: [`OpenError`] if a newer version wrote the parts, or either cannot be used.
+    /// Errors: [`OpenError`] if either cannot be used.
     pub fn open(parts: &Path, directory: &Path) -> Result<Self, OpenError> {
-        Self::over(Place::File(parts), directory)
-    }
-
-    /// Keeps parts in memory; finished recordings still go to a directory.
-    ///
-    /// Errors: [`OpenError`] if the directory cannot be used.
-    pub fn in_memory(directory: &Path) -> Result<Self, OpenError> {
-        Self::over(Place::Memory, directory)
-    }
-
-    fn over(place: Place<'_>, directory: &Path) -> Result<Self, OpenError> {
+        let failed = |path: &Path| {
+            let path = path.into();
+            move |source| OpenError::File { path, source }
+        };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|source| OpenError::File { path: directory.into(), source })?;
-        let parts = Database::open(place, &SCHEMA)?;
-        let path = match place {
-            Place::Memory => None,
-            Place::File(path) => Some(path.to_path_buf()),
-        };
-        let probed = Probed::new(path, &SCHEMA);
-        Ok(Self(Arc::new(Shared { parts, probed, directory: directory.into() })))
+            .map_err(failed(directory))?;
+        let older = parts.with_extension("db");
+        if older.exists() {
+            tracing::warn!(
+                file = %older.display(),
+                "parts of an earlier version are not read: recordings of calls that ran during the \
+                 upgrade are incomplete; remove the file"
+            );
+        }
+        let parts = PartFiles::open(parts).map_err(failed(parts))?;
+        Ok(Self(Arc::new(Shared { parts, directory: directory.into() })))
     }
 
-    /// Writes to the database of parts and to the directory of recordings, and reads the
-    /// database, as a check of readiness.
+    /// Writes to the directories of parts and of recordings, as a check of readiness.
     ///
     /// Errors: [`StoreError::Unavailable`].
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.0.probed.probe(&self.0.parts).await?;
+        probe_directory(self.0.parts.directory()).await?;
         probe_directory(&self.0.directory).await
     }
 
-    async fn write(
+    async fn with_parts<T: Send + 'static>(
         &self,
         action: &'static str,
-        bytes: usize,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let written = self.0.parts.write(WRITE_BYTES + bytes, work, |_| {}).await;
-        written.map(drop).map_err(|error| StoreError::unavailable(action, error))
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&PartFiles) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.parts.read(work).await.map_err(|error| StoreError::unavailable(action, error))
+        let shared = Arc::clone(&self.0);
+        off_the_runtime(action, move || work(&shared.parts)).await
     }
 
     /// Returns the names of the finished files, in order.
@@ -185,91 +112,34 @@ impl Recordings {
 }
 
 impl RecordingStore for Recordings {
-    async fn put_part(
-        &self,
-        session: RecordedSession,
-        name: PartName,
-        data: Bytes,
-    ) -> Result<(), StoreError> {
-        self.write("put a part", data.len(), move |connection| {
-            connection
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO parts (organization, session, name, data)
-                     VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![
-                    session.organization.uuid().as_bytes(),
-                    session.session.uuid().as_bytes(),
-                    name.to_string(),
-                    &data[..]
-                ])
-        })
-        .await
+    async fn put_parts(&self, parts: Vec<Part>) -> Vec<Result<(), StoreError>> {
+        const ACTION: &str = "put a part";
+        let sessions: Vec<RecordedSession> = parts.iter().map(|part| part.session).collect();
+        let put = self.with_parts(ACTION, move |files| Ok(files.put(&parts))).await;
+        let outcome = |session: &RecordedSession| match &put {
+            Ok(outcomes) => match outcomes.get(session) {
+                Some(Err(error)) => Err(StoreError::unavailable(ACTION, copy_of(error))),
+                Some(Ok(())) | None => Ok(()),
+            },
+            Err(error) => Err(StoreError::unavailable(ACTION, sidetone_ports::chain(error))),
+        };
+        sessions.iter().map(outcome).collect()
     }
 
     async fn part_names(&self, session: RecordedSession) -> Result<Vec<PartName>, StoreError> {
-        let texts: Vec<String> = self
-            .read("list parts", move |connection| {
-                connection
-                    .prepare_cached(&format!("SELECT name FROM parts WHERE {OF_SESSION}"))?
-                    .query_map(params_of(&session), |row| row.get(0))?
-                    .collect()
-            })
-            .await?;
-        let names: Result<Vec<PartName>, _> = texts.iter().map(|text| text.parse()).collect();
-        let mut names = names.map_err(|error| StoreError::unavailable("list parts", error))?;
-        names.sort_unstable();
-        Ok(names)
+        self.with_parts("list parts", move |files| files.names(session)).await
     }
 
-    async fn part(
+    async fn parts(
         &self,
         session: RecordedSession,
-        name: &PartName,
-    ) -> Result<Option<Bytes>, StoreError> {
-        let name = name.to_string();
-        let data = self.read("read a part", move |connection| {
-            connection
-                .prepare_cached(&format!(
-                    "SELECT data FROM parts WHERE {OF_SESSION} AND name = ?3"
-                ))?
-                .query_row(
-                    params![
-                        session.organization.uuid().as_bytes(),
-                        session.session.uuid().as_bytes(),
-                        name
-                    ],
-                    |row| row.get::<_, Vec<u8>>(0),
-                )
-                .optional()
-        });
-        Ok(data.await?.map(Bytes::from))
+        names: Vec<PartName>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.with_parts("read parts", move |files| files.read(session, &names)).await
     }
 
     async fn sessions_with_parts(&self) -> Result<Vec<RecordedSession>, StoreError> {
-        self.read("list sessions with parts", |connection| {
-            // One seek a session; DISTINCT would walk over every part.
-            let mut next = connection.prepare_cached(
-                "SELECT organization, session FROM parts
-                 WHERE (organization, session) > (?1, ?2)
-                 ORDER BY organization, session LIMIT 1",
-            )?;
-            let session_at =
-                |row: &Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), Uuid::from_bytes(row.get(1)?)));
-            let mut sessions = Vec::new();
-            let mut last: (Vec<u8>, Vec<u8>) = Default::default();
-            while let Some((organization, session)) =
-                next.query_row(params![last.0, last.1], session_at).optional()?
-            {
-                last = (organization.as_bytes().to_vec(), session.as_bytes().to_vec());
-                sessions.push(RecordedSession {
-                    organization: OrganizationId::new(organization),
-                    session: SessionId::new(session),
-                });
-            }
-            Ok(sessions)
-        })
-        .await
+        self.with_parts("list sessions with parts", PartFiles::sessions).await
     }
 
     async fn remove_parts(
@@ -277,32 +147,18 @@ impl RecordingStore for Recordings {
         session: RecordedSession,
         names: Vec<PartName>,
     ) -> Result<(), StoreError> {
-        let bytes = names.len() * NAME_BYTES;
-        self.write("remove parts", bytes, move |connection| {
-            let mut remove = connection
-                .prepare_cached(&format!("DELETE FROM parts WHERE {OF_SESSION} AND name = ?3"))?;
-            let mut removed = 0;
-            for name in names {
-                removed += remove.execute(params![
-                    session.organization.uuid().as_bytes(),
-                    session.session.uuid().as_bytes(),
-                    name.to_string()
-                ])?;
-            }
-            Ok(removed)
-        })
-        .await
+        self.with_parts("remove parts", move |files| files.remove(session, &names)).await
     }
 
-    async fn put_recording(
+    async fn put_recordings(
         &self,
         _: OrganizationId,
-        name: &str,
-        file: PathBuf,
+        files: Vec<(String, PathBuf)>,
     ) -> Result<String, StoreError> {
-        let path = self.path_of(name)?;
-        let place = path.display().to_string();
-        off_the_runtime("put a recording", move || move_whole(&file, &path)).await?;
+        let moves = files.into_iter().map(|(name, file)| Ok((file, self.path_of(&name)?)));
+        let moves = moves.collect::<Result<Vec<_>, StoreError>>()?;
+        let place = moves.last().map(|(_, path)| path.display().to_string()).unwrap_or_default();
+        off_the_runtime("put a recording", move || move_whole(&moves)).await?;
         Ok(place)
     }
 
@@ -317,8 +173,12 @@ impl RecordingStore for Recordings {
     }
 }
 
-fn params_of(session: &RecordedSession) -> [[u8; 16]; 2] {
-    [session.organization.uuid().into_bytes(), session.session.uuid().into_bytes()]
+/// An error for each part of its session.
+fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }
 
 /// Returns whether a name is one of a file in a directory, and of no hidden one: those are
@@ -330,25 +190,34 @@ fn is_plain(name: &str) -> bool {
         && !name.chars().any(|letter| matches!(letter, '/' | '\\') || letter.is_control())
 }
 
-/// Moves a file, so that under the new name there is the old content or the new, never a part.
-fn move_whole(from: &Path, to: &Path) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
-    if let Err(error) = fs::rename(from, to) {
-        if error.kind() != io::ErrorKind::CrossesDevices {
-            return Err(error);
-        }
-        let mut name = std::ffi::OsString::from(".");
-        name.push(to.file_name().unwrap_or_default());
-        let beside = to.with_file_name(name);
-        fs::copy(from, &beside)?;
-        File::open(&beside)?.sync_all()?;
-        fs::rename(&beside, to)?;
-        fs::remove_file(from)?;
+/// Moves files of one directory to another, one after the other, so that under each new name there
+/// is the old content or the new, never a part.
+fn move_whole(moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+    // The disk takes the contents of all before any has its name.
+    for (from, _) in moves {
+        File::open(from)?.sync_all()?;
     }
-    match to.parent() {
+    for (from, to) in moves {
+        move_one(from, to)?;
+    }
+    match moves.last().and_then(|(_, to)| to.parent()) {
         Some(directory) => File::open(directory)?.sync_all(),
         None => Ok(()),
     }
+}
+
+fn move_one(from: &Path, to: &Path) -> io::Result<()> {
+    let Err(error) = fs::rename(from, to) else { return Ok(()) };
+    if error.kind() != io::ErrorKind::CrossesDevices {
+        return Err(error);
+    }
+    let mut name = std::ffi::OsString::from(".");
+    name.push(to.file_name().unwrap_or_default());
+    let beside = to.with_file_name(name);
+    fs::copy(from, &beside)?;
+    File::open(&beside)?.sync_all()?;
+    fs::rename(&beside, to)?;
+    fs::remove_file(from)
 }
 
 async fn off_the_runtime<T: Send + 'static>(
@@ -366,25 +235,16 @@ mod tests {
     use sidetone_model::ConnectionId;
     use sidetone_testkit::{conformance, fresh_organization, fresh_session};
 
-    fn fresh_recorded_session() -> RecordedSession {
-        RecordedSession { organization: fresh_organization(), session: fresh_session() }
-    }
-
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn conforms_on_a_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let parts = directory.path().join("parts.db");
-        let recordings = Recordings::open(&parts, &directory.path().join("recordings")).unwrap();
-        conformance::recording_store(recordings, directory.path()).await;
+    fn recordings(directory: &Path) -> Recordings {
+        Recordings::open(&directory.join("parts"), &directory.join("recordings")).unwrap()
     }
 
-    #[tokio::test]
-    async fn conforms_in_memory() {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn conforms() {
         let directory = tempfile::tempdir().unwrap();
-        let recordings = Recordings::in_memory(&directory.path().join("recordings")).unwrap();
-        conformance::recording_store(recordings, directory.path()).await;
+        conformance::recording_store(recordings(directory.path()), directory.path()).await;
     }
 
     #[tokio::test]
@@ -396,53 +256,26 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let source = tempfile::NamedTempFile::new_in(elsewhere).unwrap().into_temp_path();
         fs::write(&source, b"whole").unwrap();
-        let recordings = Recordings::in_memory(directory.path()).unwrap();
-        recordings
-            .put_recording(fresh_organization(), "x.wav", source.to_path_buf())
-            .await
-            .unwrap();
+        let recordings = recordings(directory.path());
+        let files = vec![("x.wav".to_owned(), source.to_path_buf())];
+        recordings.put_recordings(fresh_organization(), files).await.unwrap();
         assert_eq!(recordings.recording("x.wav").await.unwrap().unwrap(), &b"whole"[..]);
         assert!(!source.exists());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");
-    }
-
-    fn name(number: u64) -> PartName {
-        let connection = ConnectionId::new("c/=");
-        PartName { connection, first: number, last: number, ends: false }
+        let left = fs::read_dir(directory.path().join("recordings")).unwrap().count();
+        assert_eq!(left, 1, "nothing is left over");
     }
 
     #[tokio::test]
     async fn parts_outlive_the_process() {
         let directory = tempfile::tempdir().unwrap();
-        let parts = directory.path().join("parts.db");
-        let session = fresh_recorded_session();
-        let recordings = Recordings::open(&parts, directory.path()).unwrap();
-        recordings.put_part(session, name(5), "five".into()).await.unwrap();
-        let again = Recordings::open(&parts, directory.path()).unwrap();
-        assert_eq!(again.part_names(session).await.unwrap(), [name(5)]);
-    }
-
-    #[tokio::test]
-    async fn parts_that_an_older_version_numbered_are_still_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("parts.db");
-        let session = fresh_recorded_session();
-        let older = Connection::open(&path).unwrap();
-        older.execute_batch(SCHEMA.migrations[0]).unwrap();
-        older.pragma_update(None, "user_version", 1).unwrap();
-        let bytes = session.session.uuid();
-        older
-            .execute("INSERT INTO parts VALUES (?1, 70, 'seventy')", [bytes.as_bytes()])
-            .unwrap_err();
-        older.execute("INSERT INTO parts VALUES (?1, 70, x'3730')", [bytes.as_bytes()]).unwrap();
-        drop(older);
-        let recordings = Recordings::open(&path, directory.path()).unwrap();
-        let names = recordings.part_names(session).await.unwrap();
-        assert_eq!(
-            names.iter().map(|name| (name.first, name.ends)).collect::<Vec<_>>(),
-            [(70, true)]
-        );
-        let data = recordings.part(session, &names[0]).await.unwrap();
-        assert_eq!(data.as_deref(), Some(&b"70"[..]));
+        let session =
+            RecordedSession { organization: fresh_organization(), session: fresh_session() };
+        let connection = ConnectionId::new("c/=");
+        let name = PartName { connection, first: 5, last: 5, ends: false };
+        let part = Part { session, name: name.clone(), data: "five".into() };
+        let put = recordings(directory.path()).put_parts(vec![part]).await;
+        assert!(put.into_iter().all(|put| put.is_ok()));
+        let again = recordings(directory.path());
+        assert_eq!(again.part_names(session).await.unwrap(), [name]);
     }
 }

@@ -23,7 +23,7 @@ pub use observed::{Granted, Observed, claim};
 pub use organization::{
     OrganizationStore, SettingsChange, SettingsEntry, SettingsPage, SettingsQuery,
 };
-pub use part::{PartName, PartNameError, RecordedSession};
+pub use part::{Part, PartName, PartNameError, RecordedSession};
 pub use secrets::{
     ClientSource, ConfiguredClient, KnownClients, OrganizationSecrets, SecretsError, StoredClient,
 };

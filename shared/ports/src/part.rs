@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use sidetone_model::{ConnectionId, OrganizationId, SessionId};
 
 /// The session that parts belong to: one of one organization, as another may have the same id.
@@ -55,6 +56,17 @@ pub struct PartName {
     pub last: u64,
     /// Whether one of them says that the session ended.
     pub ends: bool,
+}
+
+/// Encoded records of one session, as the name says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Whose they are.
+    pub session: RecordedSession,
+    /// Which they are.
+    pub name: PartName,
+    /// One or more encoded messages, one behind the other.
+    pub data: Bytes,
 }
 
 /// A text that names no part.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sidetone_model::{ConversationId, OrganizationId, Timestamp};
 
 use crate::error::{SinkError, SourceError, StoreError};
-use crate::part::{PartName, RecordedSession};
+use crate::part::{Part, PartName, RecordedSession};
 
 /// The place of a record in the stream; grows, may have holes.
 ///
@@ -102,14 +102,12 @@ pub trait Checkpoints: Clone + Send + Sync + 'static {
 
 /// Where the recorder keeps parts of running sessions and puts finished recordings.
 pub trait RecordingStore: Clone + Send + Sync + 'static {
-    /// Keeps a part: encoded records of one session, as its name says. Putting a name again
-    /// changes nothing.
-    fn put_part(
+    /// Keeps parts; answers each by itself, in their order. Putting a name again changes
+    /// nothing.
+    fn put_parts(
         &self,
-        session: RecordedSession,
-        name: PartName,
-        data: Bytes,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        parts: Vec<Part>,
+    ) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 
     /// Returns the names of a session's parts, in their order.
     fn part_names(
@@ -117,12 +115,13 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
         session: RecordedSession,
     ) -> impl Future<Output = Result<Vec<PartName>, StoreError>> + Send;
 
-    /// Reads one part.
-    fn part(
+    /// Reads parts of a session, in the order of `names`; nothing for those that are not there.
+    /// All of them are in memory at once.
+    fn parts(
         &self,
         session: RecordedSession,
-        name: &PartName,
-    ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
+        names: Vec<PartName>,
+    ) -> impl Future<Output = Result<Vec<Option<Bytes>>, StoreError>> + Send;
 
     /// Returns every session that has parts.
     fn sessions_with_parts(
@@ -137,13 +136,14 @@ pub trait RecordingStore: Clone + Send + Sync + 'static {
         names: Vec<PartName>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Moves a finished file into an organization's recordings under `name`, whole or not at
-    /// all, replacing an older one of that name; returns where it lies, in words for people.
-    fn put_recording(
+    /// Moves finished files into an organization's recordings, one after the other, each under
+    /// its name, whole or not at all, replacing an older one of that name. Once it returns, and
+    /// where the last one is there, all of them stay; returns where that one lies, in words for
+    /// people.
+    fn put_recordings(
         &self,
         organization: OrganizationId,
-        name: &str,
-        file: PathBuf,
+        files: Vec<(String, PathBuf)>,
     ) -> impl Future<Output = Result<String, StoreError>> + Send;
 
     /// Reads a finished file, if there is one of that name.

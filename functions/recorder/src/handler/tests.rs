@@ -24,7 +24,9 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let recordings = Recordings::in_memory(&folder.path().join("recordings")).unwrap();
+        let recordings =
+            Recordings::open(&folder.path().join("parts"), &folder.path().join("recordings"))
+                .unwrap();
         let leases = Store::in_memory().unwrap();
         let scratch = folder.path().join("scratch");
         let handler = Handler::new(recordings.clone(), leases.clone(), scratch);

@@ -3,6 +3,7 @@
 //! Whoever does it has the session's turn, so that no two write the same files. It may stop
 //! at any point, and begin again: parts go only when the sidecar that has them is written.
 
+use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sidetone_model::{ConversationKey, SessionId, Timestamp};
 use sidetone_ports::{LeaseStore, PartName, RecordedSession, RecordingStore, StoreError};
+use tokio::time::Instant;
 
-use super::turn::Patience;
-use super::{Known, Recorder};
+use super::Known;
+use super::queue::Job;
+use super::turn::Turns;
 use crate::assembly::{StoredParts, index_parts, write_wav};
 use crate::error::ConsumerError;
 use crate::index::{Coverage, Index};
@@ -21,13 +24,11 @@ use crate::sidecar::{Sidecar, cause_name, recording_name};
 
 /// What came of bringing a recording in line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settled {
+enum Settled {
     /// The recording holds everything that the parts do.
     Recorded,
     /// The session runs on, or some of the parts are not in the recording.
     Open,
-    /// Another recorder is at it. What is left will be found by whoever tidies up.
-    Elsewhere,
 }
 
 /// What lies under the name of a sidecar.
@@ -76,33 +77,53 @@ pub(super) fn clear(folder: &Path) {
     }
 }
 
-impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
+/// Brings recordings in line with their parts.
+#[derive(Debug)]
+pub(super) struct Finisher<R, L> {
+    pub(super) recordings: R,
+    pub(super) turns: Turns<L>,
+    pub(super) scratch: PathBuf,
+}
+
+/// Waits for something as long as there is time.
+pub(super) async fn within<T, E: Into<ConsumerError>>(
+    deadline: Option<Instant>,
+    session: SessionId,
+    what: impl Future<Output = Result<T, E>> + Send,
+) -> Result<T, ConsumerError> {
+    let outcome = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, what).await,
+        None => Ok(what.await),
+    };
+    outcome.map_err(|_| ConsumerError::TimedOut { session })?.map_err(Into::into)
+}
+
+impl<R: RecordingStore, L: LeaseStore> Finisher<R, L> {
     /// Brings the recording of a session in line with its parts, if its end is among them or
-    /// is not waited for any longer.
-    pub(super) async fn settle(
-        &mut self,
-        key: SessionKey,
-        session: SessionId,
-        without_end: bool,
-        patience: Patience,
-    ) -> Result<Settled, ConsumerError> {
-        // Whatever comes of it, what was known before counts no more.
-        self.known.remove(&(session, key.key));
+    /// is not waited for any longer. Returns what is known of it then.
+    pub(super) async fn finish(
+        &self,
+        job: &Job,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Known>, ConsumerError> {
+        let (key, session) = (job.key, job.session);
         let stored = stored_session(key.key, session);
-        let Some(turn) = self.within(session, self.turns.take(stored, patience)).await? else {
-            return Ok(Settled::Elsewhere);
-        };
-        let settling = self.within(session, self.settle_in_turn(key, session, without_end));
+        let taking = self.turns.take(stored, job.patience);
+        let Some(turn) = within(deadline, session, taking).await? else { return Ok(None) };
+        let settling = within(deadline, session, self.settle(key, session, job.without_end));
         let Some(outcome) = self.turns.during(stored, turn, settling).await else {
-            return Ok(Settled::Elsewhere);
+            return Ok(None);
         };
         self.turns.give_back(stored, turn).await;
         let (settled, known) = outcome?;
-        self.know(key, session, known);
-        Ok(settled)
+        if settled == Settled::Recorded && !job.then_remove.is_empty() {
+            // What came since stays.
+            self.recordings.remove_parts(stored, job.then_remove.clone()).await?;
+        }
+        Ok(Some(known))
     }
 
-    async fn settle_in_turn(
+    async fn settle(
         &self,
         key: SessionKey,
         session: SessionId,
@@ -155,14 +176,15 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         if sidecar.wav.is_none() {
             sidecar.wav = old.and_then(|old| old.wav.clone());
         }
+        let mut wav = None;
         if let Some(name) = &sidecar.wav {
             let file = self.scratch_file(name, session).await?;
             let stored = stored_session(plan.key.key, session);
             let parts = StoredParts { recordings: &self.recordings, session: stored, names };
             write_wav(&plan, session, &parts, file.clone()).await?;
-            self.put(&sidecar, name, &file).await?;
+            wav = Some((name.clone(), file));
         }
-        let place = self.put_sidecar(&sidecar, session).await?;
+        let place = self.put(&sidecar, session, wav).await?;
         let cause = plan.view.end().map_or("unknown", |end| cause_name(end.ended.cause()));
         metrics::counter!("sidetone_recorder_recordings_total", "cause" => cause).increment(1);
         tracing::info!(
@@ -199,15 +221,17 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
                 "records came too late for their recording and are kept as parts"
             );
             sidecar.late_records = late;
-            self.put_sidecar(&sidecar, session).await?;
+            self.put(&sidecar, session, None).await?;
         }
         Ok(sidecar)
     }
 
-    async fn put_sidecar(
+    /// Puts a sidecar, and before it the WAV if that is new.
+    async fn put(
         &self,
         sidecar: &Sidecar,
         session: SessionId,
+        wav: Option<(String, Scratch)>,
     ) -> Result<String, ConsumerError> {
         let failed = |source| ConsumerError::Write { session, source };
         let name = format!("{}.json", recording_name(sidecar.key(), session));
@@ -221,17 +245,10 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         });
         let outcome = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         outcome.map_err(failed)?;
-        Ok(self.put(sidecar, &name, &file).await?)
-    }
-
-    async fn put(
-        &self,
-        sidecar: &Sidecar,
-        name: &str,
-        file: &Scratch,
-    ) -> Result<String, StoreError> {
-        let path = file.as_ref().to_owned();
-        self.recordings.put_recording(sidecar.organization, name, path).await
+        let files: Vec<(String, Scratch)> = wav.into_iter().chain([(name, file)]).collect();
+        let paths = files.iter().map(|(name, file)| (name.clone(), file.as_ref().to_owned()));
+        let paths = paths.collect();
+        Ok(self.recordings.put_recordings(sidecar.organization, paths).await?)
     }
 
     /// Makes room for a file on its way; what people said is for nobody else to read.
@@ -253,7 +270,7 @@ impl<R: RecordingStore, L: LeaseStore> Recorder<R, L> {
         stored: RecordedSession,
         name: &PartName,
     ) -> Result<Vec<Record>, ConsumerError> {
-        let data = self.recordings.part(stored, name).await?;
+        let data = self.recordings.parts(stored, vec![name.clone()]).await?.pop().flatten();
         let records = data.map(|data| decode_part(0, Timestamp::default(), data));
         Ok(records.and_then(Result::ok).unwrap_or_default())
     }

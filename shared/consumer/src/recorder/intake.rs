@@ -14,8 +14,8 @@ use sidetone_ports::{PartName, Sequence};
 use crate::ranges::Ranges;
 use crate::record::{Record, SessionKey};
 
-/// The largest part that is put together: as large as a stream record may be anyway.
-const PART_BYTES_MAX: usize = 1024 * 1024;
+/// The largest part that is put together; several lie in memory while a recording is finished.
+const PART_BYTES_MAX: usize = 256 * 1024;
 
 /// Records of one session from one stream record.
 pub(super) struct Arrival {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn parts_stay_small() {
         let large = Script::new("c").start("always");
-        let large = (0..5).fold(large, |one, _| one.audio_of(0, 0, vec![0; 400_000].into()));
+        let large = (0..5).fold(large, |one, _| one.audio_of(0, 0, vec![0; 100_000].into()));
         let arrivals = arrivals(large.parts(1));
         assert_eq!(stretches(&drafts(&arrivals)), [(1, 3, false), (4, 5, false), (6, 6, false)]);
     }

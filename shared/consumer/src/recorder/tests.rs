@@ -303,11 +303,9 @@ async fn parts_left_behind_by_a_dying_process_are_removed() {
     assert_eq!(bench.recordings.part_count(), 0);
     // And without the end coming again.
     let name = PartName { connection: ConnectionId::new("c"), first: 1, last: 17, ends: true };
-    bench
-        .recordings
-        .put_part(stored_session(conversation_key(), session_id(1)), name, whole_call().data())
-        .await
-        .unwrap();
+    let session = stored_session(conversation_key(), session_id(1));
+    let part = Part { session, name, data: whole_call().data() };
+    bench.recordings.put_parts(vec![part]).await.remove(0).unwrap();
     bench.restart();
     bench.tidy(Duration::ZERO).await;
     assert_eq!(bench.recordings.part_count(), 0);
@@ -454,9 +452,11 @@ async fn runs_until_told_to_stop_through_faults() {
     let checkpoints = MemoryCheckpoints::default();
     let clock = Clock::starting_at(opened_at(), 1.0);
     let stop = tokio_stop();
+    let health = bench.recorder.health();
     let running = tokio::spawn(bench.recorder.run(stream, checkpoints.clone(), clock, stop.1));
     let (recordings, limit) = (bench.recordings.clone(), clock.now() + Duration::from_secs(60));
-    while checkpoints.0.lock().unwrap().is_empty() && clock.now() < limit {
+    let is_done = || !checkpoints.0.lock().unwrap().is_empty() && health.unfinished() == 0;
+    while !is_done() && clock.now() < limit {
         clock.sleep(Duration::from_millis(100)).await;
     }
     stop.0.send(()).unwrap();
@@ -471,7 +471,8 @@ async fn works_on_the_embedded_ports() {
     let folder = tempfile::tempdir().unwrap();
     let stream = sidetone_ports_embedded::Stream::in_memory(Clock::system()).unwrap();
     let place = folder.path().join("recordings");
-    let recordings = sidetone_ports_embedded::Recordings::in_memory(&place).unwrap();
+    let recordings =
+        sidetone_ports_embedded::Recordings::open(&folder.path().join("parts"), &place).unwrap();
     let partition_key = conversation_key().conversation;
     let put = |data| StreamRecord { partition_key, data };
     for part in whole_call().parts(3) {
@@ -479,10 +480,13 @@ async fn works_on_the_embedded_ports() {
     }
     let (stop, stopped) = tokio_stop();
     let recorder = Recorder::new(recordings.clone(), folder.path().join("scratch"));
+    let health = recorder.health();
     let running =
         tokio::spawn(recorder.run(stream.clone(), stream.clone(), Clock::system(), stopped));
     let limit = std::time::Instant::now() + Duration::from_secs(300);
-    while stream.checkpoint(RECORDER_NAME).await.unwrap() < stream.tip().await.unwrap() {
+    let is_read =
+        async || stream.checkpoint(RECORDER_NAME).await.unwrap() >= stream.tip().await.unwrap();
+    while !is_read().await || health.unfinished() > 0 {
         assert!(std::time::Instant::now() < limit, "the recorder does not get on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

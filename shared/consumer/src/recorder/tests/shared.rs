@@ -49,7 +49,7 @@ fn shuffled(mut parts: Vec<Bytes>, seed: u64) -> Vec<Bytes> {
 async fn whoever_finishes_the_recording_is_the_same() {
     let single = tempfile::tempdir().unwrap();
     let place = single.path().join("files");
-    let alone = Recordings::in_memory(&place).unwrap();
+    let alone = Recordings::open(&place.with_file_name("parts"), &place).unwrap();
     let mut recorder = Recorder::new(alone, single.path().join("scratch"));
     assert!(recorder.take(&numbered(sessions())).await.failed.is_none());
     let expected = files_in(&place);
@@ -58,7 +58,7 @@ async fn whoever_finishes_the_recording_is_the_same() {
     for seed in 0..24 {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("files");
-        let recordings = Recordings::in_memory(&place).unwrap();
+        let recordings = Recordings::open(&place.with_file_name("parts"), &place).unwrap();
         let leases = Store::in_memory().unwrap();
         let recorder = |holder: u64| {
             let scratch = folder.path().join(format!("scratch-{holder}"));
@@ -216,7 +216,7 @@ fn a_file_whose_writing_was_given_up_leaves_nothing_behind() {
     let key = SessionKey { key: conversation_key(), session: Some(session_id(1)) };
     let plan = Index::new(key).plan();
     with_one_disk(async {
-        let file = bench.recorder.scratch_file("a.wav", session_id(1)).await.unwrap();
+        let file = bench.recorder.finisher.scratch_file("a.wav", session_id(1)).await.unwrap();
         let busy = busy_disk();
         let written = write_wav(&plan, session_id(1), &parts, file.clone()).now_or_never();
         assert!(written.is_none());
@@ -257,11 +257,9 @@ async fn what_is_left_of_a_finish_that_never_was_is_found_by_name() {
             last: numbers.max().unwrap(),
             ends: has_end(&records),
         };
-        bench
-            .recordings
-            .put_part(stored_session(conversation_key(), session_id(1)), name, part)
-            .await
-            .unwrap();
+        let session = stored_session(conversation_key(), session_id(1));
+        let part = Part { session, name, data: part };
+        bench.recordings.put_parts(vec![part]).await.remove(0).unwrap();
     }
     bench.tidy(Duration::from_secs(60)).await;
     assert_eq!(bench.wav(1).unwrap(), sound(200, 1_000));
